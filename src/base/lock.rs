@@ -1,0 +1,1 @@
+//! Locks on files, held while a guard lives. (filled by the store)

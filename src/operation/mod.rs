@@ -1,0 +1,76 @@
+//! What a stage can do. One file per operation: its parameters, its version, what it reads and writes, and the body of
+//! those that need no tensors. This is the one place where the runner and the science meet.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::plan::catalog::{Catalog, ParameterError, Resolved};
+use crate::protocol::{Job, Reporter, StageError};
+
+pub mod parameters;
+
+/// One operation.
+pub trait Operation: Sync {
+    /// As pipelines spell it.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for `compt list`.
+    fn about(&self) -> &'static str;
+
+    /// The JSON Schema of its parameters.
+    fn schema(&self) -> schemars::Schema;
+
+    /// Checks and completes parameters; see [`Catalog::resolve`].
+    ///
+    /// # Errors
+    /// Every parameter that can't be accepted.
+    fn resolve(&self, parameters: &Value, root: &Path) -> Result<Resolved, Vec<ParameterError>>;
+
+    /// The body of an operation that runs on a thread of the runner.
+    ///
+    /// # Errors
+    /// Why the stage failed.
+    fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
+        let _ = reporter;
+        Err(StageError::bug(format!("`{}` runs in a worker, but was given to a thread", job.operation)))
+    }
+}
+
+/// Reads an operation's parameters from a job that was planned with them.
+///
+/// # Errors
+/// A bug: the planner checks parameters with the same type.
+pub fn parameters_of<T: DeserializeOwned>(job: &Job) -> Result<T, StageError> {
+    serde_json::from_value(job.parameters.clone())
+        .map_err(|error| StageError::bug(format!("parameters of `{}` changed their type: {error}", job.stage)))
+}
+
+/// All operations, by name.
+pub struct Operations;
+
+/// The operations in the order of `compt list`.
+pub static ALL: &[&dyn Operation] = &[];
+
+impl Operations {
+    /// The operation of this name.
+    pub fn find(name: &str) -> Option<&'static dyn Operation> {
+        ALL.iter().copied().find(|operation| operation.name() == name)
+    }
+}
+
+impl Catalog for Operations {
+    fn names(&self) -> Vec<&'static str> {
+        ALL.iter().map(|operation| operation.name()).collect()
+    }
+
+    fn resolve(
+        &self,
+        operation: &str,
+        parameters: &Value,
+        root: &Path,
+    ) -> Option<Result<Resolved, Vec<ParameterError>>> {
+        Some(Self::find(operation)?.resolve(parameters, root))
+    }
+}

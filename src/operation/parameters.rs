@@ -1,0 +1,112 @@
+//! Reads an operation's parameters from JSON and reports every fault, not the first one only.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::base::suggest;
+use crate::plan::catalog::ParameterError;
+
+/// A pipeline that has more faults than this in one stage is better mended step by step.
+const MOST_FAULTS: usize = 20;
+
+/// Deserialises `parameters`; after each fault the faulty entry is taken out and reading goes on, so that one call
+/// reports all of them.
+///
+/// # Errors
+/// Every unknown field, wrong type and missing value, with its path.
+pub fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, Vec<ParameterError>> {
+    let mut rest = if parameters.is_null() { Value::Object(Default::default()) } else { parameters.clone() };
+    let mut faults = Vec::new();
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
+            Ok(value) if faults.is_empty() => return Ok(value),
+            Ok(_) => return Err(faults),
+            Err(error) => error,
+        };
+        let path = match error.path().to_string() {
+            root if root == "." => String::new(),
+            path => path,
+        };
+        faults.push(explain(&path, &error.inner().to_string()));
+        if faults.len() >= MOST_FAULTS || !remove(&mut rest, &path) {
+            return Err(faults);
+        }
+    }
+}
+
+/// The complete parameters as the key and the worker see them.
+pub fn complete<T: Serialize>(parameters: &T) -> Value {
+    serde_json::to_value(parameters).expect("parameters are plain data")
+}
+
+/// A fault found by a check of ours.
+pub fn fault(path: &str, message: impl Into<String>) -> ParameterError {
+    ParameterError { path: path.to_owned(), message: message.into(), help: None }
+}
+
+/// serde's message in our words, with a suggestion where it lists the known names.
+fn explain(path: &str, message: &str) -> ParameterError {
+    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let help = match names.as_slice() {
+        [typed, known @ ..] if message.starts_with("unknown") => {
+            suggest::nearest(typed, known.iter().copied()).map(|name| format!("did you mean `{name}`?"))
+        }
+        _ => None,
+    };
+    ParameterError { path: path.to_owned(), message: message.to_owned(), help }
+}
+
+/// Takes the value at `path` out of `value`; false when there is none.
+fn remove(value: &mut Value, path: &str) -> bool {
+    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut here = value;
+    for part in parents.split('.').filter(|part| !part.is_empty()) {
+        let next = match here {
+            Value::Object(map) => map.get_mut(part),
+            Value::Array(items) => part.trim_matches(['[', ']']).parse::<usize>().ok().and_then(|i| items.get_mut(i)),
+            _ => None,
+        };
+        match next {
+            Some(next) => here = next,
+            None => return false,
+        }
+    }
+    here.as_object_mut().is_some_and(|map| map.remove(last).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use serde_json::json;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Inner {
+        #[serde(default)]
+        rate: f64,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Sample {
+        #[serde(default)]
+        steps: u32,
+        #[serde(default)]
+        inner: Option<Inner>,
+    }
+
+    #[test]
+    fn reports_every_fault_with_its_path() {
+        let faults = read::<Sample>(&json!({"step": 1, "steps": "many", "inner": {"rate": true}})).unwrap_err();
+        let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            ["step", "steps", "inner.rate"].map(|path| paths.iter().find(|p| **p == path).unwrap_or(&""))
+        );
+        let unknown = faults.iter().find(|fault| fault.path == "step").unwrap();
+        assert_eq!(unknown.help.as_deref(), Some("did you mean `steps`?"));
+    }
+}

@@ -1,0 +1,3 @@
+//! `compt-worker`: runs the stages of compt that need tensors.
+
+fn main() {}

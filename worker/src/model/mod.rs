@@ -1,0 +1,3 @@
+//! Frozen backbones.
+
+pub mod t5;
