@@ -236,7 +236,7 @@ fn check_axes(results: &Results, layout: &Layout) -> Result<(), ReportError> {
         ("mean_over", layout.mean_over.as_slice()),
     ];
     for (parameter, axes) in places {
-        for axis in axes.iter().filter(|axis| !known.contains(&axis.as_str())) {
+        if let Some(axis) = axes.iter().find(|axis| !known.contains(&axis.as_str())) {
             let hint = match suggest::nearest(axis, known.iter().copied()) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => "name an axis of the stages that `from` names".to_owned(),
