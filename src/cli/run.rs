@@ -11,8 +11,9 @@ use crate::exec::dispatch::{self, Options, Run, Summary};
 use crate::exec::interrupt::Interrupt;
 use crate::exec::resources;
 use crate::operation::bodies::StageBodies;
+use crate::operation::publishing::{self, PublishError};
 use crate::protocol::StageErrorKind;
-use crate::report::{outputs, terminal};
+use crate::report::terminal;
 use crate::store::Access;
 
 /// Runs what is missing, copies what publishing stages made to the output folder, and shows the tables.
@@ -42,7 +43,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     drop(listener);
 
     let folder = arguments.outputs.join(&session.plan.pipeline);
-    let published = outputs::publish(&session.plan, &session.store, &summary.results, &session.pins, &folder)?;
+    let published = publishing::publish(&session.plan, &session.store, &summary.results, &session.pins, &folder)?;
     if !arguments.json && !summary.totals.interrupted {
         show_tables(&published)?;
     }
@@ -106,4 +107,13 @@ fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Re
             first.stage
         )),
     })
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Store(error) => error.into(),
+            PublishError::Io(error) => error.into(),
+        }
+    }
 }
