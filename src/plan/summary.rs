@@ -148,9 +148,9 @@ fn parts(axes: &[String], mut cells: Vec<Cell<'_>>) -> Option<Vec<String>> {
             .iter()
             .map(|axis| (axis, whole_values(axis, &cells)))
             .filter(|(_, values)| !values.is_empty())
-            .max_by_key(|(axis, values)| cells.iter().filter(|(i, _)| values.contains(value(i, axis))).count())?;
+            .max_by_key(|(axis, values)| cells.iter().filter(|(i, _)| values.contains(&value(i, axis))).count())?;
         let part = listed(axis, &values);
-        cells.retain(|(instance, _)| !values.contains(value(instance, axis)));
+        cells.retain(|(instance, _)| !values.contains(&value(instance, axis)));
         parts.push(part);
     }
     Some(parts)
