@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::plan::catalog::{Catalog, ParameterError, Resolved};
 use crate::protocol::{Input, Job, Reporter, StageError};
 
+pub mod aggregate;
+pub mod compare;
 pub mod fetch;
 pub mod format;
 pub mod parameters;
