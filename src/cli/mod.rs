@@ -1,1 +1,3 @@
-//! cli
+//! The command line: one file per subcommand. The only place that prints.
+
+pub mod ui;
