@@ -9,7 +9,9 @@ use serde_json::Value;
 use crate::plan::catalog::{Catalog, ParameterError, Resolved};
 use crate::protocol::{Job, Reporter, StageError};
 
+pub mod evaluate;
 pub mod parameters;
+pub mod train;
 
 /// One operation.
 pub trait Operation: Sync {
@@ -51,7 +53,7 @@ pub fn parameters_of<T: DeserializeOwned>(job: &Job) -> Result<T, StageError> {
 pub struct Operations;
 
 /// The operations in the order of `compt list`.
-pub static ALL: &[&dyn Operation] = &[];
+pub static ALL: &[&dyn Operation] = &[&train::Train, &evaluate::Evaluate];
 
 impl Operations {
     /// The operation of this name.
