@@ -143,10 +143,10 @@ pub fn resolve(written: &Value) -> Result<EvaluateParameters, Vec<ParameterError
         "write 1.0 for none, or 2.0 as the authors' code",
     );
     unless(
-        complete.max_source_tokens != Some(0),
+        complete.max_source_tokens.is_none_or(|most| most > 1),
         "max_source_tokens",
-        "`max_source_tokens` is 0: nothing of a text would be left",
-        "write 1 or more, or `null` for as many as in training",
+        "`max_source_tokens` leaves no token of a text beside its end mark",
+        "write 2 or more, or `null` for as many as in training",
     );
     unless(
         complete.max_new_tokens != Some(0),

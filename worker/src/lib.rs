@@ -5,3 +5,6 @@ pub mod body;
 pub mod method;
 pub mod model;
 pub mod train;
+
+#[cfg(test)]
+mod fixture;

@@ -31,10 +31,10 @@ pub(super) fn faults(parameters: &TrainParameters) -> Vec<ParameterError> {
     faults.unless(parameters.epochs > 0, "epochs", "`epochs` is 0: nothing would be trained", "write 1 or more");
     faults.unless(parameters.batch > 0, "batch", "`batch` is 0: a batch needs an example", "write 1 or more");
     faults.unless(
-        parameters.max_source_tokens > 0,
+        parameters.max_source_tokens > 1,
         "max_source_tokens",
-        "`max_source_tokens` is 0: nothing of a text would be left",
-        "write 1 or more, for example 256",
+        "`max_source_tokens` leaves no token of a text beside its end mark",
+        "write 2 or more, for example 256",
     );
     faults.unless(
         parameters.max_target_tokens != Some(0),

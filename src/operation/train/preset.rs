@@ -4,7 +4,7 @@ use super::dropout::Dropout;
 use super::settings::*;
 
 /// Complete parameters for a method under a preset; only `backbone` is left empty.
-pub fn bundle(method: Method, preset: Option<Preset>) -> TrainParameters {
+pub(super) fn bundle(method: Method, preset: Option<Preset>) -> TrainParameters {
     let mut parameters = recommended(method);
     match preset {
         None => {}

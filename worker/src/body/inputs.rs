@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compt::protocol::{Input, Job, StageError};
 use compt::task::texts::{self, Example, TaskTexts};
 
-use super::backbone::Backbone;
+use super::backbone::{Backbone, wide};
 use crate::train::data::Pair;
 
 /// The texts of all `format` inputs, sorted by the tasks' names.
@@ -51,12 +51,13 @@ pub fn pairs(
     longest_source: usize,
     longest_target: Option<usize>,
 ) -> Result<Vec<Pair>, StageError> {
-    let each = examples.iter().map(|example| {
-        let source = cut(backbone.encode(&example.source)?, longest_source);
-        let target = cut(backbone.encode(&example.target)?, longest_target.unwrap_or(usize::MAX));
-        Ok(Pair { source, target })
-    });
-    each.collect()
+    let sources: Vec<&str> = examples.iter().map(|example| example.source.as_str()).collect();
+    let targets: Vec<&str> = examples.iter().map(|example| example.target.as_str()).collect();
+    let sources = backbone.tokenizer.encode_sources(&sources, longest_source)?;
+    let targets = backbone.tokenizer.encode_targets(&targets)?;
+    let longest_target = longest_target.unwrap_or(usize::MAX);
+    let both = sources.iter().zip(&targets);
+    Ok(both.map(|(source, target)| Pair { source: wide(source), target: cut(wide(target), longest_target) }).collect())
 }
 
 /// The first ids and the end mark, `longest` in all.

@@ -79,3 +79,97 @@ fn concatenate(weights: &Tensor, sources: &Tensor, kept: Option<&[Vec<i64>]>) ->
     }
     .reshape([tasks, kept.map_or(size[0], |kept| kept.first().map_or(0, Vec::len) as i64) * rows, width])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::fixture::{difference, extras};
+
+    struct Case {
+        sources: Tensor,
+        weights: Tensor,
+        private: Tensor,
+        gates: Gates,
+    }
+
+    impl Case {
+        fn compose(&self, kind: Compose, kept: Option<&[Vec<i64>]>) -> Tensor {
+            let parts = Parts {
+                sources: Some(&self.sources),
+                weights: Some(&self.weights),
+                kept,
+                private: Some(&self.private),
+                gates: &self.gates,
+            };
+            compose(kind, &parts).unwrap()
+        }
+    }
+
+    #[test]
+    fn sums_and_concatenations_are_those_of_the_oracle() {
+        let Some(fixture) = extras() else { return };
+        let get = |name: &str| fixture[&format!("compose.{name}")].shallow_clone();
+        let case = Case {
+            sources: get("sources"),
+            weights: get("a"),
+            private: get("private"),
+            gates: Gates { private: get("alpha"), source: get("beta") },
+        };
+        assert!(difference(&case.compose(Compose::Spp, None), &get("spp")) < 1e-6);
+        assert!(difference(&case.compose(Compose::Scp, None), &get("scp")) < 1e-6);
+        let plain = Case { gates: gates(1.0, 1.0), ..case };
+        assert!(difference(&plain.compose(Compose::SourceOnly, None), &get("mix")) < 1e-6);
+    }
+
+    fn gates(private: f64, source: f64) -> Gates {
+        let all = |value| Tensor::full([2], value, (Kind::Float, Device::Cpu));
+        Gates { private: all(private), source: all(source) }
+    }
+
+    fn random(seed: u64, private: f64, source: f64) -> Case {
+        let draw = |shape: &[i64], name| crate::method::init::uniform(shape, 1.0, seed, &[name]);
+        Case {
+            sources: draw(&[3, 4, 6], "sources"),
+            weights: draw(&[2, 3], "weights"),
+            private: draw(&[2, 4, 6], "private"),
+            gates: gates(private, source),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn special_gates_give_the_parts(seed: u64, gate in -2.0f64..2.0) {
+            let no_private = random(seed, 0.0, gate);
+            let mixture = no_private.compose(Compose::SourceOnly, None);
+            prop_assert_eq!(no_private.compose(Compose::Spp, None), mixture);
+            let no_source = random(seed, gate, 0.0);
+            let private = no_source.compose(Compose::PrivateOnly, None);
+            prop_assert_eq!(no_source.compose(Compose::Spp, None), private);
+            let both = random(seed, gate, 0.5);
+            let scp = both.compose(Compose::Scp, None);
+            let halves = [scp.narrow(1, 0, 4), scp.narrow(1, 4, 4)];
+            prop_assert_eq!(&halves[0], &both.compose(Compose::SourceOnly, None));
+            prop_assert_eq!(&halves[1], &both.compose(Compose::PrivateOnly, None));
+            let [left, right] = halves;
+            prop_assert_eq!(both.compose(Compose::Prod, None), left * right);
+        }
+
+        #[test]
+        fn concatenated_sources_sum_to_the_mixture(seed: u64) {
+            let case = random(seed, 1.0, 0.7);
+            let row = case.compose(Compose::Cat, None);
+            prop_assert_eq!(row.size(), vec![2, 12, 6]);
+            let sum = row.reshape([2, 3, 4, 6]).sum_dim_intlist(1, false, Kind::Float);
+            prop_assert!(difference(&sum, &case.compose(Compose::SourceOnly, None)) < 1e-5);
+            let kept = [vec![0, 2], vec![1, 2]];
+            let chosen = case.compose(Compose::Cat, Some(&kept));
+            prop_assert_eq!(chosen.get(1).narrow(0, 0, 4), row.get(1).narrow(0, 4, 4));
+            prop_assert_eq!(chosen.get(0).narrow(0, 4, 4), row.get(0).narrow(0, 8, 4));
+            let long = Case { private: Tensor::cat(&[&case.private, &case.private, &case.private], 1), ..case };
+            prop_assert_eq!(long.compose(Compose::CatProd, None), row * &long.private);
+        }
+    }
+}

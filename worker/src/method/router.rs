@@ -221,3 +221,118 @@ pub fn relaxed_bernoulli(logits: &Tensor, uniform: &Tensor, temperature: f64) ->
     let noise = uniform.log() - (-uniform).log1p();
     ((logits + noise.to_kind(logits.kind())) / temperature).sigmoid()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixture::{difference, extras};
+
+    fn settings() -> RouterSettings {
+        RouterSettings::default()
+    }
+
+    fn router(settings: &RouterSettings, tasks: usize, sources: i64) -> (Router, Parameters) {
+        let names: Vec<String> = (0..tasks).map(|task| format!("task{task}")).collect();
+        let mut parameters = Parameters::default();
+        let own = vec![None; tasks];
+        (Router::new(settings, &names, sources, &own, 3, 100, &mut parameters, Device::Cpu), parameters)
+    }
+
+    #[test]
+    fn normalisers_and_samples_are_those_of_the_oracle() {
+        let Some(fixture) = extras() else { return };
+        let logits = &fixture["norm.x"];
+        assert!(difference(&normalise(logits, Norm::Softmax, None), &fixture["norm.softmax"]) < 1e-12);
+        assert!(difference(&normalise(logits, Norm::Sigmoid, None), &fixture["norm.sigmoid"]) < 1e-12);
+        assert!(difference(&normalise(logits, Norm::Sparsemax, None), &fixture["sparsemax.y"]) < 1e-12);
+        for temperature in ["5.0", "1.0", "0.1"] {
+            let sample = relaxed_bernoulli(logits, &fixture["relaxed_bernoulli.u"], temperature.parse().unwrap());
+            let expected = &fixture[&format!("relaxed_bernoulli.T{temperature}")];
+            assert!(difference(&sample, expected) < 1e-12, "temperature {temperature}");
+        }
+    }
+
+    #[test]
+    fn the_papers_rule_picks_the_normaliser() {
+        // METHODS 2.3.
+        let rule = |sources, tasks| automatic(sources, tasks);
+        assert_eq!([rule(1, 6), rule(2, 6), rule(3, 6)], [Norm::Sigmoid, Norm::Softmax, Norm::Softmax]);
+        assert_eq!([rule(4, 6), rule(10, 8), rule(4, 8)], [Norm::Sparsemax, Norm::Sparsemax, Norm::Softmax]);
+    }
+
+    #[test]
+    fn the_temperature_falls_as_published() {
+        // tau_0 = 5, r = 0.02, tau_min = 0.001 reaches its floor at step 250 (METHODS 2.3).
+        let mut chosen = settings();
+        chosen.temperature.rate = Some(0.02);
+        let heat = router(&chosen, 2, 2).0;
+        let floor = |step| (heat.temperature(step) - 0.001).abs() < 1e-12;
+        assert!((heat.temperature(0) - 5.0).abs() < 1e-12 && (heat.temperature(100) - 3.0).abs() < 1e-12);
+        assert!(!floor(249) && floor(250) && floor(10_000));
+        chosen.temperature.rate = None;
+        let heat = router(&chosen, 2, 2).0;
+        assert!(heat.temperature(59) > 0.05 && heat.temperature(60) <= 0.0011, "60 % of 100 steps");
+        chosen.temperature.schedule = TemperatureSchedule::Exponential;
+        chosen.temperature.rate = Some(0.5);
+        let heat = router(&chosen, 2, 2).0;
+        assert!((heat.temperature(2) - 5.0 * (-1f64).exp()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn constant_weights_are_uniform_or_ones() {
+        let mut chosen = settings();
+        chosen.kind = RouterKind::Constant;
+        let (constant, parameters) = router(&chosen, 2, 4);
+        assert!(parameters.all().is_empty());
+        assert_eq!(constant.weights(Moment::Evaluation).sources.double_value(&[1, 3]), 0.25);
+        chosen.constant = ConstantWeights::Ones;
+        assert_eq!(router(&chosen, 2, 4).0.weights(Moment::Evaluation).sources.double_value(&[0, 0]), 1.0);
+    }
+
+    #[test]
+    fn samples_repeat_themselves_and_differ_between_steps() {
+        let mut chosen = settings();
+        chosen.kind = RouterKind::RelaxedBernoulli;
+        chosen.norm = Norm::None;
+        let stochastic = router(&chosen, 3, 4).0;
+        let at = |step| stochastic.weights(Moment::Training { step }).sources;
+        assert_eq!(at(7), at(7));
+        assert!(difference(&at(7), &at(8)) > 0.0);
+        // Logit 0: the mean is one half, the raw logit nothing.
+        assert_eq!(stochastic.weights(Moment::Evaluation).sources.double_value(&[0, 0]), 0.5);
+        chosen.eval = RouterEvaluation::Logit;
+        assert_eq!(router(&chosen, 3, 4).0.weights(Moment::Evaluation).sources.double_value(&[0, 0]), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn rows_sum_to_one_with_and_without_selection(
+            logits in prop::collection::vec(-6.0f32..6.0, 12), top in 0usize..5, sparse: bool, joint: bool,
+        ) {
+            let mut chosen = settings();
+            chosen.norm = if sparse { Norm::Sparsemax } else { Norm::Softmax };
+            chosen.top_k = top;
+            chosen.include_private = joint;
+            let sources = if joint { 3 } else { 4 };
+            let (router, parameters) = router(&chosen, 3, sources);
+            parameters.overwrite(&[Tensor::from_slice(&logits).reshape([3, 4])]);
+            let weights = router.weights(Moment::Evaluation);
+            let mut sums = weights.sources.sum_dim_intlist(1, false, Kind::Double);
+            if let Some(private) = &weights.private {
+                sums += private;
+            }
+            prop_assert!(difference(&sums, &Tensor::ones([3], (Kind::Double, Device::Cpu))) < 1e-5);
+            let used = weights.sources.gt(0.0).sum_dim_intlist(1, false, Kind::Int64).max().int64_value(&[]);
+            prop_assert!(top == 0 || used <= top as i64);
+        }
+
+        #[test]
+        fn softmax_ignores_a_shift(logits in prop::collection::vec(-6.0f64..6.0, 6), shift in -3.0f64..3.0) {
+            let row = Tensor::from_slice(&logits);
+            let shifted = normalise(&(&row + shift), Norm::Softmax, None);
+            prop_assert!(difference(&shifted, &normalise(&row, Norm::Softmax, None)) < 1e-9);
+        }
+    }
+}

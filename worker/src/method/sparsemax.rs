@@ -25,3 +25,43 @@ fn support(logits: &Tensor) -> Tensor {
     let threshold = (sums.gather(-1, &(&size - 1), false) - 1.0) / size.to_kind(kind);
     logits.gt_tensor(&threshold).to_kind(kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tch::{Kind, Tensor};
+
+    use super::sparsemax;
+    use crate::fixture::{difference, extras};
+
+    #[test]
+    fn values_and_gradients_are_those_of_the_oracle() {
+        let Some(fixture) = extras() else { return };
+        let logits = fixture["norm.x"].detach().copy().set_requires_grad(true);
+        let result = sparsemax(&logits);
+        assert!(difference(&result, &fixture["sparsemax.y"]) < 1e-12);
+        let upstream = (&result * &fixture["sparsemax.upstream"]).sum(Kind::Double);
+        let gradient = &Tensor::run_backward(&[upstream], &[&logits], false, false)[0];
+        assert!(difference(gradient, &fixture["sparsemax.grad"]) < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn rows_lie_on_the_simplex_and_ignore_a_shift(
+            row in prop::collection::vec(-20.0f64..20.0, 1..8), shift in -5.0f64..5.0,
+        ) {
+            let logits = Tensor::from_slice(&row);
+            let result = sparsemax(&logits);
+            let values = Vec::<f64>::try_from(&result).unwrap();
+            prop_assert!((values.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            prop_assert!(values.iter().all(|value| *value >= 0.0));
+            prop_assert!(difference(&sparsemax(&(&logits + shift)), &result) < 1e-9);
+            // Larger logits never get smaller weights.
+            for (a, x) in row.iter().zip(&values) {
+                for (b, y) in row.iter().zip(&values) {
+                    prop_assert!(a <= b || x >= y);
+                }
+            }
+        }
+    }
+}

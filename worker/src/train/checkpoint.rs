@@ -58,12 +58,19 @@ struct State {
 pub struct Checkpoint {
     path: PathBuf,
     identity: String,
+    every: Option<u64>,
 }
 
 impl Checkpoint {
-    /// The checkpoint in a folder of the training that `identity` describes (all that its result depends on).
-    pub fn new(folder: &Path, identity: impl Into<String>) -> Self {
-        Self { path: folder.join(FILE), identity: identity.into() }
+    /// The checkpoint in a folder of the training that `identity` describes (all that its result depends on), written
+    /// after `every` so many steps, or from time to time.
+    pub fn new(folder: &Path, identity: impl Into<String>, every: Option<u64>) -> Self {
+        Self { path: folder.join(FILE), identity: identity.into(), every }
+    }
+
+    /// Steps between two writes, where they are counted.
+    pub fn every(&self) -> Option<u64> {
+        self.every
     }
 
     /// Writes the state, flushed to disk and whole or not at all.

@@ -109,7 +109,7 @@ impl Fit<'_> {
         let mut progress = self.resume(&mut optimizer, observe);
         let resumed_from = progress.step;
         let mut examples = 0;
-        let mut pacer = Pacer::new(settings.checkpoint_every);
+        let mut pacer = Pacer::new(self.checkpoint.and_then(Checkpoint::every));
         let per_epoch = self.course.sampler.batches() as u64;
         let mut epoch_batches = (u64::MAX, Vec::new());
         while progress.step < self.course.steps {
@@ -259,3 +259,6 @@ impl Pacer {
         self.last = Instant::now();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,80 @@ pub fn clip(gradients: &mut [Tensor], limit: Option<f64>) -> f64 {
     }
     norm
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use tch::{Device, Kind, Tensor};
+
+    use super::*;
+    use crate::fixture::{difference, oracle};
+    use crate::method::parameter::Parameters;
+    use crate::train::schedule::Schedule;
+
+    fn row(value: &Value) -> Tensor {
+        let numbers: Vec<f32> = value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
+        Tensor::from_slice(&numbers)
+    }
+
+    fn settings() -> OptimizerSettings {
+        let mut settings = OptimizerSettings::default();
+        (settings.groups.source, settings.groups.private) = (0.1, 0.02);
+        settings
+    }
+
+    #[test]
+    fn six_steps_are_those_of_the_oracle() {
+        let Some(path) = oracle("adamw.json") else { return };
+        let record: Value = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
+        let mut parameters = Parameters::default();
+        let name = ["all".to_owned()];
+        let first = parameters.add("p1", Group::Source, &name, &row(&record["p1"][0]), Device::Cpu);
+        let second = parameters.add("p2", Group::Private, &name, &row(&record["p2"][0]), Device::Cpu);
+        let number = |name: &str| record[name].as_u64().unwrap();
+        let schedule = Schedule { warmup: number("warmup"), total: number("total") };
+        let mut optimizer = AdamW::new(&settings(), parameters.all());
+        for step in 0..6 {
+            let expected = record["lr1"][step].as_f64().unwrap();
+            assert!((0.1 * schedule.factor(step as u64) - expected).abs() < 1e-12);
+            let sum = |tensor: Tensor| tensor.sum(Kind::Float);
+            let loss = sum((&first - 1.0).square()) + sum((&second + 2.0).square()) + sum(first.narrow(0, 0, 3) * &second);
+            let gradients = Tensor::run_backward(&[loss], &[&first, &second], false, false);
+            optimizer.step(parameters.all(), &gradients, schedule.factor(step as u64), &[true]);
+            assert!(difference(&first, &row(&record["p1"][step + 1])) < 1e-6, "p1 after step {step}");
+            assert!(difference(&second, &row(&record["p2"][step + 1])) < 1e-6, "p2 after step {step}");
+        }
+    }
+
+    #[test]
+    fn an_absent_private_prompt_rests_only_when_told_to() {
+        for sparse in [false, true] {
+            let mut settings = settings();
+            settings.sparse_private = sparse;
+            let mut parameters = Parameters::default();
+            let tasks = ["a".to_owned(), "b".to_owned()];
+            let start = Tensor::ones([2, 3], (Kind::Float, Device::Cpu));
+            let table = parameters.add("private.table", Group::Private, &tasks, &start, Device::Cpu);
+            let mut optimizer = AdamW::new(&settings, parameters.all());
+            let one = Tensor::ones([2, 3], (Kind::Float, Device::Cpu));
+            optimizer.step(parameters.all(), std::slice::from_ref(&one), 1.0, &[true, true]);
+            let before = table.detach().copy();
+            let nothing = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
+            optimizer.step(parameters.all(), &[nothing], 1.0, &[true, false]);
+            assert!(difference(&before.get(0), &table.get(0)) > 0.0, "momentum goes on for a task that is there");
+            assert_eq!(difference(&before.get(1), &table.get(1)) > 0.0, !sparse, "sparse_private: {sparse}");
+            assert_eq!(optimizer.updates(), [if sparse { vec![2, 1] } else { vec![2, 2] }]);
+        }
+    }
+
+    #[test]
+    fn clipping_bounds_the_global_norm() {
+        let make = || [Tensor::from_slice(&[3.0f32, 0.0]), Tensor::new(), Tensor::from_slice(&[4.0f32])];
+        let mut gradients = make();
+        assert!((clip(&mut gradients, Some(1.0)) - 5.0).abs() < 1e-6);
+        assert!((clip(&mut gradients, None) - 1.0).abs() < 1e-5, "the norm is 1 after clipping");
+        let mut gradients = make();
+        clip(&mut gradients, Some(10.0));
+        assert_eq!(gradients[0].double_value(&[0]), 3.0, "small gradients stay as they are");
+    }
+}
