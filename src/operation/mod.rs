@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::plan::catalog::{Catalog, ParameterError, Resolved};
 use crate::protocol::{Job, Reporter, StageError};
 
+pub mod aggregate;
+pub mod compare;
 pub mod evaluate;
 pub mod parameters;
 pub mod train;
