@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod error;
+mod mapped;
 pub mod t5;
 pub mod weights;
 
