@@ -45,7 +45,11 @@ impl<'de> Deserialize<'de> for Dropout {
             }
 
             fn visit_str<E: Error>(self, word: &str) -> Result<Dropout, E> {
-                if word == "model" { Ok(Dropout::Model) } else { Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)) }
+                if word == "model" {
+                    Ok(Dropout::Model)
+                } else {
+                    Err(E::invalid_value(serde::de::Unexpected::Str(word), &self))
+                }
             }
 
             fn visit_f64<E: Error>(self, rate: f64) -> Result<Dropout, E> {

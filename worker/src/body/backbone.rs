@@ -129,9 +129,10 @@ impl Shelf {
 /// # Errors
 /// A bug: the planner names every source that the parameters do.
 pub fn source<'a>(job: &'a Job, name: &str) -> Result<&'a ResolvedSource, StageError> {
-    job.sources.iter().find(|source| source.name == name).ok_or_else(|| {
-        StageError::bug(format!("`{}` was started without its source `{name}`", job.stage))
-    })
+    job.sources
+        .iter()
+        .find(|source| source.name == name)
+        .ok_or_else(|| StageError::bug(format!("`{}` was started without its source `{name}`", job.stage)))
 }
 
 /// The folder that holds a model's files.

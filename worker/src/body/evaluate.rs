@@ -54,8 +54,7 @@ pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<
                 answered += more;
                 reporter.progress(answered as u64, total as u64, "examples", task);
             };
-            let answers =
-                tch::no_grad(|| answers(backbone, &pairs, &prompt, set.position, &asking, &mut done))?;
+            let answers = tch::no_grad(|| answers(backbone, &pairs, &prompt, set.position, &asking, &mut done))?;
             record(texts, kind, examples, &answers, &mut predictions, &mut scores)?;
         }
     }

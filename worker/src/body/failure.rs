@@ -27,8 +27,9 @@ pub fn of_model(error: ModelError) -> StageError {
     match error {
         ModelError::Libtorch(error) => native(&error.to_string()),
         ModelError::Batch(message) => StageError::bug(message),
-        ModelError::TooLong { .. } => StageError::input(error.to_string())
-            .with_hint("set a smaller `prompt.length` or `max_source_tokens`"),
+        ModelError::TooLong { .. } => {
+            StageError::input(error.to_string()).with_hint("set a smaller `prompt.length` or `max_source_tokens`")
+        }
         error => StageError::input(error.to_string()),
     }
 }
@@ -46,8 +47,9 @@ pub fn of_training(error: TrainError) -> StageError {
         TrainError::Write(error) => error.into(),
         error @ TrainError::Diverged { .. } => StageError::input(error.to_string())
             .with_hint("lower the learning rates in `optim.groups`, or set `optim.clip: 1.0`"),
-        error @ TrainError::NoValidation(_) => StageError::input(error.to_string())
-            .with_hint("sample validation examples, or write `select: last`"),
+        error @ TrainError::NoValidation(_) => {
+            StageError::input(error.to_string()).with_hint("sample validation examples, or write `select: last`")
+        }
     }
 }
 
@@ -55,7 +57,8 @@ pub fn of_training(error: TrainError) -> StageError {
 pub fn of_file(error: ReadError) -> StageError {
     match error {
         ReadError::Io(error) => error.into(),
-        error @ ReadError::Damaged { .. } => StageError::environment(error.to_string())
-            .with_hint("run the stage that wrote it again"),
+        error @ ReadError::Damaged { .. } => {
+            StageError::environment(error.to_string()).with_hint("run the stage that wrote it again")
+        }
     }
 }

@@ -27,6 +27,3 @@ pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<
         other => Err(StageError::bug(format!("a worker was given `{other}`, which it has no body for"))),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -79,8 +79,7 @@ pub fn answers(
                 }
                 if asking.likelihood {
                     batch.targets = places.iter().map(|&place| gold(place).to_vec()).collect();
-                    let losses =
-                        backbone.model.losses(&batch, Some(&prompts), Mode::Evaluation).map_err(of_model)?;
+                    let losses = backbone.model.losses(&batch, Some(&prompts), Mode::Evaluation).map_err(of_model)?;
                     let sum = losses.values.sum(Kind::Double).double_value(&[]);
                     add(&mut measured, sum, losses.values.numel());
                 }

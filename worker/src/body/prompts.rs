@@ -68,13 +68,8 @@ pub fn load(folder: &Path) -> Result<PromptSet, StageError> {
     let position = serde_json::from_value(serde_json::json!(word("position")?)).map_err(|_| foreign("position"))?;
     let max_source_tokens = word("max_source_tokens")?.parse().map_err(|_| foreign("max_source_tokens"))?;
     let backbone = word("backbone")?;
-    let mut set = PromptSet {
-        learned: BTreeMap::new(),
-        untrained: BTreeMap::new(),
-        position,
-        backbone,
-        max_source_tokens,
-    };
+    let mut set =
+        PromptSet { learned: BTreeMap::new(), untrained: BTreeMap::new(), position, backbone, max_source_tokens };
     for (name, tensor) in file.tensors {
         let tensor = tensor.to_kind(Kind::Float);
         match name.split_once('/') {

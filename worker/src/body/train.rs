@@ -179,9 +179,7 @@ fn modules(settings: &TrainParameters, method: &Compt) -> Vec<u8> {
     let tensors = all.iter().map(|parameter| (parameter.name.clone(), parameter.tensor.shallow_clone())).collect();
     let rows: BTreeMap<&str, Value> = all
         .iter()
-        .map(|parameter| {
-            (parameter.name.as_str(), json!({ "group": parameter.group.name(), "rows": parameter.rows }))
-        })
+        .map(|parameter| (parameter.name.as_str(), json!({ "group": parameter.group.name(), "rows": parameter.rows })))
         .collect();
     let metadata = BTreeMap::from([
         ("format".to_owned(), "compt modules 1".to_owned()),
@@ -205,8 +203,7 @@ fn summary(
     let last_epoch: Vec<f64> =
         curve.iter().filter(|point| point.epoch == course.epochs).map(|point| point.loss).collect();
     let mean = last_epoch.iter().sum::<f64>() / last_epoch.len().max(1) as f64;
-    let examples: BTreeMap<&str, usize> =
-        tasks.iter().map(|task| (task.name.as_str(), task.train.len())).collect();
+    let examples: BTreeMap<&str, usize> = tasks.iter().map(|task| (task.name.as_str(), task.train.len())).collect();
     let precision = match settings.precision {
         Precision::Float32 => "float32",
         Precision::Bfloat16 => "bfloat16",

@@ -132,8 +132,7 @@ impl Compt {
             let encoder = &settings.encoder;
             privates = Some(Bank::new(encoder, Group::Private, &seats, &stacked, seed, &mut parameters, device)?);
         }
-        let gate =
-            Gate::new(&settings.gate, &names, has_private(kind), has_sources(kind), &mut parameters, device);
+        let gate = Gate::new(&settings.gate, &names, has_private(kind), has_sources(kind), &mut parameters, device);
         Ok(Self {
             settings: settings.clone(),
             tasks: names,
@@ -238,19 +237,15 @@ mod tests {
             full[name] = value.clone();
         }
         let settings = resolve(&full).unwrap();
-        let tasks: Vec<Task> = tasks
-            .iter()
-            .map(|name| Task { name: (*name).to_owned(), labels: vec![vec![2, 4], vec![6]] })
-            .collect();
+        let tasks: Vec<Task> =
+            tasks.iter().map(|name| Task { name: (*name).to_owned(), labels: vec![vec![2, 4], vec![6]] }).collect();
         // Row i of the vocabulary is i everywhere.
         let embed = |ids: &[i64]| {
             let rows = Tensor::from_slice(ids).to_kind(Kind::Float).unsqueeze(1);
             rows.expand([ids.len() as i64, WIDTH], false).contiguous()
         };
-        let file = BTreeMap::from([(
-            "learned/rte".to_owned(),
-            Tensor::full([4, WIDTH], 7.0, (Kind::Float, Device::Cpu)),
-        )]);
+        let file =
+            BTreeMap::from([("learned/rte".to_owned(), Tensor::full([4, WIDTH], 7.0, (Kind::Float, Device::Cpu)))]);
         let origin = Origin { width: WIDTH, vocabulary: 50, embed: &embed, words: vec![9, 11, 13], file };
         Compt::new(&settings, &tasks, &origin, 100, Device::Cpu)
     }
@@ -273,8 +268,7 @@ mod tests {
 
     #[test]
     fn composed_prompts_have_the_lengths_of_the_compositions() {
-        for (compose, rows) in
-            [("spp", 4), ("scp", 8), ("source_only", 4), ("cat", 12), ("prod", 4), ("cat_prod", 12)]
+        for (compose, rows) in [("spp", 4), ("scp", 8), ("source_only", 4), ("cat", 12), ("prod", 4), ("cat_prod", 12)]
         {
             let method = method(json!({"method": "spp", "compose": compose}), &["a", "b"]).unwrap();
             for moment in [Moment::Evaluation, Moment::Training { step: 0 }] {

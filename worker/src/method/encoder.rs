@@ -122,8 +122,7 @@ impl Bank {
                 let weights: Vec<Tensor> = self.recurrent.iter().map(|stack| stack.select(0, prompt)).collect();
                 let input = self.table.select(0, prompt).unsqueeze(0);
                 let states = [state.shallow_clone(), state.shallow_clone()];
-                let (output, _, _) =
-                    input.lstm(&states, &weights, true, RECURRENT_LAYERS, 0.0, false, true, true);
+                let (output, _, _) = input.lstm(&states, &weights, true, RECURRENT_LAYERS, 0.0, false, true, true);
                 output.squeeze_dim(0)
             })
             .collect();

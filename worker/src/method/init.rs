@@ -39,20 +39,12 @@ pub struct Seat<'a> {
 ///
 /// # Errors
 /// When the file has no fitting tensor.
-pub fn table(
-    kind: Init,
-    seat: &Seat<'_>,
-    rows: i64,
-    seed: u64,
-    origin: &Origin<'_>,
-) -> Result<Tensor, MethodError> {
+pub fn table(kind: Init, seat: &Seat<'_>, rows: i64, seed: u64, origin: &Origin<'_>) -> Result<Tensor, MethodError> {
     let cycle = |ids: &[i64]| -> Vec<i64> { ids.iter().copied().cycle().take(rows as usize).collect() };
     match kind {
         Init::Uniform => Ok(uniform(&[rows, origin.width], 0.5, seed, &["init", seat.name, "table"])),
         Init::SampledVocab => Ok((origin.embed)(&frequent(rows, seat, seed, origin))),
-        Init::FirstVocabRows => {
-            Ok((origin.embed)(&cycle(&(0..origin.vocabulary.min(rows)).collect::<Vec<_>>())))
-        }
+        Init::FirstVocabRows => Ok((origin.embed)(&cycle(&(0..origin.vocabulary.min(rows)).collect::<Vec<_>>()))),
         Init::Words if origin.words.is_empty() => {
             Err(MethodError::new("none of `prompt.init_words` is in the vocabulary", "choose other words"))
         }

@@ -68,16 +68,7 @@ impl Router {
             Norm::Auto => automatic(sources as usize, tasks.len()),
             chosen => chosen,
         };
-        Self {
-            settings: settings.clone(),
-            norm,
-            tasks: tasks.to_vec(),
-            sources,
-            logits,
-            seed,
-            total_steps,
-            device,
-        }
+        Self { settings: settings.clone(), norm, tasks: tasks.to_vec(), sources, logits, seed, total_steps, device }
     }
 
     /// The normaliser in use, `auto` decided.
@@ -91,7 +82,9 @@ impl Router {
             return self.constant();
         };
         let scores = match (self.settings.kind, moment, self.settings.eval) {
-            (RouterKind::RelaxedBernoulli, Moment::Training { step }, _) => self.sample(logits, step, &step.to_string()),
+            (RouterKind::RelaxedBernoulli, Moment::Training { step }, _) => {
+                self.sample(logits, step, &step.to_string())
+            }
             (RouterKind::RelaxedBernoulli, Moment::Evaluation, RouterEvaluation::Mean) => logits.sigmoid(),
             (RouterKind::RelaxedBernoulli, Moment::Evaluation, RouterEvaluation::Sample) => {
                 self.sample(logits, self.total_steps, "evaluation")

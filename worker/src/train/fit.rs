@@ -259,6 +259,3 @@ impl Pacer {
         self.last = Instant::now();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -167,7 +167,8 @@ mod tests {
             let expected = record["lr1"][step].as_f64().unwrap();
             assert!((0.1 * schedule.factor(step as u64) - expected).abs() < 1e-12);
             let sum = |tensor: Tensor| tensor.sum(Kind::Float);
-            let loss = sum((&first - 1.0).square()) + sum((&second + 2.0).square()) + sum(first.narrow(0, 0, 3) * &second);
+            let loss =
+                sum((&first - 1.0).square()) + sum((&second + 2.0).square()) + sum(first.narrow(0, 0, 3) * &second);
             let gradients = Tensor::run_backward(&[loss], &[&first, &second], false, false);
             optimizer.step(parameters.all(), &gradients, schedule.factor(step as u64), &[true]);
             assert!(difference(&first, &row(&record["p1"][step + 1])) < 1e-6, "p1 after step {step}");

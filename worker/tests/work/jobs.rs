@@ -7,9 +7,10 @@ use compt::operation::{evaluate, train};
 use compt::protocol::{Compute, Input, Job, Reporter, ResolvedSource, StageError};
 use compt::task::dataset::Kind;
 use compt::task::texts::{Example, TaskCard, TaskTexts, write};
+use compt_worker::body::{self, backbone::Shelf};
 use serde_json::{Value, json};
 
-use super::backbone::Shelf;
+use crate::alone;
 
 #[derive(Debug, Default)]
 struct Notes {
@@ -105,7 +106,7 @@ fn evaluation(written: &Value) -> Value {
 
 fn run(job: &Job) -> Result<Notes, StageError> {
     let mut notes = Notes::default();
-    super::run(job, &mut Shelf::default(), &mut notes)?;
+    body::run(job, &mut Shelf::default(), &mut notes)?;
     Ok(notes)
 }
 
@@ -130,6 +131,7 @@ fn as_input(stage: &str, job: &Job) -> Input {
 
 #[test]
 fn results_are_the_same_bytes_whatever_the_order_of_the_inputs_or_the_checkpoints() {
+    let _alone = alone();
     let data = tempfile::tempdir().unwrap();
     let inputs = vec![task(data.path(), "mood", ["bad", "good"]), task(data.path(), "acid", ["yes", "no"])];
     let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
@@ -154,6 +156,7 @@ fn results_are_the_same_bytes_whatever_the_order_of_the_inputs_or_the_checkpoint
 
 #[test]
 fn prompts_of_several_trainings_are_scored_by_task() {
+    let _alone = alone();
     let data = tempfile::tempdir().unwrap();
     let (mood, acid) = (task(data.path(), "mood", ["bad", "good"]), task(data.path(), "acid", ["yes", "no"]));
     let folders: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
@@ -205,6 +208,7 @@ fn prompts_of_several_trainings_are_scored_by_task() {
 
 #[test]
 fn inputs_that_make_no_sense_are_named() {
+    let _alone = alone();
     let data = tempfile::tempdir().unwrap();
     let mood = task(data.path(), "mood", ["bad", "good"]);
     let folder = tempfile::tempdir().unwrap();
@@ -222,6 +226,7 @@ fn inputs_that_make_no_sense_are_named() {
 
 #[test]
 fn a_killed_training_goes_on_to_the_same_bytes() {
+    let _alone = alone();
     // The job is cut off by a reporter that panics, as a kill would cut it off between two steps.
     struct Kill(u64);
     impl Reporter for Kill {
@@ -238,7 +243,7 @@ fn a_killed_training_goes_on_to_the_same_bytes() {
     for moment in [1, 5, 13, 24] {
         let folder = tempfile::tempdir().unwrap();
         let job = job(folder.path(), "train", training(&json!({"checkpoint_every": 2})), inputs.clone());
-        let killed = std::panic::catch_unwind(|| super::run(&job, &mut Shelf::default(), &mut Kill(moment)));
+        let killed = std::panic::catch_unwind(|| body::run(&job, &mut Shelf::default(), &mut Kill(moment)));
         assert!(killed.is_err());
         let notes = run(&job).unwrap();
         assert_eq!(notes.facts["resumed_from_step"], json!((moment - 1) / 2 * 2));
