@@ -6,3 +6,6 @@ pub mod cuda;
 pub mod method;
 pub mod model;
 pub mod train;
+
+#[cfg(test)]
+mod fixture;
