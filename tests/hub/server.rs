@@ -174,7 +174,8 @@ impl Server {
             let page: usize = query.strip_prefix("&cursor=").map_or(0, |cursor| cursor.parse().unwrap());
             let mut entries: Vec<_> = state.files.iter().map(|(path, (content, large))| entry(path, content, *large)).collect();
             entries.insert(0, serde_json::json!({ "type": "directory", "path": "data", "oid": COMMIT, "size": 0 }));
-            let mut response = Response::json(&entries.iter().skip(2 * page).take(2).collect::<Vec<_>>().into());
+            let shown: Vec<_> = entries.iter().skip(2 * page).take(2).cloned().collect();
+            let mut response = Response::json(&shown.into());
             if 2 * (page + 1) < entries.len() {
                 let next = format!("{}/api/{repository}/tree/{COMMIT}?recursive=true&cursor={}", self.address, page + 1);
                 response.headers.push(("Link".into(), format!("<{next}>; rel=\"next\"")));
