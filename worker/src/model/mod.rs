@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod error;
 mod mapped;
+pub mod runtime;
 pub mod t5;
 pub mod weights;
 

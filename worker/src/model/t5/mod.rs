@@ -12,8 +12,12 @@ mod generate;
 mod input;
 mod linear;
 mod norm;
+#[cfg(test)]
+mod oracle;
 mod packing;
 pub mod position;
+#[cfg(test)]
+mod properties;
 mod rank;
 mod stack;
 
