@@ -10,12 +10,15 @@ use crate::plan::catalog::{Catalog, ParameterError, Resolved};
 use crate::protocol::{Input, Job, Reporter, StageError};
 
 pub mod aggregate;
+pub mod bodies;
 pub mod compare;
 pub mod evaluate;
 pub mod fetch;
 pub mod format;
 pub mod parameters;
+pub mod publishing;
 pub mod sample;
+pub mod sourcing;
 pub mod train;
 
 /// One operation.
