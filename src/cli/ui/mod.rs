@@ -52,11 +52,6 @@ pub fn width() -> usize {
     terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0))
 }
 
-/// Whether errors may be coloured.
-pub fn colour() -> bool {
-    Colours::choose() == Colours::On
-}
-
 /// Whether words are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
