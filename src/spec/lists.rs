@@ -58,7 +58,8 @@ impl Context<'_> {
         let before = self.problems.len();
         let items = self.items(values, origin, kind);
         if items.is_empty() && self.problems.len() == before {
-            let problem = origin.problem(self.file, "", "compt::spec::empty_list", format!("axis `{axis}` has no values"));
+            let problem =
+                origin.problem(self.file, "", "compt::spec::empty_list", format!("axis `{axis}` has no values"));
             self.problems.push(problem.with_help(format!("give it at least one: `{axis}: [1]`")));
         }
         let mut found: Vec<(AxisValue, Item)> = Vec::with_capacity(items.len());
@@ -186,7 +187,8 @@ impl Context<'_> {
         if kind == Kind::Axis {
             let message = format!("`axes.{axis}` can't be used under `axes:`, only in a matrix and in `only`");
             let problem = origin.problem(self.file, part, "compt::spec::unknown_axis", message);
-            self.problems.push(problem.with_help("put the common values into a list under `params:` and use `\"${name}\"`"));
+            self.problems
+                .push(problem.with_help("put the common values into a list under `params:` and use `\"${name}\"`"));
         } else if !known {
             let message = format!("there is no axis `{axis}` under `axes:`");
             let nearest = suggest::nearest(axis, self.declared_axes.iter().map(String::as_str)).map(str::to_owned);
@@ -205,13 +207,7 @@ impl Context<'_> {
     }
 
     /// Reports every `${}` of `value` that is malformed or neither a parameter nor `available`; marks those in use.
-    pub(super) fn check_names(
-        &mut self,
-        value: &Value,
-        origin: &Origin,
-        part: &str,
-        available: impl Fn(&str) -> bool,
-    ) {
+    pub(super) fn check_names(&mut self, value: &Value, origin: &Origin, part: &str, available: impl Fn(&str) -> bool) {
         for found in names(value) {
             match found {
                 Ok((name, _)) if self.param_names.contains(&name) => {
@@ -236,26 +232,18 @@ impl Context<'_> {
         let at = below(part, &unknown.path);
         let problem = origin.problem(self.file, &at, "compt::spec::substitution", unknown.to_string());
         // The same text is visited twice: for its names, then for its value.
-        if !self.problems.iter().any(|other| {
-            other.to_string() == problem.to_string() && other.line_column() == problem.line_column()
-        }) {
+        if !self
+            .problems
+            .iter()
+            .any(|other| other.to_string() == problem.to_string() && other.line_column() == problem.line_column())
+        {
             self.problems.push(problem.with_help(help));
         }
     }
 
-    fn unknown_name(
-        &mut self,
-        name: &str,
-        origin: &Origin,
-        part: &str,
-        available: &impl Fn(&str) -> bool,
-    ) -> Problem {
-        let here: Vec<String> = self
-            .param_names
-            .iter()
-            .chain(self.axis_names.iter().filter(|axis| available(axis)))
-            .cloned()
-            .collect();
+    fn unknown_name(&mut self, name: &str, origin: &Origin, part: &str, available: &impl Fn(&str) -> bool) -> Problem {
+        let here: Vec<String> =
+            self.param_names.iter().chain(self.axis_names.iter().filter(|axis| available(axis))).cloned().collect();
         let nearest = suggest::nearest(name, here.iter().map(String::as_str)).map(str::to_owned);
         let is_axis = self.axis_names.contains(name);
         let message = if is_axis {
@@ -267,7 +255,9 @@ impl Context<'_> {
             _ if is_axis => format!("add `{name}: axes.{name}` to the stage's `matrix:`, or remove it here"),
             Some(name) => format!("did you mean `${{{name}}}`?"),
             None if here.is_empty() => format!("add `params: {{ {name}: ... }}` to the file"),
-            None => format!("add it under `params:`; what can stand here is {}", quoted(here.iter().map(String::as_str))),
+            None => {
+                format!("add it under `params:`; what can stand here is {}", quoted(here.iter().map(String::as_str)))
+            }
         };
         self.used.extend(nearest);
         self.used.insert(name.to_owned());
