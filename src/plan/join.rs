@@ -23,10 +23,11 @@ pub struct Narrowing<'a> {
 /// all: a slip in a file must not fill the memory.
 pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>], most: usize) -> Option<Vec<Vec<u32>>> {
     let shared = Shared::of(reader, read);
-    let narrowings: Vec<(usize, &Narrowing<'_>)> =
+    let mut narrowings: Vec<(usize, &Narrowing<'_>)> =
         only.iter().filter_map(|narrowing| Some((read.axis(narrowing.axis)?, narrowing))).collect();
-    // The first narrowed axis is part of what is looked up; the others are compared row by row.
-    let first = narrowings.first().map(|(axis, _)| *axis);
+    // One narrowed axis that the reader lacks is part of what is looked up; the others are compared row by row.
+    narrowings.sort_by_key(|(axis, _)| shared.read.contains(axis));
+    let first = narrowings.first().map(|(axis, _)| *axis).filter(|axis| !shared.read.contains(axis));
     let mut index: HashMap<(Box<[u32]>, Option<u32>), Vec<u32>> = HashMap::new();
     for (position, row) in read.rows.iter().enumerate() {
         if let Some(key) = shared.key_of_read(row) {
@@ -37,25 +38,23 @@ pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>], most: usize)
     let mut left = most;
     let mut all = Vec::with_capacity(reader.rows.len());
     for row in &reader.rows {
-        let key = shared.key_of_reader(row);
-        let found: Vec<u32> = match lists.of(row).split_first() {
-            None => {
-                let found = index.get(&(key, None)).map_or(&[][..], Vec::as_slice);
-                left = left.checked_sub(found.len())?;
-                found.to_vec()
-            }
-            Some(((_, looked_up), compared)) => {
-                let levels = looked_up.iter().filter_map(|level| index.get(&(key.clone(), Some(*level))));
-                let allowed = |position: &u32| {
-                    let row = &read.rows[*position as usize];
-                    compared.iter().all(|(axis, levels)| levels.binary_search(&row[*axis]).is_ok())
-                };
-                let mut found: Vec<u32> = levels.flatten().copied().filter(allowed).collect();
-                found.sort_unstable();
-                left = left.checked_sub(found.len())?;
-                found
-            }
+        let allowed = lists.of(row);
+        let (looked_up, compared): (Vec<Option<u32>>, _) = match (first, allowed.split_first()) {
+            (Some(_), Some(((_, levels), rest))) => (levels.iter().copied().map(Some).collect(), rest),
+            _ => (vec![None], allowed.as_slice()),
         };
+        let may_read = |position: &u32| {
+            let row = &read.rows[*position as usize];
+            compared.iter().all(|(axis, levels)| levels.binary_search(&row[*axis]).is_ok())
+        };
+        let mut key = (shared.key_of_reader(row), None);
+        let mut found: Vec<u32> = Vec::new();
+        for level in looked_up {
+            key.1 = level;
+            found.extend(index.get(&key).into_iter().flatten().copied().filter(may_read));
+        }
+        found.sort_unstable();
+        left = left.checked_sub(found.len())?;
         all.push(found);
     }
     Some(all)
