@@ -14,6 +14,9 @@ pub mod format;
 pub mod parameters;
 pub mod sample;
 
+#[cfg(test)]
+mod data_test;
+
 /// One operation.
 pub trait Operation: Sync {
     /// As pipelines spell it.
