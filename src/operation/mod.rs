@@ -21,6 +21,9 @@ pub mod sample;
 pub mod sourcing;
 pub mod train;
 
+#[cfg(test)]
+mod data_test;
+
 /// One operation.
 pub trait Operation: Sync {
     /// As pipelines spell it.

@@ -43,10 +43,7 @@ impl Fetched {
 ///
 /// # Errors
 /// A pattern without a file, a file that can't be read, a row that can't be used.
-pub fn read(
-    dataset: &Dataset,
-    files: &BTreeMap<String, PathBuf>,
-) -> Result<Fetched, StageError> {
+pub fn read(dataset: &Dataset, files: &BTreeMap<String, PathBuf>) -> Result<Fetched, StageError> {
     let mut fetched = Fetched::default();
     for (split, patterns) in dataset.files.present() {
         read_split(dataset, split, patterns, files, &mut fetched)?;

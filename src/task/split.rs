@@ -79,8 +79,7 @@ mod tests {
     #[test]
     fn sizes_follow_the_policies() {
         let sizes = |task: &str, train, validation, test| {
-            let fetched =
-                Fetched { train: numbered(train), validation: numbered(validation), test: numbered(test) };
+            let fetched = Fetched { train: numbered(train), validation: numbered(validation), test: numbered(test) };
             divide(&fixtures::dataset(task), &fetched)
                 .map(|pools| (pools.train.len(), pools.validation.len(), pools.test.len()))
                 .map_err(|error| error.message)

@@ -33,7 +33,9 @@ pub enum TokenError {
         path: PathBuf,
     },
     /// No room for any text.
-    #[error("a source of at most {most} tokens has no room for text and the end-of-sequence token; expected at least 2")]
+    #[error(
+        "a source of at most {most} tokens has no room for text and the end-of-sequence token; expected at least 2"
+    )]
     NoRoom {
         /// The limit.
         most: usize,
@@ -92,10 +94,10 @@ impl Tokenizer {
     /// # Errors
     /// A text that the tokenizer refuses.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenError> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| TokenError::Text {
-            text: text.chars().take(40).collect(),
-            reason: error.to_string(),
-        })?;
+        let encoding = self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|error| TokenError::Text { text: text.chars().take(40).collect(), reason: error.to_string() })?;
         Ok(encoding.get_ids().to_vec())
     }
 

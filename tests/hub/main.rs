@@ -77,7 +77,10 @@ impl Bench {
                 continue;
             }
             let bytes = std::fs::read(&path).unwrap();
-            assert!([content(), b"test".into(), b"other".into(), b"# A data set\n".into()].contains(&bytes), "{path:?}");
+            assert!(
+                [content(), b"test".into(), b"other".into(), b"# A data set\n".into()].contains(&bytes),
+                "{path:?}"
+            );
         }
     }
 }
@@ -103,7 +106,10 @@ fn files_land_in_the_hubs_own_layout() {
     assert_eq!(located.files[LARGE], pointer);
     let target = std::fs::read_link(&pointer).unwrap();
     assert!(target.starts_with("../../../blobs") && target.file_name().unwrap().len() == 64, "{target:?}");
-    assert_eq!(std::fs::read_link(folder.join("snapshots").join(COMMIT).join(SMALL)).unwrap().file_name().unwrap().len(), 40);
+    assert_eq!(
+        std::fs::read_link(folder.join("snapshots").join(COMMIT).join(SMALL)).unwrap().file_name().unwrap().len(),
+        40
+    );
     bench.assert_nothing_half_written();
     // A second time only the revision and the list are asked for.
     bench.server.seen();
@@ -158,7 +164,8 @@ fn an_earlier_runs_part_is_continued_and_a_wrong_one_is_not_used() {
         bench.server.seen();
         assert_large(&bench.get(&[LARGE]).unwrap());
         let seen = bench.server.seen();
-        let ranges: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/content/")).map(|seen| &seen.range).collect();
+        let ranges: Vec<_> =
+            seen.iter().filter(|seen| seen.path.starts_with("/content/")).map(|seen| &seen.range).collect();
         assert_eq!(ranges[0].as_deref(), Some("bytes=1000-"));
         // The wrong beginning shows in the digest, and all is fetched anew.
         assert_eq!(ranges.len() == 2 && ranges[1].is_none(), whole, "{ranges:?}");

@@ -29,7 +29,7 @@ pub(crate) enum Fault {
 
 /// One request as the server saw it.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Path and query.
     pub(crate) path: String,
     /// `Authorization`, if it was sent.
@@ -172,12 +172,14 @@ impl Server {
         // Two files a page.
         if let Some(query) = path.strip_prefix(&format!("/api/{repository}/tree/{COMMIT}?recursive=true")) {
             let page: usize = query.strip_prefix("&cursor=").map_or(0, |cursor| cursor.parse().unwrap());
-            let mut entries: Vec<_> = state.files.iter().map(|(path, (content, large))| entry(path, content, *large)).collect();
+            let mut entries: Vec<_> =
+                state.files.iter().map(|(path, (content, large))| entry(path, content, *large)).collect();
             entries.insert(0, serde_json::json!({ "type": "directory", "path": "data", "oid": COMMIT, "size": 0 }));
             let shown: Vec<_> = entries.iter().skip(2 * page).take(2).cloned().collect();
             let mut response = Response::json(&shown.into());
             if 2 * (page + 1) < entries.len() {
-                let next = format!("{}/api/{repository}/tree/{COMMIT}?recursive=true&cursor={}", self.address, page + 1);
+                let next =
+                    format!("{}/api/{repository}/tree/{COMMIT}?recursive=true&cursor={}", self.address, page + 1);
                 response.headers.push(("Link".into(), format!("<{next}>; rel=\"next\"")));
             }
             return response;
@@ -192,9 +194,7 @@ impl Server {
         }
         let stored = path.strip_prefix("/content/").and_then(|rest| rest.strip_suffix("?signature=1"));
         match stored.or_else(|| path.strip_prefix("/api/resolve-cache/")).and_then(|name| state.files.get(name)) {
-            Some((content, _)) => {
-                Response { status: 200, headers: Vec::new(), body: content.clone(), ranges: true }
-            }
+            Some((content, _)) => Response { status: 200, headers: Vec::new(), body: content.clone(), ranges: true },
             None => Response::status(404),
         }
     }
@@ -217,10 +217,7 @@ impl Response {
     }
 
     fn redirect(target: &str) -> Self {
-        let headers = vec![
-            ("Location".to_owned(), target.to_owned()),
-            ("X-Repo-Commit".to_owned(), COMMIT.to_owned()),
-        ];
+        let headers = vec![("Location".to_owned(), target.to_owned()), ("X-Repo-Commit".to_owned(), COMMIT.to_owned())];
         Self { headers, ..Self::status(302) }
     }
 }

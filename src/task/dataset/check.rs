@@ -44,8 +44,8 @@ fn files(file: &DatasetFile, fault: &mut impl FnMut(&str, String)) {
         fault("files.train", "expected at least one file".to_owned());
     }
     for (split, patterns) in file.files.present() {
-        for pattern in patterns {
-            let path = format!("files.{}", split.name());
+        for (at, pattern) in patterns.iter().enumerate() {
+            let path = format!("files.{}[{at}]", split.name());
             if pattern.is_empty() || !glob::stays_inside(pattern) {
                 fault(&path, format!("`{pattern}` must be a relative path without `..`"));
             } else if !crate::task::rows::is_supported(pattern) {
@@ -61,7 +61,10 @@ fn files(file: &DatasetFile, fault: &mut impl FnMut(&str, String)) {
                 fault("files.validation", "`splits: halve_validation` needs validation files".to_owned());
             }
             if test {
-                fault("files.test", "`splits: halve_validation` makes the test rows from the validation rows".to_owned());
+                fault(
+                    "files.test",
+                    "`splits: halve_validation` makes the test rows from the validation rows".to_owned(),
+                );
             }
         }
         SplitPolicy::HoldOutTrain => {
@@ -104,8 +107,8 @@ fn columns(file: &DatasetFile, fault: &mut impl FnMut(&str, String)) {
                     fault("template", format!("`{{{name}}}` is not one of `columns`{help}"));
                 }
             }
-            for column in seen.iter().filter(|column| !used.contains(*column)) {
-                fault("columns", format!("the template does not use `{column}`"));
+            for (at, column) in file.columns.iter().enumerate().filter(|(_, column)| !used.contains(column.as_str())) {
+                fault(&format!("columns[{at}]"), format!("the template does not use `{column}`"));
             }
         }
     }
@@ -160,12 +163,7 @@ fn label(file: &DatasetFile, fault: &mut impl FnMut(&str, String)) {
 }
 
 /// Words must be told apart after stripping, which is how predictions are read.
-fn words<'a>(
-    path: &str,
-    words: impl Iterator<Item = &'a str>,
-    expected: usize,
-    fault: &mut impl FnMut(&str, String),
-) {
+fn words<'a>(path: &str, words: impl Iterator<Item = &'a str>, expected: usize, fault: &mut impl FnMut(&str, String)) {
     let mut seen = BTreeSet::new();
     let mut count = 0;
     for word in words {

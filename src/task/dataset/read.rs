@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check::{self, Fault};
-use super::{Dataset, DatasetFile};
+use super::{Dataset, DatasetFile, check};
 use crate::base::suggest;
+use crate::spec::{self, Invalid};
 
 /// The folder of data set files inside a project.
 pub const FOLDER: &str = "datasets";
@@ -22,23 +22,20 @@ pub enum DatasetError {
         /// Names there are.
         known: Vec<String>,
     },
-    /// The file can't be read.
+    /// The file is not what it should be; every fault with its place.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// The file is not what it should be.
-    #[error("{}", list(path, faults))]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// Every fault: field (empty for the whole file) and message.
-        faults: Vec<Fault>,
-    },
+    Invalid(#[from] Invalid),
 }
 
 impl DatasetError {
     /// What to type next.
     pub fn hint(&self) -> Option<String> {
-        let Self::Unknown { name, known, .. } = self else { return None };
+        let (name, known) = match self {
+            Self::Unknown { name, known, .. } => (name, known),
+            Self::Invalid(invalid) => {
+                return invalid.problems.iter().find_map(|problem| problem.help().map(str::to_owned));
+            }
+        };
         if let Some(near) = suggest::nearest(name, known.iter().map(String::as_str)) {
             return Some(format!("did you mean `{near}`?"));
         }
@@ -52,27 +49,10 @@ impl DatasetError {
 impl From<DatasetError> for crate::protocol::StageError {
     fn from(error: DatasetError) -> Self {
         let hint = error.hint();
-        let failed = match &error {
-            DatasetError::Io(_) => Self::environment(error.to_string()),
-            _ => Self::input(error.to_string()),
-        };
+        let failed = Self::input(error.to_string());
         match hint {
             Some(hint) => failed.with_hint(hint),
             None => failed,
-        }
-    }
-}
-
-fn list(path: &Path, faults: &[Fault]) -> String {
-    let line = |(field, message): &Fault| match field.as_str() {
-        "" => message.clone(),
-        field => format!("`{field}`: {message}"),
-    };
-    match faults {
-        [one] => format!("`{}`: {}", path.display(), line(one)),
-        many => {
-            let lines: Vec<String> = many.iter().map(|fault| format!("\n  {}", line(fault))).collect();
-            format!("`{}` has {} faults:{}", path.display(), many.len(), lines.concat())
         }
     }
 }
@@ -120,22 +100,15 @@ pub fn read(root: &Path, name: &str) -> Result<Dataset, DatasetError> {
 /// # Errors
 /// All faults of the file at once.
 pub fn read_file(path: &Path) -> Result<DatasetFile, DatasetError> {
-    let file = parse(path)?;
-    match check::faults(&file) {
-        faults if faults.is_empty() => Ok(file),
-        faults => Err(DatasetError::Invalid { path: path.to_owned(), faults }),
-    }
+    let (file, text) = spec::read::<DatasetFile>(path)?;
+    let problem = |(field, message): check::Fault| text.problem(&field, "compt::dataset::invalid", message);
+    Invalid::check(check::faults(&file).into_iter().map(problem).collect())?;
+    Ok(file)
 }
 
 /// The JSON Schema of a data set file.
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(DatasetFile)
-}
-
-fn parse(path: &Path) -> Result<DatasetFile, DatasetError> {
-    let text = fs_err::read_to_string(path)?;
-    serde_yaml::from_str(&text)
-        .map_err(|error| DatasetError::Invalid { path: path.to_owned(), faults: vec![(String::new(), error.to_string())] })
 }
 
 #[cfg(test)]
@@ -145,7 +118,18 @@ mod tests {
 
     /// The thirteen tasks that METHODS 4 names.
     const TASKS: [&str; 13] = [
-        "cola", "imdb", "mnli", "mrpc", "multinli", "paws", "qnli", "qqp", "rte", "scitail", "sst2", "stsb",
+        "cola",
+        "imdb",
+        "mnli",
+        "mrpc",
+        "multinli",
+        "paws",
+        "qnli",
+        "qqp",
+        "rte",
+        "scitail",
+        "sst2",
+        "stsb",
         "yelp_polarity",
     ];
 
@@ -178,16 +162,21 @@ mod tests {
              label: { column: label, words: [{ value: 0, word: yes_ }, { value: 0, word: yes_ }] }\n\
              label_sets: { short: [y] }\nmetrics: [accuracy, pearson]\nscore: f1\n";
         fs_err::write(&path, text).unwrap();
-        let Err(DatasetError::Invalid { faults, .. }) = read_file(&path) else { panic!("accepted") };
-        let fields: Vec<&str> = faults.iter().map(|(field, _)| field.as_str()).collect();
-        assert_eq!(
-            fields,
-            [
-                "source.hub", "files.train", "files.validation", "files.test", "template", "columns", "columns",
-                "label.words", "label.words", "label_sets.short", "score", "metrics"
-            ],
-            "{faults:?}"
-        );
-        assert!(faults[4].1.contains("did you mean `premise`?"), "{faults:?}");
+        let error = read_file(&path).unwrap_err().to_string().replace(path.to_str().unwrap(), "bad.yaml");
+        let expected = [
+            "bad.yaml:1:16: `a/b/c` is no id of the hub, expected `owner/name`",
+            "bad.yaml:2:1: `splits: halve_validation` needs validation files",
+            "bad.yaml:2:18: `train.xml` must end in .parquet, .csv, .tsv, .jsonl or .json",
+            "bad.yaml:2:36: `splits: halve_validation` makes the test rows from the validation rows",
+            "bad.yaml:4:11: the template does not use `premise`",
+            "bad.yaml:4:20: the template does not use `extra`",
+            "bad.yaml:5:11: `{premse}` is not one of `columns`; did you mean `premise`?",
+            "bad.yaml:7:32: the value `0` is given twice",
+            "bad.yaml:7:32: `yes_` stands for two labels",
+            "bad.yaml:8:22: expected 2 words, one for each label, found 1",
+            "bad.yaml:9:10: `pearson` does not suit a classification",
+            "bad.yaml:10:8: `f1` is not one of `metrics`",
+        ];
+        assert_eq!(error, expected.join("\n"));
     }
 }

@@ -60,7 +60,8 @@ pub fn read_source(dataset: &Dataset, name: &str, path: &Path) -> Result<Rows, S
         }
     }
     let raw = raw_labels(&frame, &dataset.label.column, name)?;
-    let labels = raw.iter().enumerate().map(|(row, raw)| understand(dataset, raw, name, row + 1)).collect::<Result<_, _>>()?;
+    let labels =
+        raw.iter().enumerate().map(|(row, raw)| understand(dataset, raw, name, row + 1)).collect::<Result<_, _>>()?;
     Ok(Rows { columns: dataset.columns.clone(), cells, labels })
 }
 
@@ -201,7 +202,8 @@ mod tests {
         let expected = [(vec!["It, \"works\".".to_owned()], Label::Class(1)), (vec!["no".to_owned()], Label::Class(0))];
         let csv = b"idx,sentence,label\n0,\"It, \"\"works\"\".\",1\n1,no,0\n".as_slice();
         let tsv = b"sentence\tlabel\n\"It, \"\"works\"\".\"\t1\nno\t0\n".as_slice();
-        let json = b"{\"sentence\": \"It, \\\"works\\\".\", \"label\": 1}\n\n{\"sentence\": \"no\", \"label\": \"0\"}\n";
+        let json =
+            b"{\"sentence\": \"It, \\\"works\\\".\", \"label\": 1}\n\n{\"sentence\": \"no\", \"label\": \"0\"}\n";
         let parquet = parquet(vec![
             Column::new("sentence".into(), ["It, \"works\".", "no"]),
             Column::new("label".into(), [1i64, 0]),

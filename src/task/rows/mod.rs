@@ -109,9 +109,8 @@ fn understand(dataset: &Dataset, raw: &RawLabel, file: &str, row: usize) -> Resu
         RawLabel::Number(number) => Some(number.to_string()),
         RawLabel::Missing => None,
     };
-    let index = text.and_then(|text| {
-        dataset.label.words.iter().position(|entry| entry.values().any(|value| value.0 == text))
-    });
+    let index =
+        text.and_then(|text| dataset.label.words.iter().position(|entry| entry.values().any(|value| value.0 == text)));
     match index {
         Some(index) => Ok(Label::Class(index as u32)),
         None => {

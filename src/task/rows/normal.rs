@@ -24,19 +24,29 @@ pub fn write_normal(path: &Path, rows: &Rows) -> Result<(), StageError> {
         })
         .collect();
     columns.push(match rows.labels.first() {
-        Some(Label::Score(_)) => Column::new(LABEL.into(), numbers(rows, |label| match label {
-            Label::Score(score) => score,
-            Label::Class(index) => f64::from(index),
-        })),
-        _ => Column::new(LABEL.into(), numbers(rows, |label| match label {
-            Label::Class(index) => index,
-            Label::Score(_) => 0,
-        })),
+        Some(Label::Score(_)) => Column::new(
+            LABEL.into(),
+            numbers(rows, |label| match label {
+                Label::Score(score) => score,
+                Label::Class(index) => f64::from(index),
+            }),
+        ),
+        _ => Column::new(
+            LABEL.into(),
+            numbers(rows, |label| match label {
+                Label::Class(index) => index,
+                Label::Score(_) => 0,
+            }),
+        ),
     });
     let mut frame = DataFrame::new(rows.len(), columns).map_err(failed)?;
     let file = fs_err::File::create(path)?;
     // One thread, fixed row groups: the bytes must not depend on the machine.
-    ParquetWriter::new(file).set_parallel(false).with_row_group_size(Some(65_536)).finish(&mut frame).map_err(failed)?;
+    ParquetWriter::new(file)
+        .set_parallel(false)
+        .with_row_group_size(Some(65_536))
+        .finish(&mut frame)
+        .map_err(failed)?;
     Ok(())
 }
 
@@ -86,10 +96,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_bytes_are_stable() {
         let folder = tempfile::tempdir().unwrap();
-        for (task, labels) in [
-            ("mrpc", vec![Label::Class(1), Label::Class(0)]),
-            ("stsb", vec![Label::Score(0.1), Label::Score(5.0)]),
-        ] {
+        for (task, labels) in
+            [("mrpc", vec![Label::Class(1), Label::Class(0)]), ("stsb", vec![Label::Score(0.1), Label::Score(5.0)])]
+        {
             let cells = vec![vec!["a\n".to_owned(), String::new()], vec!["é".to_owned(), "b".to_owned()]];
             let rows = Rows { columns: vec!["sentence1".into(), "sentence2".into()], cells, labels };
             let (one, two) = (folder.path().join("one.parquet"), folder.path().join("two.parquet"));

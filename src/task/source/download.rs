@@ -72,8 +72,7 @@ pub(super) fn download(
     if let Some(folder) = blob.parent() {
         fs_err::create_dir_all(folder)?;
     }
-    let mut file =
-        fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&partial)?;
+    let mut file = fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&partial)?;
     // Another process may be at the same file; it is waited for. Where the file system has no locks, the digest still
     // catches two writers that hurt each other.
     let _ = file.file().lock();
@@ -130,7 +129,8 @@ fn attempt(
         let mut buffer = vec![0; 256 << 10];
         watch.received(name, have, remote.size);
         loop {
-            let count = body.read(&mut buffer).map_err(|error| Failure::again(format!("the file breaks off: {error}")))?;
+            let count =
+                body.read(&mut buffer).map_err(|error| Failure::again(format!("the file breaks off: {error}")))?;
             if count == 0 {
                 break;
             }
@@ -183,7 +183,9 @@ fn linked(_: &Path, _: &Path) -> bool {
 fn relative(folder: &Path, target: &Path) -> PathBuf {
     let (from, to): (Vec<_>, Vec<_>) = (folder.components().collect(), target.components().collect());
     let shared = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
-    std::iter::repeat_n(std::path::Component::ParentDir, from.len() - shared).chain(to[shared..].iter().copied()).collect()
+    std::iter::repeat_n(std::path::Component::ParentDir, from.len() - shared)
+        .chain(to[shared..].iter().copied())
+        .collect()
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

@@ -117,8 +117,13 @@ mod tests {
         touch(&root.join("m/model-1.safetensors"), "");
         assert!(names().unwrap_err().contains("has no file `model-2.safetensors`"));
         touch(&root.join("m/model-2.safetensors"), "");
-        let sharded =
-            ["config.json", "model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json", "tokenizer.json"];
+        let sharded = [
+            "config.json",
+            "model-1.safetensors",
+            "model-2.safetensors",
+            "model.safetensors.index.json",
+            "tokenizer.json",
+        ];
         assert_eq!(names().unwrap(), sharded);
         touch(&root.join("m/model.safetensors"), "");
         assert_eq!(names().unwrap(), ["config.json", "model.safetensors", "tokenizer.json"]);

@@ -118,7 +118,12 @@ impl Client {
             tried = if progress { 1 } else { tried + 1 };
             if tried >= ATTEMPTS {
                 let endpoint = self.endpoint.clone();
-                return Err(SourceError::Unreachable { what: subject.what.to_owned(), endpoint, reason, attempts: tried });
+                return Err(SourceError::Unreachable {
+                    what: subject.what.to_owned(),
+                    endpoint,
+                    reason,
+                    attempts: tried,
+                });
             }
             let pause = pause.unwrap_or(FIRST_PAUSE * 2u32.pow(tried - 1)).min(LONGEST_PAUSE);
             watch.waiting(&reason, pause);
@@ -160,7 +165,8 @@ impl Client {
                 return self.check(subject, response);
             }
             let target = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-            url = target.and_then(|target| join(&url, target)).ok_or_else(|| self.strange("a redirect leads nowhere"))?;
+            url =
+                target.and_then(|target| join(&url, target)).ok_or_else(|| self.strange("a redirect leads nowhere"))?;
         }
         Err(self.strange("redirects go round in a circle"))
     }

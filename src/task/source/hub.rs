@@ -238,7 +238,9 @@ impl<'a> At<'a> {
     fn strange(&self, reason: impl Into<String>) -> SourceError {
         match self.hub.client.strange(reason) {
             Failure::Final(error) => error,
-            Failure::Again { reason, .. } => SourceError::NoHub { endpoint: self.hub.client.endpoint().to_owned(), reason },
+            Failure::Again { reason, .. } => {
+                SourceError::NoHub { endpoint: self.hub.client.endpoint().to_owned(), reason }
+            }
         }
     }
 }

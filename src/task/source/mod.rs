@@ -144,8 +144,7 @@ pub fn model_request(name: &str, root: &Path) -> Result<SourceRequest, SourceErr
     if !is_hub_id(id) || revision.is_empty() {
         return Err(SourceError::BadName { name: name.to_owned() });
     }
-    let repository =
-        Repository { kind: RepositoryKind::Model, id: id.to_owned(), revision: revision.to_owned() };
+    let repository = Repository { kind: RepositoryKind::Model, id: id.to_owned(), revision: revision.to_owned() };
     Ok(SourceRequest { origin: Origin::Hub(repository), wanted: Wanted::Model })
 }
 

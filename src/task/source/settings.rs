@@ -73,7 +73,9 @@ impl SourceSettings {
         let token = set("HF_TOKEN")
             .or_else(|| set("HUGGING_FACE_HUB_TOKEN"))
             // Who has no token has no file either: that it can't be read is no fault.
-            .or_else(|| if truth("HF_HUB_DISABLE_IMPLICIT_TOKEN") { None } else { fs_err::read_to_string(token_file).ok() });
+            .or_else(|| {
+                if truth("HF_HUB_DISABLE_IMPLICIT_TOKEN") { None } else { fs_err::read_to_string(token_file).ok() }
+            });
         Self {
             mirror: None,
             endpoint: set("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned()).trim_end_matches('/').to_owned(),
