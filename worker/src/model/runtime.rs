@@ -76,3 +76,10 @@ fn symbol(name: &CStr) -> Option<*mut c_void> {
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!found.is_null()).then_some(found)
 }
+
+/// Libtorch has one generator for the whole process; a test that seeds or draws holds this while it does.
+#[cfg(test)]
+pub(crate) fn generator_alone() -> std::sync::MutexGuard<'static, ()> {
+    static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    GENERATOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

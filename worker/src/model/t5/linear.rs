@@ -71,10 +71,12 @@ impl Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::runtime::generator_alone;
 
     /// Every route against a product in double precision, forward and backward.
     #[test]
     fn the_routes_agree() {
+        let _alone = generator_alone();
         tch::manual_seed(1);
         let random = |size: [i64; 2]| Tensor::randn(size, (Kind::Float, Device::Cpu));
         for (rows, inputs, outputs) in [(900, 64, 96), (65, 512, 32), (3, 64, 96), (1, 8, WIDE_OUTPUTS), (70, 16, 9000)] {

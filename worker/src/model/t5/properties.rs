@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::T5;
+use crate::model::runtime::generator_alone;
 use crate::model::{Batch, Generation, Mode, ModelError, Position, Prompts};
 
 fn model(name: &str) -> T5 {
@@ -91,6 +92,7 @@ fn example() -> Batch {
 
 #[test]
 fn the_same_seed_gives_the_same_bits_whatever_ran_before() {
+    let _alone = generator_alone();
     let model = model("t5v10");
     let rows = prompt_rows(&model).set_requires_grad(true);
     let prompts = Prompts { rows: &rows, position: Position::BeforeEos };
@@ -111,6 +113,7 @@ fn the_same_seed_gives_the_same_bits_whatever_ran_before() {
 
 #[test]
 fn dropout_changes_the_loss_and_evaluation_does_not_draw() {
+    let _alone = generator_alone();
     let model = model("t5v11");
     let batch = Batch { prompt_of_row: Vec::new(), ..example() };
     let loss = |mode| model.losses(&batch, None, mode).unwrap().mean().double_value(&[]);
