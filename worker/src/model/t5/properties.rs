@@ -10,7 +10,8 @@ use crate::model::runtime::generator_alone;
 use crate::model::{Batch, Generation, Mode, ModelError, Position, Prompts};
 
 fn model(name: &str) -> T5 {
-    T5::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/oracle").join(name), Device::Cpu, Kind::Float).unwrap()
+    T5::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/oracle").join(name), Device::Cpu, Kind::Float)
+        .unwrap()
 }
 
 /// Three prompts of four rows.
