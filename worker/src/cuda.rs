@@ -23,7 +23,10 @@ pub enum DeviceError {
     #[error("`{0}` is not a device; `cpu`, `cuda` and `cuda:N` (N counts from 0) are")]
     Unknown(String),
     /// There is no CUDA library.
-    #[error("cannot use the GPU: `{LIBRARY}` is not in {}; install torch {LIBTORCH_VERSION} with pip and set `{VARIABLE}` to the `torch/lib` folder of that installation, or use `--device cpu`", list(places))]
+    #[error(
+        "cannot use the GPU: `{LIBRARY}` is not in {}; install torch {LIBTORCH_VERSION} with pip and set `{VARIABLE}` to the `torch/lib` folder of that installation, or use `--device cpu`",
+        list(places)
+    )]
     NoLibrary {
         /// Where it was looked for.
         places: Vec<PathBuf>,
@@ -45,7 +48,9 @@ pub enum DeviceError {
         message: String,
     },
     /// The library is there, the GPU is not.
-    #[error("cannot use `cuda:{index}`: the CUDA library is loaded, but the driver offers {count} devices; see `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use `--device cpu`")]
+    #[error(
+        "cannot use `cuda:{index}`: the CUDA library is loaded, but the driver offers {count} devices; see `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use `--device cpu`"
+    )]
     NoDevice {
         /// The device asked for.
         index: usize,

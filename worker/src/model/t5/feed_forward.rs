@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::dropout::dropout;
+use super::dropout::{dropout, relu_dropout};
 use super::linear::Linear;
 
 /// Widens to `d_ff`, bends, and narrows to `d_model`.
@@ -28,10 +28,10 @@ impl FeedForward {
     /// `[rows, d_model] -> [rows, d_model]`
     pub(super) fn forward(&self, x: &Tensor, rate: f64) -> Tensor {
         let wide = match &self.wide {
-            Wide::Relu(wi) => wi.forward(x).relu(),
+            Wide::Relu(wi) => relu_dropout(&wi.forward(x), rate),
             // Hugging Face maps "gated-gelu" to the tanh approximation, not to the exact GELU.
-            Wide::GatedGelu(gate, linear) => gate.forward(x).gelu("tanh") * linear.forward(x),
+            Wide::GatedGelu(gate, linear) => dropout(&(gate.forward(x).gelu("tanh") * linear.forward(x)), rate),
         }; // [rows, d_ff]
-        self.output.forward(&dropout(&wide, rate))
+        self.output.forward(&wide)
     }
 }

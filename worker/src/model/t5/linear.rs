@@ -71,21 +71,26 @@ impl Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::runtime::generator_alone;
 
     /// Every route against a product in double precision, forward and backward.
     #[test]
     fn the_routes_agree() {
+        let _alone = generator_alone();
         tch::manual_seed(1);
         let random = |size: [i64; 2]| Tensor::randn(size, (Kind::Float, Device::Cpu));
-        for (rows, inputs, outputs) in [(900, 64, 96), (65, 512, 32), (3, 64, 96), (1, 8, WIDE_OUTPUTS), (70, 16, 9000)] {
+        for (rows, inputs, outputs) in [(900, 64, 96), (65, 512, 32), (3, 64, 96), (1, 8, WIDE_OUTPUTS), (70, 16, 9000)]
+        {
             let (x, weight, upstream) = (random([rows, inputs]), random([outputs, inputs]), random([rows, outputs]));
             let x = x.set_requires_grad(true);
             let y = Linear::new(weight.shallow_clone()).forward(&x);
             let gradient = Tensor::run_backward(&[&(&y * &upstream).sum(Kind::Float)], &[&x], false, false).remove(0);
             let wide = |tensor: &Tensor| tensor.detach().to_kind(Kind::Double);
             let errors = [
-                (wide(&y) - wide(&x).matmul(&wide(&weight).transpose(0, 1))).abs().max().double_value(&[]) / (inputs as f64).sqrt(),
-                (wide(&gradient) - wide(&upstream).matmul(&wide(&weight))).abs().max().double_value(&[]) / (outputs as f64).sqrt(),
+                (wide(&y) - wide(&x).matmul(&wide(&weight).transpose(0, 1))).abs().max().double_value(&[])
+                    / (inputs as f64).sqrt(),
+                (wide(&gradient) - wide(&upstream).matmul(&wide(&weight))).abs().max().double_value(&[])
+                    / (outputs as f64).sqrt(),
             ];
             // Rounding errors of a sum grow with its root; 1e-5 is about 80 units in the last place.
             assert!(errors.iter().all(|error| *error < 1e-5), "[{rows}, {inputs}] to {outputs}: {errors:?}");

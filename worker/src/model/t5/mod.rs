@@ -11,6 +11,8 @@ mod feed_forward;
 mod generate;
 mod input;
 mod linear;
+#[cfg(test)]
+mod loading;
 mod norm;
 #[cfg(test)]
 mod oracle;

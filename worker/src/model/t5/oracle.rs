@@ -119,7 +119,12 @@ fn logits_losses_and_gradients_with_prompts() {
                 let reference = fixture.pack(expected("logits"));
                 assert_close(&case, &logits, &reference, fixture.tolerance(&reference));
                 let losses = fixture.model.losses(&batch, Some(&prompts), Mode::Evaluation).unwrap();
-                assert_close(&case, &losses.values, &fixture.pack(expected("token_nll")), fixture.tolerance(&reference));
+                assert_close(
+                    &case,
+                    &losses.values,
+                    &fixture.pack(expected("token_nll")),
+                    fixture.tolerance(&reference),
+                );
                 let loss = losses.mean();
                 assert_close(&case, &loss.unsqueeze(0), expected("loss"), 1e-5);
                 let gradient = Tensor::run_backward(&[&loss], &[&rows], false, false).remove(0);
@@ -208,7 +213,9 @@ fn bucket_tables() {
 #[test]
 fn position_biases() {
     for fixture in fixtures() {
-        for (stack, table) in [("encoder", &fixture.model.encoder.positions), ("decoder", &fixture.model.decoder.positions)] {
+        for (stack, table) in
+            [("encoder", &fixture.model.encoder.positions), ("decoder", &fixture.model.decoder.positions)]
+        {
             let expected = fixture.tensor(&format!("position_bias.{stack}")).squeeze_dim(0);
             let length = expected.size()[1];
             assert_close(stack, &table.square(length), &expected, 0.0);
