@@ -40,8 +40,6 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         let line = serde_json::to_string(&FromWorker::Hello(serve::hello()))?;
         return io::Write::write_all(&mut output, format!("{line}\n").as_bytes());
     }
-    // One operator at a time; the threads inside an operator are set job by job.
-    tch::set_num_interop_threads(1);
     let busy = Arc::new(AtomicBool::new(false));
     let messages = listen(Arc::clone(&busy));
     let jobs = std::iter::from_fn(|| {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::backbone::Shelf;
 use super::{failure, machine};
+use crate::cuda::LIBTORCH_VERSION;
 
 /// Time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
@@ -20,13 +21,10 @@ pub fn hello() -> Hello {
     Hello {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        libtorch: LIBTORCH.to_owned(),
+        libtorch: LIBTORCH_VERSION.to_owned(),
         devices: machine::devices(),
     }
 }
-
-/// The version of libtorch that the tensor library is made for; another one does not link.
-const LIBTORCH: &str = "2.11.0";
 
 /// Says hello, then runs the jobs of `messages` until the last one or [`ToWorker::Leave`].
 ///
