@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use compt::protocol::{FromWorker, Hello, Job, PROTOCOL, Progress, Reporter, StageError, ToWorker};
@@ -26,11 +27,16 @@ pub fn hello() -> Hello {
     }
 }
 
-/// Says hello, then runs the jobs of `messages` until the last one or [`ToWorker::Leave`].
+/// Says hello, then runs the jobs of `messages` until the last one or [`ToWorker::Leave`]. Before a job's end is told,
+/// one is taken off `unfinished`.
 ///
 /// # Errors
 /// When `output` can't be written: the runner is gone.
-pub fn serve(messages: impl Iterator<Item = ToWorker>, output: &mut dyn Write) -> io::Result<()> {
+pub fn serve(
+    messages: impl Iterator<Item = ToWorker>,
+    output: &mut dyn Write,
+    unfinished: &AtomicUsize,
+) -> io::Result<()> {
     say(output, &FromWorker::Hello(hello()))?;
     let mut shelf = Shelf::default();
     for message in messages {
@@ -50,6 +56,7 @@ pub fn serve(messages: impl Iterator<Item = ToWorker>, output: &mut dyn Write) -
         if let Some(error) = broken {
             return Err(error);
         }
+        unfinished.fetch_sub(1, Ordering::SeqCst);
         let last = match result {
             Ok(()) => FromWorker::Done { id: job.id, facts },
             Err(error) => FromWorker::Failed { id: job.id, error },
@@ -149,7 +156,8 @@ mod tests {
 
     fn answers(messages: Vec<ToWorker>) -> Vec<FromWorker> {
         let mut output = Vec::new();
-        serve(messages.into_iter(), &mut output).unwrap();
+        let unfinished = AtomicUsize::new(messages.len());
+        serve(messages.into_iter(), &mut output, &unfinished).unwrap();
         let text = String::from_utf8(output).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
