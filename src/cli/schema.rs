@@ -10,7 +10,7 @@ pub fn schema(arguments: &SchemaArguments) -> Result<(), Failure> {
     let operations: Vec<_> = ALL.iter().map(|operation| (operation.name(), operation.schema())).collect();
     let files = [
         ("pipeline.schema.json", crate::spec::schema(&operations)),
-        ("dataset.schema.json", crate::task::dataset::schema()),
+        ("dataset.schema.json", crate::task::dataset::schema().to_value()),
     ];
     let mut stale = Vec::new();
     for (name, value) in files {

@@ -73,7 +73,15 @@ pub fn only_input(job: &Job) -> Result<&Input, StageError> {
 pub struct Operations;
 
 /// The operations in the order of `compt list`.
-pub static ALL: &[&dyn Operation] = &[&train::Train, &evaluate::Evaluate];
+pub static ALL: &[&dyn Operation] = &[
+    &fetch::Fetch,
+    &sample::Sample,
+    &format::Format,
+    &train::Train,
+    &evaluate::Evaluate,
+    &aggregate::Aggregate,
+    &compare::Compare,
+];
 
 impl Operations {
     /// The operation of this name.
