@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -40,22 +40,14 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         let line = serde_json::to_string(&FromWorker::Hello(serve::hello()))?;
         return io::Write::write_all(&mut output, format!("{line}\n").as_bytes());
     }
-    // One operator at a time; the threads inside an operator are set job by job.
-    tch::set_num_interop_threads(1);
-    let busy = Arc::new(AtomicBool::new(false));
-    let messages = listen(Arc::clone(&busy));
-    let jobs = std::iter::from_fn(|| {
-        busy.store(false, Ordering::SeqCst);
-        let message = messages.recv().ok()?;
-        busy.store(true, Ordering::SeqCst);
-        Some(message)
-    });
-    serve::serve(jobs, &mut output)
+    let unfinished = Arc::new(AtomicUsize::new(0));
+    let messages = listen(Arc::clone(&unfinished));
+    serve::serve(messages.into_iter(), &mut output, &unfinished)
 }
 
 /// Reads messages on a thread of its own, so that a runner that dies while a job runs is noticed: the job would only
 /// burn the processor then, and its checkpoint is safe.
-fn listen(busy: Arc<AtomicBool>) -> Receiver<ToWorker> {
+fn listen(unfinished: Arc<AtomicUsize>) -> Receiver<ToWorker> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in io::stdin().lock().lines() {
@@ -67,12 +59,15 @@ fn listen(busy: Arc<AtomicBool>) -> Receiver<ToWorker> {
                 }
                 Err(_) => break,
             };
+            if matches!(message, ToWorker::Run(_)) {
+                unfinished.fetch_add(1, Ordering::SeqCst);
+            }
             if sender.send(message).is_err() {
                 return;
             }
         }
         drop(sender);
-        if busy.load(Ordering::SeqCst) {
+        if unfinished.load(Ordering::SeqCst) > 0 {
             native::leave_at_once(LOST.into());
         }
     });

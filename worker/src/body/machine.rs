@@ -3,31 +3,23 @@
 use compt::protocol::{Compute, StageError};
 use tch::Device;
 
+use crate::cuda;
+use crate::model::runtime::make_deterministic;
+
 /// The devices of this machine, as a [`Compute`] names them.
 pub fn devices() -> Vec<String> {
-    let mut names = vec!["cpu".to_owned()];
-    names.extend((0..tch::Cuda::device_count()).map(|index| format!("cuda:{index}")));
-    names
+    // Asking for the first GPU opens the CUDA half of libtorch, where there is one.
+    let count = cuda::device("cuda").map_or(0, |_| tch::Cuda::device_count());
+    std::iter::once("cpu".to_owned()).chain((0..count).map(|index| format!("cuda:{index}"))).collect()
 }
 
-/// Sets the number of threads and finds the device.
+/// Makes results repeatable, sets the number of threads and finds the device.
 ///
 /// # Errors
 /// A device that this machine does not have.
 pub fn prepare(compute: &Compute) -> Result<Device, StageError> {
-    tch::set_num_threads(i32::try_from(compute.threads.max(1)).unwrap_or(i32::MAX));
-    let (kind, index) = compute.device.split_once(':').unwrap_or((&compute.device, "0"));
-    let known = || devices().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    match (kind, index.parse::<usize>()) {
-        ("cpu", _) => Ok(Device::Cpu),
-        ("cuda", Ok(index)) if (index as i64) < tch::Cuda::device_count() => Ok(Device::Cuda(index)),
-        ("cuda", Ok(_)) => {
-            Err(StageError::environment(format!("the device `{}` was asked for; there is {}", compute.device, known()))
-                .with_hint("use `--device cpu`, or run `compt doctor` to see what CUDA lacks"))
-        }
-        _ => Err(StageError::environment(format!("`{}` is no device; there is {}", compute.device, known()))
-            .with_hint("use `--device cpu` or `--device cuda`")),
-    }
+    make_deterministic(i32::try_from(compute.threads).unwrap_or(i32::MAX));
+    cuda::device(&compute.device).map_err(|error| StageError::environment(error.to_string()))
 }
 
 /// Begins to measure the peak of this process's memory anew, where the system allows it.
@@ -47,13 +39,18 @@ pub fn peak_memory() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use compt::protocol::StageErrorKind;
+
     use super::*;
 
     #[test]
     fn devices_are_found_by_name() {
         let of = |device: &str| prepare(&Compute { device: device.to_owned(), threads: 1 });
         assert_eq!(of("cpu").unwrap(), Device::Cpu);
-        assert!(of("cuda:999").unwrap_err().message.contains("`cuda:999`"));
-        assert!(of("tpu").unwrap_err().message.contains("`tpu` is no device"));
+        for absent in ["cuda:999", "tpu"] {
+            let error = of(absent).unwrap_err();
+            assert_eq!(error.kind, StageErrorKind::Environment);
+            assert!(error.message.contains("--device cpu") || error.message.contains("`tpu`"), "{error}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use compt::protocol::{FromWorker, Hello, Job, PROTOCOL, Progress, Reporter, StageError, ToWorker};
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use super::backbone::Shelf;
 use super::{failure, machine};
+use crate::cuda::LIBTORCH_VERSION;
 
 /// Time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
@@ -20,19 +22,21 @@ pub fn hello() -> Hello {
     Hello {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        libtorch: LIBTORCH.to_owned(),
+        libtorch: LIBTORCH_VERSION.to_owned(),
         devices: machine::devices(),
     }
 }
 
-/// The version of libtorch that the tensor library is made for; another one does not link.
-const LIBTORCH: &str = "2.11.0";
-
-/// Says hello, then runs the jobs of `messages` until the last one or [`ToWorker::Leave`].
+/// Says hello, then runs the jobs of `messages` until the last one or [`ToWorker::Leave`]. Before a job's end is told,
+/// one is taken off `unfinished`.
 ///
 /// # Errors
 /// When `output` can't be written: the runner is gone.
-pub fn serve(messages: impl Iterator<Item = ToWorker>, output: &mut dyn Write) -> io::Result<()> {
+pub fn serve(
+    messages: impl Iterator<Item = ToWorker>,
+    output: &mut dyn Write,
+    unfinished: &AtomicUsize,
+) -> io::Result<()> {
     say(output, &FromWorker::Hello(hello()))?;
     let mut shelf = Shelf::default();
     for message in messages {
@@ -52,6 +56,7 @@ pub fn serve(messages: impl Iterator<Item = ToWorker>, output: &mut dyn Write) -
         if let Some(error) = broken {
             return Err(error);
         }
+        unfinished.fetch_sub(1, Ordering::SeqCst);
         let last = match result {
             Ok(()) => FromWorker::Done { id: job.id, facts },
             Err(error) => FromWorker::Failed { id: job.id, error },
@@ -151,7 +156,8 @@ mod tests {
 
     fn answers(messages: Vec<ToWorker>) -> Vec<FromWorker> {
         let mut output = Vec::new();
-        serve(messages.into_iter(), &mut output).unwrap();
+        let unfinished = AtomicUsize::new(messages.len());
+        serve(messages.into_iter(), &mut output, &unfinished).unwrap();
         let text = String::from_utf8(output).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

@@ -38,7 +38,7 @@ fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/tiny")
 }
 
-fn task(folder: &Path, name: &str, labels: [&str; 2]) -> Input {
+pub(crate) fn task(folder: &Path, name: &str, labels: [&str; 2]) -> Input {
     let examples = |from: usize, count: usize| -> Vec<Example> {
         (from..from + count)
             .map(|n| Example {
@@ -63,7 +63,7 @@ fn task(folder: &Path, name: &str, labels: [&str; 2]) -> Input {
     Input { stage: "text".to_owned(), operation: "format".to_owned(), coordinates, folder: place }
 }
 
-fn job(folder: &Path, operation: &str, parameters: Value, inputs: Vec<Input>) -> Job {
+pub(crate) fn job(folder: &Path, operation: &str, parameters: Value, inputs: Vec<Input>) -> Job {
     let files = ["config.json", "tokenizer.json", "model.safetensors"];
     let source = ResolvedSource {
         name: "tiny".to_owned(),
@@ -85,7 +85,7 @@ fn job(folder: &Path, operation: &str, parameters: Value, inputs: Vec<Input>) ->
     }
 }
 
-fn training(written: &Value) -> Value {
+pub(crate) fn training(written: &Value) -> Value {
     let mut all = json!({
         "method": "spp", "backbone": "tiny", "epochs": 3, "batch": 5, "prompt": {"length": 4},
         "sources": {"count": 2}, "encoder": {"hidden": 16},

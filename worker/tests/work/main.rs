@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod jobs;
+mod process;
 mod training;
 
 static GENERATOR: Mutex<()> = Mutex::new(());
