@@ -3,7 +3,7 @@
 //! The tests of this module's labels enumerate models instead and know nothing of these rules.
 
 use super::entity::{Kind, Reference};
-use super::fact::{Clause, Scale, Subject, changed, clause};
+use super::fact::{Clause, Scale, Subject, changed, clause, swapped};
 use super::lexicon::DIMENSIONS;
 use super::register::Register;
 use crate::base::random::Stream;
@@ -127,7 +127,9 @@ pub(crate) fn pair(register: &Register, wanted: Relation, stream: &mut Stream) -
         for _ in 0..120 {
             let mut premise = hypothesis;
             for _ in 0..stream.below(3) {
-                premise = changed(premise, register, stream).unwrap_or(premise);
+                // Exchanged roles keep all the words, so that words alone do not tell what is neutral.
+                let exchanged = if stream.below(4) == 0 { swapped(premise) } else { None };
+                premise = exchanged.or_else(|| changed(premise, register, stream)).unwrap_or(premise);
             }
             if relation(&premise, &hypothesis) == wanted && !premise.is_confusing_with(&hypothesis) {
                 return (premise, hypothesis);

@@ -28,6 +28,8 @@ mod review;
 mod sentence;
 mod similarity;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 /// Changes with every change of any text or label; part of the key of what is made from the world.
 pub const VERSION: u32 = 1;

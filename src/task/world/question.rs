@@ -1,7 +1,7 @@
 //! Questions about events and properties: the same question in other words, and whether a sentence answers one.
 
 use super::entity::{Kind, Reference, kind};
-use super::fact::{Action, Clause, Setting, Subject, changed, clause, other_verb, some_setting};
+use super::fact::{Action, Clause, Setting, Subject, changed, clause, other_verb, some_setting, swapped};
 use super::lexicon::{Category, DIMENSIONS, HANDINGS, NOUNS, VERBS};
 use super::paraphrase::may_stand_beside;
 use super::register::{NEWS, Register, TRAVEL, VILLAGE};
@@ -93,7 +93,7 @@ pub(crate) fn answer(answers: bool, stream: &mut Stream) -> Option<(String, Stri
     let question = question(register, false, stream)?;
     let mut told_clause = question.clause;
     for _ in 0..stream.below(3) {
-        told_clause = changed(told_clause, register, stream)?;
+        told_clause = other_clause(told_clause, register, stream)?;
     }
     match &mut told_clause {
         Clause::Event { positive: true, action, setting, .. } => {
@@ -169,7 +169,7 @@ fn other_question(question: Question, register: &Register, stream: &mut Stream) 
         }
         return Some(other);
     }
-    other.clause = changed(question.clause, register, stream)?;
+    other.clause = other_clause(question.clause, register, stream)?;
     if let (Asked::Setting, Clause::Event { setting, .. }) = (question.asked, &mut other.clause) {
         // What is asked for has to be there: a place or a time.
         if setting.is_none() {
@@ -179,6 +179,13 @@ fn other_question(question: Question, register: &Register, stream: &mut Stream) 
     let definite = other.clause.references().iter().all(|one| one.is_definite());
     let about_one = !matches!(other.clause, Clause::State { subject: Subject::Some(_) | Subject::Every(_), .. });
     (definite && about_one && other.clause.is_positive()).then_some(other)
+}
+
+/// The clause with its roles exchanged or with one point changed. Exchanged roles keep all the words, so that words
+/// alone do not tell one question from another.
+fn other_clause(clause: Clause, register: &Register, stream: &mut Stream) -> Option<Clause> {
+    let exchanged = if stream.below(2) == 0 { swapped(clause) } else { None };
+    exchanged.or_else(|| changed(clause, register, stream))
 }
 
 fn asked(question: &Question, stream: &mut Stream) -> Option<String> {
