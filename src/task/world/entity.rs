@@ -1,7 +1,7 @@
 //! Who and what is spoken of: kinds (`red cube`), references (`the red cube`, `a red cube`, `Anna`), and which of them
 //! is more general than which.
 
-use super::lexicon::{COLOURS, Category, DIMENSIONS, NAMES, NOUNS};
+use super::lexicon::{COLOURS, Category, DIMENSIONS, NAMES, NOUNS, colours};
 use super::register::Register;
 use crate::base::random::Stream;
 
@@ -51,8 +51,10 @@ impl Kind {
             let noun = register.noun_of(self.category(), stream)?;
             return Some(Self { noun, ..self });
         }
-        (self.colour.is_none() && takes_colour(self.category()))
-            .then(|| Self { colour: Some(stream.below(COLOURS.len())), ..self })
+        if self.colour.is_some() {
+            return None;
+        }
+        colour(self.category(), stream).map(|colour| Self { colour: Some(colour), ..self })
     }
 
     /// The words, in the singular or the plural.
@@ -65,9 +67,10 @@ impl Kind {
     }
 }
 
-/// True for categories whose members are told apart by colour.
-pub(crate) fn takes_colour(category: Category) -> bool {
-    !matches!(category, Category::Person | Category::Body | Category::Building)
+/// A colour that things of this category come in; `None` where they have none.
+fn colour(category: Category, stream: &mut Stream) -> Option<usize> {
+    let count = colours(category);
+    (count > 0).then(|| stream.below(count))
 }
 
 /// A part of a clause that names someone or something.
@@ -138,8 +141,9 @@ pub(crate) fn definite(register: &Register, category: Category, stream: &mut Str
 /// A kind of this category that is not general.
 pub(crate) fn kind(register: &Register, category: Category, stream: &mut Stream) -> Option<Kind> {
     let noun = register.noun_of(category, stream)?;
-    let coloured = takes_colour(category) && stream.unit() < register.colours;
-    Some(Kind { noun, colour: coloured.then(|| stream.below(COLOURS.len())) })
+    let coloured = stream.unit() < register.colours;
+    let colour = if coloured { colour(category, stream) } else { None };
+    Some(Kind { noun, colour })
 }
 
 /// A dimension that makes sense for this category.

@@ -106,7 +106,17 @@ pub(crate) const NAMES: &[&str] =
     &["Anna", "Tom", "Mary", "John", "Peter", "Lucy", "David", "Emma", "Paul", "Sara", "Max", "Nina"];
 
 /// Colours, which only ever stand before a noun; nothing has two of them.
-pub(crate) const COLOURS: &[&str] = &["red", "blue", "green", "white", "black"];
+pub(crate) const COLOURS: &[&str] = &["white", "black", "brown", "red", "blue", "green"];
+
+/// How many of the colours things of this category come in, counted from the first; none where colours tell nothing.
+pub(crate) fn colours(category: Category) -> usize {
+    match category {
+        Category::Person | Category::Body | Category::Building => 0,
+        // There are no green horses.
+        Category::Animal => 3,
+        _ => COLOURS.len(),
+    }
+}
 
 /// A scale with two poles that exclude each other, such as size.
 pub(crate) struct Dimension {

@@ -1,9 +1,9 @@
 //! Two texts that say the same, and two that only look like it.
 
-use super::entity::{Reference, definite, dimension, takes_colour};
+use super::entity::{Reference, definite, dimension};
 use super::fact::{Action, Clause, changed, clause, some_setting, swapped};
 use super::inference::same_meaning;
-use super::lexicon::{COLOURS, DIMENSIONS};
+use super::lexicon::{DIMENSIONS, colours};
 use super::register::{NEWS, Register, VILLAGE};
 use super::sentence::{Style, noun_phrase, punctuated, told};
 use crate::base::random::Stream;
@@ -142,30 +142,27 @@ fn joined_states(equivalent: bool, stream: &mut Stream) -> Option<(String, Strin
 /// `The red cube is above the blue ball`, with the colours exchanged or not.
 fn exchanged_colours(equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
     let first = clause(&VILLAGE, stream);
-    let painted = |colours: [usize; 2]| -> Option<Clause> {
-        let mut colours = colours.into_iter();
-        let mut paint = |reference: &mut Reference| match reference {
-            Reference::The(kind) if takes_colour(kind.category()) => {
-                kind.colour = colours.next();
-                true
-            }
-            _ => false,
-        };
-        let mut clause = first;
-        let painted = match &mut clause {
-            Clause::Order { first, second, .. } => paint(first) && paint(second),
-            Clause::Event { agent, patient, .. } => paint(agent) && paint(patient),
-            Clause::State { .. } => false,
-        };
-        painted.then_some(clause)
-    };
-    let one = stream.below(COLOURS.len());
-    let other = (one + 1 + stream.below(COLOURS.len() - 1)) % COLOURS.len();
-    let (first, exchanged) = (painted([one, other])?, painted([other, one])?);
+    // As many colours as both participants come in.
+    let shared = first.references().iter().map(|one| colours(one.category())).min().filter(|&count| count > 1)?;
+    let (one, further) = (stream.below(shared), 1 + stream.below(shared - 1));
+    let other = (one + further) % shared;
+    let (first, exchanged) = (painted(first, [one, other])?, painted(first, [other, one])?);
     if first.is_confusing_with(&exchanged) || same_meaning(&first, &exchanged) {
         return None;
     }
     let (turned, fronted) = (stream.below(2) == 0, stream.below(2) == 0);
     let second = if equivalent { first } else { exchanged };
     told_twice((&first, plain(turned, fronted)), (&second, plain(!turned, fronted)), stream)
+}
+
+/// The clause with its two participants in these colours; `None` where they cannot have any.
+fn painted(mut clause: Clause, [one, other]: [usize; 2]) -> Option<Clause> {
+    let (first, second) = match &mut clause {
+        Clause::Order { first, second, .. } => (first, second),
+        Clause::Event { agent, patient, .. } => (agent, patient),
+        Clause::State { .. } => return None,
+    };
+    let (Reference::The(first), Reference::The(second)) = (first, second) else { return None };
+    (first.colour, second.colour) = (Some(one), Some(other));
+    Some(clause)
 }
