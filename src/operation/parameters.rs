@@ -101,11 +101,9 @@ mod tests {
     #[test]
     fn reports_every_fault_with_its_path() {
         let faults = read::<Sample>(&json!({"step": 1, "steps": "many", "inner": {"rate": true}})).unwrap_err();
-        let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            ["step", "steps", "inner.rate"].map(|path| paths.iter().find(|p| **p == path).unwrap_or(&""))
-        );
+        let mut paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["inner.rate", "step", "steps"]);
         let unknown = faults.iter().find(|fault| fault.path == "step").unwrap();
         assert_eq!(unknown.help.as_deref(), Some("did you mean `steps`?"));
     }

@@ -1,1 +1,38 @@
-//! spec
+//! YAML to checked values: the only module that sees YAML.
+//!
+//! A pipeline file goes through named passes, and every pass reports all of its faults with file, line and column:
+//!
+//! 1. [`yaml`]: text to a JSON value and an index of where each node stands; syntax, duplicate keys, merge keys.
+//! 2. [`read`](mod@read): value to a typed tree; unknown fields, wrong types, missing fields. Data set files use this pass too.
+//! 3. [`load`](mod@load): profile, then `--set`, then axes, matrices and stages; names that mean nothing or are not used.
+//!
+//! What comes out is a [`Pipeline`] in which parameters (`${k}`) are filled in and axes (`${seed}`) are not:
+//! [`Pipeline::parameters_at`] and [`Pipeline::only_at`] do that for one instance of a stage. Nothing here knows what
+//! operations exist; the planner does, and places its own errors in the file with [`SourceFile::problem`] and
+//! [`Stage::parameter_path`]. The format is described in `docs/pipeline-format.md`.
+
+mod definitions;
+mod diagnostic;
+mod lists;
+mod load;
+mod pipeline;
+mod raw;
+mod read;
+mod scalar;
+mod schema;
+mod source;
+mod stages;
+pub mod substitute;
+mod wording;
+mod yaml;
+
+#[cfg(test)]
+mod diagnostics_test;
+
+pub use diagnostic::{Invalid, Problem, render};
+pub use load::{Settings, load};
+pub use pipeline::{Pipeline, Stage};
+pub use read::{Document, read};
+pub use scalar::AxisValue;
+pub use schema::schema;
+pub use source::SourceFile;

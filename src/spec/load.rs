@@ -1,0 +1,147 @@
+//! A pipeline file to a checked [`Pipeline`]: profile, then `--set`, then axes, then stages; all errors in one go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::definitions::{define, name_problem};
+use super::diagnostic::Invalid;
+use super::lists::{Context, Kind};
+use super::pipeline::{Pipeline, Stage};
+use super::raw::RawPipeline;
+use super::read::{Document, interpret};
+use super::source::SourceFile;
+use super::substitute::below;
+use super::{diagnostic::Problem, stages};
+
+/// What the command line changes in a pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `--profile smoke`
+    pub profile: Option<String>,
+    /// `--set k=32 --set 'seed=[1, 2]'`, in their order: names of parameters or axes, and YAML scalars or flow lists.
+    pub set: Vec<(String, String)>,
+}
+
+/// Reads and checks the pipeline file at `path`.
+///
+/// # Errors
+/// Everything that is wrong with the file or with the settings. Not checked here: which operations exist, what their
+/// parameters mean, cycles, and stages that have nothing to read; the planner does that.
+pub fn load(path: &Path, settings: &Settings) -> Result<Pipeline, Invalid> {
+    check(&Document::read(path)?, settings)
+}
+
+/// Checks a document as a pipeline.
+pub(super) fn check(document: &Document, settings: &Settings) -> Result<Pipeline, Invalid> {
+    let file = &document.file;
+    let read = interpret::<RawPipeline>(file, "", &document.value);
+    let mut problems = read.problems;
+    let Some(raw) = read.value else {
+        Invalid::check(problems)?;
+        return Err(Problem::new("compt::spec::yaml", "this is no pipeline").at_path(file.path()).into());
+    };
+    // Faulty entries have been taken out of `raw`; the names that they define still count as defined.
+    let is_whole = problems.is_empty();
+    problems.extend(name_problem(file, "name", &raw.name, "a pipeline"));
+    let (param_names, declared_axes) = (keys(&document.value, "params"), keys(&document.value, "axes"));
+    let known = param_names.union(&declared_axes).cloned().collect();
+    let definitions = define(&raw, file, settings, &known, &mut problems);
+    let mut axis_names = declared_axes.clone();
+    axis_names.extend(raw.stages.values().flat_map(|stage| stage.matrix.iter().flatten()).map(|(axis, _)| axis.clone()));
+    let mut context = Context {
+        file,
+        params: definitions.params,
+        axes: BTreeMap::new(),
+        overridden: definitions.overridden,
+        param_names,
+        declared_axes,
+        axis_names,
+        used: BTreeSet::new(),
+        problems,
+    };
+    for (axis, (values, origin)) in &definitions.axes {
+        let values = context.axis_values(axis, values, origin, Kind::Axis);
+        context.axes.insert(axis.clone(), values);
+    }
+    let stages = build_stages(&mut context, &raw, &document.value);
+    let axis_values = typed_values(&mut context, &stages);
+    if is_whole {
+        report_unused(&mut context);
+    }
+    let Context { params, axes, problems, .. } = context;
+    Invalid::check(problems)?;
+    let (name, title) = (raw.name, raw.title);
+    Ok(Pipeline { file: Arc::clone(file), name, title, params, axes, axis_values, stages })
+}
+
+fn build_stages(context: &mut Context<'_>, raw: &RawPipeline, document: &Value) -> Vec<Stage> {
+    let mut entries: Vec<_> = raw.stages.iter().collect();
+    entries.sort_by_key(|(name, _)| context.file.offset(&below("stages", name)));
+    let mut built: Vec<Stage> =
+        entries.into_iter().filter_map(|(name, stage)| stages::build(context, name, stage)).collect();
+    let known = keys(document, "stages");
+    if known.is_empty() {
+        let problem = context.file.key_problem("stages", "compt::spec::empty_list", "the pipeline has no stages");
+        context.problems.push(problem.with_help("add `NAME: { run: { OPERATION: { ... } } }`"));
+    }
+    stages::unknown_sources(context, &built, &known);
+    stages::check_links(context, &mut built);
+    built
+}
+
+/// Every value of every axis with its type; a text that is a number in one place and a text in another is an error.
+fn typed_values(context: &mut Context<'_>, stages: &[Stage]) -> BTreeMap<String, BTreeMap<String, Value>> {
+    let declared = context.axes.iter().map(|(axis, values)| (below("axes", axis), axis, values));
+    let matrices = stages.iter().flat_map(|stage| {
+        let path = below(&stage.path(), "matrix");
+        stage.matrix.iter().flatten().map(move |(axis, values)| (below(&path, axis), axis, values))
+    });
+    let mut found: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (path, axis, values) in declared.chain(matrices) {
+        let known = found.entry(axis.clone()).or_default();
+        for value in values {
+            let first = known.entry(value.text.clone()).or_insert_with(|| value.value.clone());
+            if first.is_string() != value.value.is_string() {
+                let text = &value.text;
+                let message = format!("`{text}` is a text in one place of axis `{axis}` and not in another");
+                problems.push(
+                    context
+                        .file
+                        .problem(&path, "compt::spec::axis_type", message)
+                        .with_help(format!("write it everywhere without quotes (`{text}`), or everywhere with (`\"{text}\"`)")),
+                );
+            }
+        }
+    }
+    context.problems.extend(problems);
+    found
+}
+
+fn report_unused(context: &mut Context<'_>) {
+    let unused = |name: &&String| !context.used.contains(*name);
+    let mut problems: Vec<Problem> = Vec::new();
+    for name in context.param_names.iter().filter(unused) {
+        let message = format!("nothing uses the parameter `{name}`");
+        let help = format!("use it as `\"${{{name}}}\"` in a stage, or remove it");
+        problems.push(unused_problem(context.file, &below("params", name), message, help));
+    }
+    for name in context.declared_axes.iter().filter(unused) {
+        let message = format!("nothing uses the axis `{name}`");
+        let help = format!("use it as `{name}: axes.{name}` in the `matrix:` of a stage, or remove it");
+        problems.push(unused_problem(context.file, &below("axes", name), message, help));
+    }
+    context.problems.extend(problems);
+}
+
+fn unused_problem(file: &Arc<SourceFile>, path: &str, message: String, help: String) -> Problem {
+    file.key_problem(path, "compt::spec::unused", message).with_help(help).with_label("not used")
+}
+
+/// The keys of the map `name` at the top of a document.
+fn keys(document: &Value, name: &str) -> BTreeSet<String> {
+    document.get(name).and_then(Value::as_object).into_iter().flat_map(|map| map.keys().cloned()).collect()
+}
