@@ -1,13 +1,13 @@
 //! A small world told in English: seeded data sets for all 13 tasks, with labels that are true by construction.
 //!
-//! Entities with properties, relations and events ([`fact`]) are told in sentences ([`sentence`]) of one lexicon
-//! ([`lexicon`]); what follows from what ([`inference`]), what says the same ([`paraphrase`], [`similarity`]), what
-//! answers a question ([`question`]), what praises ([`review`]) and what is grammatical ([`grammar`]) is known from the
-//! meanings, never guessed from the words. Task families share skills and differ in register ([`register`]).
+//! Entities with properties, relations and events (`fact`) are told in sentences (`sentence`) of one lexicon
+//! (`lexicon`); what follows from what (`inference`), what says the same (`paraphrase`, `similarity`), what
+//! answers a question (`question`), what praises (`review`) and what is grammatical (`grammar`) is known from the
+//! meanings, never guessed from the words. Task families share skills and differ in register (`register`).
 //!
 //! Two properties hold for every seed: a larger data set begins with the rows of a smaller one, and whether a text (or
 //! pair of texts) may appear in training, validation or test depends on the text alone. So no row of any training
-//! split, and no text of any [`corpus`], is a test row of the same or of another seed.
+//! split, and no text of any `corpus`, is a test row of the same or of another seed.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -52,14 +52,12 @@ pub(crate) fn may_stand_beside(a: &Clause, b: &Clause) -> bool {
 /// The clause with one point changed so that it no longer says the same.
 fn altered(clause: Clause, register: &Register, stream: &mut Stream) -> Option<Clause> {
     // Exchanged roles leave all the words in place; without a fair share of them, word overlap would tell the label.
-    if stream.below(3) == 0 {
-        if let Some(swapped) = swapped(clause).filter(|other| !same_meaning(&clause, other)) {
-            return Some(swapped);
-        }
-    }
-    (0..20).find_map(|_| {
-        changed(clause, register, stream)
-            .filter(|other| !same_meaning(&clause, other) && !clause.is_confusing_with(other))
+    let exchanged = if stream.below(3) == 0 { swapped(clause) } else { None };
+    exchanged.filter(|other| !same_meaning(&clause, other)).or_else(|| {
+        (0..20).find_map(|_| {
+            changed(clause, register, stream)
+                .filter(|other| !same_meaning(&clause, other) && !clause.is_confusing_with(other))
+        })
     })
 }
 

@@ -32,9 +32,7 @@ pub(crate) fn question(text: &str) -> Option<Asked> {
     }
     for (word, sort) in [("where ", "where"), ("when ", "when")] {
         if let Some(rest) = lower.strip_prefix(word) {
-            return yes_or_no(rest)
-                .and_then(|asked| Some(Asked { sort, ..asked }))
-                .filter(|asked| asked.read.is_some());
+            return yes_or_no(rest).map(|asked| Asked { sort, ..asked }).filter(|asked| asked.read.is_some());
         }
     }
     for (blank, words) in [("x-who", ["who", "whom"]), ("x-animal", ["which animal"; 2]), ("x-what", ["what"; 2])] {
