@@ -111,6 +111,18 @@ impl Clause {
         };
         twice(&ours) || twice(&theirs) || ours.iter().any(|a| theirs.iter().any(|b| a.is_confusable(*b)))
     }
+
+    /// True when this clause speaks of some of a kind and the other of the one thing of that noun: after `a clock is
+    /// expensive`, nobody knows whether `the clock` is that one.
+    pub(crate) fn leaves_open_which(&self, other: &Self) -> bool {
+        matches!(
+            (self, other),
+            (
+                Self::State { subject: Subject::Some(kind), .. },
+                Self::State { subject: Subject::One(Reference::The(one)), .. },
+            ) if kind.noun == one.noun
+        )
+    }
 }
 
 /// Draws a clause of the register.

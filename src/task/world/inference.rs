@@ -131,7 +131,8 @@ pub(crate) fn pair(register: &Register, wanted: Relation, stream: &mut Stream) -
                 let exchanged = if stream.below(4) == 0 { swapped(premise) } else { None };
                 premise = exchanged.or_else(|| changed(premise, register, stream)).unwrap_or(premise);
             }
-            if relation(&premise, &hypothesis) == wanted && !premise.is_confusing_with(&hypothesis) {
+            let clear = !premise.is_confusing_with(&hypothesis) && !premise.leaves_open_which(&hypothesis);
+            if clear && relation(&premise, &hypothesis) == wanted {
                 return (premise, hypothesis);
             }
         }

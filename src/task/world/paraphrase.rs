@@ -53,12 +53,11 @@ pub(crate) fn may_stand_beside(a: &Clause, b: &Clause) -> bool {
 fn altered(clause: Clause, register: &Register, stream: &mut Stream) -> Option<Clause> {
     // Exchanged roles leave all the words in place; without a fair share of them, word overlap would tell the label.
     let exchanged = if stream.below(3) == 0 { swapped(clause) } else { None };
-    exchanged.filter(|other| !same_meaning(&clause, other)).or_else(|| {
-        (0..20).find_map(|_| {
-            changed(clause, register, stream)
-                .filter(|other| !same_meaning(&clause, other) && !clause.is_confusing_with(other))
-        })
-    })
+    let is_clear = |other: &Clause| {
+        let open = clause.leaves_open_which(other) || other.leaves_open_which(&clause);
+        !open && !clause.is_confusing_with(other) && !same_meaning(&clause, other)
+    };
+    exchanged.filter(is_clear).or_else(|| (0..20).find_map(|_| changed(clause, register, stream).filter(is_clear)))
 }
 
 /// Two texts of the same words: the same told in another way, or with two of its parts in each other's place.
