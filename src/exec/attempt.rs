@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use super::interrupt::{Interrupt, Wish};
 use super::log::Log;
-use super::results::Workplace;
 use super::thread::{Bodies, cancel, catching};
 use super::worker::{Fault, Worker};
-use crate::base::Digest;
+use crate::base::{Digest, lock};
 use crate::plan::Instance;
 use crate::plan::key::Preimage;
 use crate::protocol::{Compute, Input, Job, Reporter, StageError};
+use crate::store::{Finished, KeyLock, Record, Store, StoreError, Work};
 
 /// Progress more often than this is not passed on.
 const PACE: Duration = Duration::from_millis(100);
@@ -54,7 +54,9 @@ pub(super) struct Attempt<'a> {
     pub instance: &'a Instance,
     pub pipeline: &'a str,
     pub bodies: &'a dyn Bodies,
-    pub workplace: Box<dyn Workplace + 'a>,
+    pub store: &'a Store,
+    /// The right to build this key, held until the attempt is over.
+    pub lock: KeyLock,
     pub preimage: Preimage,
     pub inputs: Vec<Input>,
     pub compute: Compute,
@@ -90,33 +92,37 @@ impl Attempt<'_> {
         let _ = messages.send(Message::Ended(Box::new(ended)));
     }
 
-    fn work(self, messages: &Sender<Message>, after: &mut After, start: Instant) -> Result<Digest, StageError> {
-        let log = Log::create(&self.workplace.log(), self.instance.name(), self.number)?;
+    fn work(mut self, messages: &Sender<Message>, after: &mut After, start: Instant) -> Result<Digest, StageError> {
+        let (_, path) = self.store.next_log(self.lock.key()).map_err(failed)?;
+        let log = Log::create(&path, self.instance.name(), self.number)?;
         after.log = Some(log.clone());
+        let started = lock::now();
+        let work = self.store.begin(&self.lock).map_err(failed)?;
+        let scratch = self.store.scratch(self.lock.key()).map_err(failed)?;
         let mut voice = Voice {
             id: self.instance.id,
             messages,
             log: &log,
             facts: BTreeMap::new(),
             told: None,
-            interrupt: self.interrupt,
+            interrupt: self.interrupt.clone(),
         };
-        if let Some(remark) = self.workplace.remark() {
-            voice.log(&remark);
+        if let Some(holder) = self.lock.left_by() {
+            voice.log(&format!("{holder} died while it was making this result; going on from what it left"));
         }
         // Kept in `after` until the job is handed over, so that a missing source costs no warm worker.
-        after.worker = self.worker;
+        after.worker = self.worker.take();
         let sources = self.bodies.sources(&self.instance.sources, &mut voice)?;
         let job = Job {
             id: self.instance.id as u64,
             stage: self.instance.name().to_owned(),
             operation: self.instance.operation.clone(),
             parameters: Value::clone(&self.instance.parameters),
-            inputs: self.inputs,
+            inputs: std::mem::take(&mut self.inputs),
             sources,
-            output: self.workplace.output().to_owned(),
-            scratch: self.workplace.scratch().to_owned(),
-            compute: self.compute,
+            output: work.folder().to_owned(),
+            scratch,
+            compute: self.compute.clone(),
         };
         log.job(&job);
         match after.worker.take() {
@@ -146,9 +152,46 @@ impl Attempt<'_> {
                 }
             }
         }
-        let mut facts = voice.facts;
-        facts.insert("seconds".into(), start.elapsed().as_secs_f64().into());
-        self.workplace.publish(self.pipeline, self.instance, &self.preimage, facts)
+        let record = self.publish(work, voice.facts, started, start).map_err(failed)?;
+        Ok(record.output)
+    }
+
+    fn publish(
+        self,
+        work: Work,
+        facts: BTreeMap<String, Value>,
+        started: u64,
+        start: Instant,
+    ) -> Result<Record, StoreError> {
+        let mut versions = BTreeMap::from([("compt".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+        if let Some(numeric) = &self.preimage.numeric {
+            versions.insert("libtorch".to_owned(), numeric.libtorch.clone());
+        }
+        let finished = Finished {
+            pipeline: self.pipeline,
+            instance: self.instance,
+            preimage: self.preimage,
+            facts,
+            started,
+            seconds: start.elapsed().as_secs_f64(),
+            versions,
+        };
+        // `self.lock` goes at the end, so that whoever waits for the key finds the record.
+        self.store.publish(work, finished)
+    }
+}
+
+/// A fault of the store as the reason why a stage failed.
+pub(super) fn failed(error: StoreError) -> StageError {
+    let words = error.to_string();
+    let failed = match &error {
+        // A body that wrote something that can't be kept is at fault, not the machine.
+        StoreError::WrongKey { .. } | StoreError::Strange { .. } => StageError::bug(words),
+        _ => StageError::environment(words),
+    };
+    match error.help() {
+        Some(help) => failed.with_hint(help),
+        None => failed,
     }
 }
 

@@ -52,10 +52,6 @@ impl Board {
         &self.states[id]
     }
 
-    pub(super) fn readers(&self) -> &[Vec<usize>] {
-        &self.readers
-    }
-
     /// Puts an instance that is neither blocked nor done elsewhere.
     pub(super) fn set(&mut self, id: usize, state: State) {
         self.states[id] = state;

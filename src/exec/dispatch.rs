@@ -15,31 +15,25 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use super::attempt::{Attempt, Ended, Message};
+use super::attempt::{Attempt, Ended, Message, failed};
 use super::board::{Board, State, Todo};
 use super::event::{Event, Listener, Stop, Totals};
-use super::forecast;
 use super::interrupt::Wish;
 use super::needs;
+use super::outlook::{Outlook, Pace};
 use super::pool::Pool;
 use super::resources::{Amounts, Grant, Ledger};
-use super::results::{Claim, Workplace};
 use super::run::{Failure, Run, Summary};
 use super::select::{self, Candidate};
 use super::worker::{Killer, PATIENCE, Setting, Worker};
 use crate::base::Digest;
+use crate::plan::Instance;
 use crate::plan::catalog::Place;
-use crate::plan::{Instance, Lookup};
 use crate::protocol::{Compute, Input, StageError};
+use crate::store::{Found, KeyAttempt, KeyLock};
 
 /// How often signals and the claims of other runners are looked at.
 const POLL: Duration = Duration::from_millis(100);
-/// How often the end of the run is estimated.
-const ESTIMATE: Duration = Duration::from_secs(1);
-/// Seconds taken for a stage on a thread that never ran.
-const LIGHT_GUESS: f64 = 1.0;
-/// Seconds taken for a stage in a worker that never ran.
-const HEAVY_GUESS: f64 = 60.0;
 
 /// See [`super::run::run`].
 pub(super) fn all(run: &Run<'_>, listener: &mut dyn Listener) -> Summary {
@@ -52,10 +46,8 @@ pub(super) fn all(run: &Run<'_>, listener: &mut dyn Listener) -> Summary {
 /// What is kept for a running stage.
 struct Running {
     grant: Grant,
-    since: Instant,
+    pace: Pace,
     killer: Option<Killer>,
-    /// The fraction done, when it has told.
-    fraction: Option<f64>,
 }
 
 struct Dispatcher<'a, 'l> {
@@ -65,9 +57,7 @@ struct Dispatcher<'a, 'l> {
     start: Instant,
     board: Board,
     needs: Vec<Amounts>,
-    /// Seconds that each instance is expected to take, where that is known.
-    expected: Vec<Option<f64>>,
-    remaining: Vec<f64>,
+    outlook: Outlook,
     running: BTreeMap<usize, Running>,
     /// Keys that this run is making: a second instance with the same key takes the result of the first.
     making: HashMap<Digest, usize>,
@@ -75,42 +65,36 @@ struct Dispatcher<'a, 'l> {
     made: HashSet<Digest>,
     ledger: Ledger,
     pool: Pool,
-    estimate: (Option<Instant>, Option<f64>),
     wish: Wish,
     polled: Instant,
     totals: Totals,
     failures: Vec<Failure>,
+    /// Whether it was said that the store can't take notes.
+    warned: bool,
 }
 
 impl<'a, 'l> Dispatcher<'a, 'l> {
     fn new(run: &'a Run<'a>, sender: Sender<Message>, listener: &'l mut dyn Listener) -> Self {
         let (plan, options) = (run.plan, run.options);
-        let expected: Vec<Option<f64>> =
-            plan.instances.iter().map(|instance| run.results.expected(&plan.pipeline, instance)).collect();
-        let guess = |instance: &Instance| if instance.place == Place::Thread { LIGHT_GUESS } else { HEAVY_GUESS };
-        let seconds: Vec<f64> =
-            plan.instances.iter().zip(&expected).map(|(instance, known)| known.unwrap_or(guess(instance))).collect();
-        let readers = plan.readers();
         let needs: Vec<Amounts> = plan.instances.iter().map(|instance| needs::of(instance, run.numeric)).collect();
         Self {
             run,
             listener,
             sender,
             start: Instant::now(),
-            remaining: forecast::remaining_paths(&readers, &seconds),
-            board: Board::new(plan.instances.iter().map(|instance| instance.inputs.len()), readers),
+            outlook: Outlook::new(plan, &run.store.durations()),
+            board: Board::new(plan.instances.iter().map(|instance| instance.inputs.len()), plan.readers()),
             ledger: needs::ledger(&needs, options),
             needs,
-            expected,
             running: BTreeMap::new(),
             making: HashMap::new(),
             made: HashSet::new(),
             pool: Pool::new(options.worker.clone(), options.jobs),
-            estimate: (None, None),
             wish: Wish::GoOn,
             polled: Instant::now(),
             totals: Totals::default(),
             failures: Vec::new(),
+            warned: false,
         }
     }
 
@@ -189,12 +173,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
                 }
             };
             match self.find(id, &todo.key) {
-                Some(output) => {
-                    self.totals.cached += 1;
-                    known.extend(self.board.done(id, todo.key, output).into_iter().rev());
-                    let stage = self.name(id);
-                    self.tell(&Event::Cached { stage, output });
-                }
+                Some(output) => known.extend(self.found(id, &todo, output).into_iter().rev()),
                 None => {
                     if let Some(shortage) = self.ledger.shortage(&self.needs[id]) {
                         self.fail(id, needs::explain(&shortage), None);
@@ -221,15 +200,33 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         if (self.run.forced)(self.instance(id)) && !self.made.contains(key) {
             return None;
         }
-        match self.run.results.lookup(key) {
-            Lookup::Found(output) => Some(output),
-            Lookup::Missing => None,
-            Lookup::Damaged(what) => {
-                let message = format!("the result of `{}` is damaged and will be made again: {what}", self.name(id));
+        match self.run.store.find(key) {
+            Ok(Found::Whole(record)) => Some(record.output),
+            Ok(Found::Missing) => None,
+            Ok(Found::Damaged(damage)) => {
+                let message = format!("the result of `{}` is damaged and will be made again: {damage}", self.name(id));
+                self.warn(message);
+                None
+            }
+            Err(error) => {
+                let message = format!("the result of `{}` can't be looked up: {error}", self.name(id));
                 self.warn(message);
                 None
             }
         }
+    }
+
+    /// Notes that a result was there; returns the readers that have all their inputs now, in plan order.
+    fn found(&mut self, id: usize, todo: &Todo, output: Digest) -> Vec<usize> {
+        let noted = self.run.store.note_latest(&self.run.plan.pipeline, self.instance(id), &todo.preimage);
+        if let (Err(error), false) = (noted, self.warned) {
+            self.warned = true;
+            self.warn(format!("`compt why` will not know of this run: {error}"));
+        }
+        self.totals.cached += 1;
+        let stage = self.name(id);
+        self.tell(&Event::Cached { stage, output });
+        self.board.done(id, todo.key, output)
     }
 
     /// Notes a failure and skips everything that depends on it.
@@ -260,7 +257,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
                 .into_iter()
                 .map(|index| Candidate {
                     index,
-                    remaining: self.remaining[index],
+                    remaining: self.outlook.remaining(index),
                     needs: &self.needs[index],
                     affinity: affinity(&self.run.plan.instances[index]),
                 })
@@ -282,22 +279,27 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         if self.making.contains_key(&todo.key) {
             return;
         }
-        let workplace = match self.run.results.claim(&todo.key) {
-            Ok(Claim::Ours(workplace)) => workplace,
-            Ok(Claim::Theirs(holder)) => {
+        let lock = match self.run.store.try_lock(&todo.key) {
+            Ok(KeyAttempt::Taken(lock)) => lock,
+            Ok(KeyAttempt::Held(holder)) => {
                 self.board.set(id, State::Waiting(todo));
                 let stage = self.name(id);
-                return self.tell(&Event::Waiting { stage, holder });
+                return self.tell(&Event::Waiting { stage, holder: holder.map(|holder| holder.to_string()) });
             }
-            Err(error) => return self.fail(id, error.into(), None),
+            Err(error) => return self.fail(id, failed(error), None),
         };
-        // Another runner may have made it between the first look and the claim.
+        // Another runner may have made it between the first look and the lock.
         if let Some(output) = self.find(id, &todo.key) {
-            drop(workplace);
-            return self.found_later(id, todo.key, output);
+            drop(lock);
+            let known = self.found(id, &todo, output);
+            return self.settle(known);
+        }
+        if let Some(holder) = lock.left_by() {
+            let message = format!("{holder} died while it was making `{}`; this run goes on from there", self.name(id));
+            self.warn(message);
         }
         todo.attempts += 1;
-        if let Err(error) = self.launch(scope, id, &todo, workplace) {
+        if let Err(error) = self.launch(scope, id, &todo, lock) {
             return self.fail(id, error, None);
         }
         self.making.insert(todo.key, id);
@@ -309,10 +311,10 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         scope: &'scope Scope<'scope, 'a>,
         id: usize,
         todo: &Todo,
-        workplace: Box<dyn Workplace + 'a>,
+        lock: KeyLock,
     ) -> Result<(), StageError> {
         let instance = self.instance(id);
-        let inputs = self.inputs(id)?;
+        let inputs = self.inputs(id);
         let affinity = affinity(instance);
         let liked = affinity.map(|affinity| self.pool.gpus_with(affinity)).unwrap_or_default();
         let grant = self
@@ -335,15 +337,16 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             }
         };
         let killer = worker.as_ref().map(Worker::killer);
-        let expected_seconds = self.expected[id];
+        let expected_seconds = self.outlook.expected(id);
         let (stage, gpus) = (self.name(id), grant.gpus.clone());
         self.tell(&Event::Started { stage, attempt: todo.attempts, expected_seconds, gpus });
-        self.running.insert(id, Running { grant, since: Instant::now(), killer, fraction: None });
+        self.running.insert(id, Running { grant, pace: Pace::new(), killer });
         let attempt = Attempt {
             instance,
             pipeline: &self.run.plan.pipeline,
             bodies: self.run.bodies,
-            workplace,
+            store: self.run.store,
+            lock,
             preimage: todo.preimage.clone(),
             inputs,
             compute: Compute { device: device.to_owned(), threads },
@@ -364,18 +367,15 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
     }
 
     /// What a job reads, in the order of its key.
-    fn inputs(&self, id: usize) -> Result<Vec<Input>, StageError> {
+    fn inputs(&self, id: usize) -> Vec<Input> {
         let order = self.run.plan.reading_order(id, &self.outputs(id));
-        order
-            .into_iter()
-            .filter_map(|input| Some((self.instance(input), self.board.result(input)?.0)))
-            .map(|(instance, key)| {
-                Ok(Input {
-                    stage: instance.stage.clone(),
-                    operation: instance.operation.clone(),
-                    coordinates: instance.coordinates.clone(),
-                    folder: self.run.results.folder(&key)?,
-                })
+        let results = order.into_iter().filter_map(|input| Some((self.instance(input), self.board.result(input)?.1)));
+        results
+            .map(|(instance, output)| Input {
+                stage: instance.stage.clone(),
+                operation: instance.operation.clone(),
+                coordinates: instance.coordinates.clone(),
+                folder: self.run.store.object_folder(&output),
             })
             .collect()
     }
@@ -384,9 +384,9 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         match message {
             Message::Progress { id, done, total, unit, remark } => {
                 if let Some(running) = self.running.get_mut(&id) {
-                    running.fraction = (done > 0 && total > 0).then(|| done as f64 / total as f64);
+                    running.pace.report(done, total);
                 }
-                let run_seconds_left = self.estimate();
+                let run_seconds_left = self.seconds_left();
                 let stage = self.name(id);
                 self.tell(&Event::Progress { stage, done, total, unit, remark, run_seconds_left });
             }
@@ -413,11 +413,11 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             Ok(output) => {
                 self.totals.executed += 1;
                 self.made.insert(todo.key);
-                self.learn(id, seconds);
+                self.outlook.learn(self.run.plan, id, seconds);
                 let known = self.board.done(id, todo.key, output);
                 let stage = self.name(id);
                 self.tell(&Event::Finished { stage, seconds, output });
-                self.share(todo.key, output);
+                self.share(&todo.key, output);
                 self.settle(known);
             }
             // Killed on request: it is not the stage's fault.
@@ -434,20 +434,16 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
     }
 
     /// Gives a new result to other instances that have the same key.
-    fn share(&mut self, key: Digest, output: Digest) {
-        let same = |state: &State| matches!(state, State::Ready(todo) | State::Waiting(todo) if todo.key == key);
-        for id in self.board.which(same) {
-            self.found_later(id, key, output);
+    fn share(&mut self, key: &Digest, output: Digest) {
+        for id in self.board.which(|state| matches!(state, State::Ready(_) | State::Waiting(_))) {
+            if let State::Ready(todo) | State::Waiting(todo) = self.board.state(id)
+                && todo.key == *key
+            {
+                let todo = todo.clone();
+                let known = self.found(id, &todo, output);
+                self.settle(known);
+            }
         }
-    }
-
-    /// A stage that was ready or waiting has a result after all.
-    fn found_later(&mut self, id: usize, key: Digest, output: Digest) {
-        self.totals.cached += 1;
-        let known = self.board.done(id, key, output);
-        let stage = self.name(id);
-        self.tell(&Event::Cached { stage, output });
-        self.settle(known);
     }
 
     /// Looks whether other runners have made what this one waits for, or have given it up.
@@ -456,8 +452,9 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             let State::Waiting(todo) = self.board.state(id) else { continue };
             let todo = todo.clone();
             if let Some(output) = self.find(id, &todo.key) {
-                self.found_later(id, todo.key, output);
-            } else if !matches!(self.run.results.claim(&todo.key), Ok(Claim::Theirs(_))) {
+                let known = self.found(id, &todo, output);
+                self.settle(known);
+            } else if !matches!(self.run.store.try_lock(&todo.key), Ok(KeyAttempt::Held(_))) {
                 // It is free, or can't be had; both show when the stage starts.
                 self.board.set(id, State::Ready(todo));
             }
@@ -478,38 +475,15 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         }
     }
 
-    /// A stage of this run took so long: its other instances will take about the same when nothing better is known.
-    fn learn(&mut self, id: usize, seconds: f64) {
-        for other in &self.run.plan.instances {
-            if other.stage == self.instance(id).stage {
-                self.expected[other.id].get_or_insert(seconds);
-            }
-        }
-    }
-
     /// Seconds until the run ends, when every duration that matters is known.
-    fn estimate(&mut self) -> Option<f64> {
-        if self.estimate.0.is_none_or(|at| at.elapsed() >= ESTIMATE) {
-            let seconds: Vec<Option<f64>> = (0..self.expected.len()).map(|id| self.seconds_of(id)).collect();
-            let heavy: Vec<bool> = self.run.plan.instances.iter().map(|i| i.place != Place::Thread).collect();
-            let left = forecast::seconds_left(self.board.readers(), &seconds, &heavy, self.run.options.jobs);
-            self.estimate = (Some(Instant::now()), left);
-        }
-        self.estimate.1
-    }
-
-    /// The seconds that an instance still needs.
-    fn seconds_of(&self, id: usize) -> Option<f64> {
-        if matches!(self.board.state(id), State::Done { .. } | State::Over) {
-            return Some(0.0);
-        }
-        let expected = self.expected[id];
-        let Some(running) = self.running.get(&id) else { return expected };
-        let so_far = running.since.elapsed().as_secs_f64();
-        match running.fraction {
-            Some(fraction) => Some(so_far * (1.0 - fraction) / fraction),
-            None => expected.map(|expected| (expected - so_far).max(0.0)),
-        }
+    fn seconds_left(&mut self) -> Option<f64> {
+        let (board, running) = (&self.board, &self.running);
+        let left = |id: usize, expected: Option<f64>| match board.state(id) {
+            State::Done { .. } | State::Over => Some(0.0),
+            _ => running.get(&id).map_or(expected, |running| running.pace.left(expected)),
+        };
+        let at_once = self.run.options.jobs.min(self.run.options.cores);
+        self.outlook.seconds_left(left, at_once)
     }
 }
 

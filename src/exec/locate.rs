@@ -37,8 +37,10 @@ fn search(named: Option<OsString>, beside: Option<PathBuf>, path: Option<OsStrin
         .collect();
     folders.iter().map(|folder| folder.join(NAME)).find(|file| file.is_file()).ok_or_else(|| {
         let place = beside.map_or_else(|| "this program".to_owned(), |folder| format!("`{}`", folder.display()));
-        StageError::environment(format!("`{NAME}`, which runs training and evaluation, is neither in {place} nor on `PATH`"))
-            .with_hint(format!("build it with `make build`, or set `{VARIABLE}` to where it is"))
+        StageError::environment(format!(
+            "`{NAME}`, which runs training and evaluation, is neither in {place} nor on `PATH`"
+        ))
+        .with_hint(format!("build it with `make build`, or set `{VARIABLE}` to where it is"))
     })
 }
 

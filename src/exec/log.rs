@@ -131,7 +131,15 @@ mod tests {
         log.end(Err(&StageError::input("no rows").with_hint("add some")));
         let text = fs_err::read_to_string(&path).unwrap();
         assert!(text.starts_with("stage fit, attempt 2\n["));
-        for wanted in ["] job {", "\"id\": 7", "] two\n", "] lines\n", "] stderr: problem 0\n", "] end: failed: no rows\n", "add some"] {
+        for wanted in [
+            "] job {",
+            "\"id\": 7",
+            "] two\n",
+            "] lines\n",
+            "] stderr: problem 0\n",
+            "] end: failed: no rows\n",
+            "add some",
+        ] {
             assert!(text.contains(wanted), "{wanted}");
         }
         assert_eq!(log.tail().first().map(String::as_str), Some("problem 12"));

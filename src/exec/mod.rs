@@ -9,15 +9,17 @@ mod attempt;
 mod board;
 mod death;
 mod dispatch;
+#[cfg(test)]
+mod dispatch_test;
 pub mod event;
 pub mod forecast;
 pub mod interrupt;
 pub mod locate;
 pub mod log;
 mod needs;
+mod outlook;
 pub mod pool;
 pub mod resources;
-pub mod results;
 mod run;
 pub mod select;
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::resources::{Amounts, CPU, GPU, LIGHT, Ledger, Shortage, WORKER};
 use super::run::Options;
+use crate::plan::Instance;
 use crate::plan::catalog::Place;
 use crate::plan::key::Numeric;
-use crate::plan::Instance;
 use crate::protocol::StageError;
 
 /// What `instance` takes. A stage in a worker takes its threads and, on CUDA, at least one GPU; on the CPU it needs none,
@@ -46,10 +46,14 @@ pub(super) fn ledger(needs: &[Amounts], options: &Options) -> Ledger {
 pub(super) fn explain(shortage: &Shortage) -> StageError {
     let Shortage { name, needed, total } = shortage;
     match (name.as_str(), total) {
-        (GPU, total) => StageError::environment(format!("it needs {needed} `gpu`, but this run has {}", total.unwrap_or(0)))
-            .with_hint("run with `--device cpu`, or name more GPUs with `--gpus`"),
+        (GPU, total) => {
+            StageError::environment(format!("it needs {needed} `gpu`, but this run has {}", total.unwrap_or(0)))
+                .with_hint("run with `--device cpu`, or name more GPUs with `--gpus`")
+        }
         (_, Some(total)) => StageError::environment(format!("it needs {needed} `{name}`, but this run has {total}"))
-            .with_hint(format!("lower it in the stage's `resources`, or raise the limit with `--resource {name}={needed}`")),
+            .with_hint(format!(
+                "lower it in the stage's `resources`, or raise the limit with `--resource {name}={needed}`"
+            )),
         (_, None) => StageError::environment(format!("it needs {needed} `{name}`, and nobody said how much there is"))
             .with_hint(format!("say it with `--resource {name}={needed}`")),
     }

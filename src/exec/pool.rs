@@ -46,9 +46,11 @@ impl Pool {
     pub fn take(&mut self, setting: &Setting, affinity: &str) -> Result<Worker, StageError> {
         let full = self.lent + self.idle.len() >= self.most;
         let same = |(worker, _): &(Worker, String)| worker.setting() == setting;
-        let found = self.idle.iter().rposition(|idle| same(idle) && idle.1 == affinity).or_else(|| {
-            if full { self.idle.iter().position(same) } else { None }
-        });
+        let found = self
+            .idle
+            .iter()
+            .rposition(|idle| same(idle) && idle.1 == affinity)
+            .or_else(|| if full { self.idle.iter().position(same) } else { None });
         let worker = match found {
             Some(place) => self.idle.remove(place).0,
             None => {

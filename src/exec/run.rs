@@ -6,13 +6,13 @@ use super::dispatch;
 use super::event::{Listener, Totals};
 use super::interrupt::Interrupt;
 use super::resources::{self, Amounts};
-use super::results::Results;
 use super::thread::Bodies;
 use crate::base::Digest;
 use crate::plan::key::Numeric;
 use crate::plan::pins::Pins;
 use crate::plan::{Instance, Plan};
 use crate::protocol::StageError;
+use crate::store::Store;
 
 /// What to run, and with what.
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ pub struct Run<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// The store.
-    pub results: &'a dyn Results,
+    pub store: &'a Store,
     /// What the plan's sources contain; all of them must be known.
     pub pins: &'a Pins,
     /// The settings of workers.

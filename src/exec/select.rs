@@ -33,9 +33,7 @@ pub fn choose(ready: &[Candidate<'_>], free: &Amounts, warm: &BTreeMap<String, u
     let mut warm = warm.clone();
     let mut left: Vec<&Candidate<'_>> = ready.iter().filter(|candidate| fits(candidate.needs, &free)).collect();
     let mut chosen = Vec::new();
-    while let Some(best) =
-        (0..left.len()).max_by(|a, b| by_urgency(left[*a], left[*b], &warm))
-    {
+    while let Some(best) = (0..left.len()).max_by(|a, b| by_urgency(left[*a], left[*b], &warm)) {
         let best = left.swap_remove(best);
         subtract(&mut free, best.needs);
         if let Some(count) = best.affinity.and_then(|affinity| warm.get_mut(affinity)) {
@@ -53,10 +51,7 @@ fn by_urgency(a: &Candidate<'_>, b: &Candidate<'_>, warm: &BTreeMap<String, usiz
         let is_warm = candidate.affinity.is_some_and(|affinity| warm.get(affinity).copied().unwrap_or(0) > 0);
         candidate.remaining + if is_warm { COLD_START } else { 0.0 }
     };
-    urgency(a)
-        .total_cmp(&urgency(b))
-        .then(a.remaining.total_cmp(&b.remaining))
-        .then(b.index.cmp(&a.index))
+    urgency(a).total_cmp(&urgency(b)).then(a.remaining.total_cmp(&b.remaining)).then(b.index.cmp(&a.index))
 }
 
 #[cfg(test)]
@@ -88,7 +83,8 @@ mod tests {
     fn a_warm_worker_outweighs_a_slightly_longer_path() {
         let one = amounts(&[("worker", 1)]);
         let warm = BTreeMap::from([("small".to_owned(), 1)]);
-        let close = [candidate(0, 10.0 + COLD_START / 2.0, &one, Some("base")), candidate(1, 10.0, &one, Some("small"))];
+        let close =
+            [candidate(0, 10.0 + COLD_START / 2.0, &one, Some("base")), candidate(1, 10.0, &one, Some("small"))];
         assert_eq!(choose(&close, &amounts(&[("worker", 1)]), &warm), [1]);
         let far = [candidate(0, 10.0 + COLD_START * 2.0, &one, Some("base")), candidate(1, 10.0, &one, Some("small"))];
         assert_eq!(choose(&far, &amounts(&[("worker", 1)]), &warm), [0]);

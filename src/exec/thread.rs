@@ -39,10 +39,7 @@ thread_local! {
 }
 
 /// Runs a body; a panic in it is a bug of ours and fails only this stage.
-pub(super) fn catching<T>(
-    operation: &str,
-    body: impl FnOnce() -> Result<T, StageError>,
-) -> Result<T, StageError> {
+pub(super) fn catching<T>(operation: &str, body: impl FnOnce() -> Result<T, StageError>) -> Result<T, StageError> {
     keep_words();
     WORDS.set(Some(String::new()));
     // After a panic the body's values are gone; what outlives it is the log and the channel, which are whole.

@@ -39,6 +39,18 @@ pub struct Worker {
     hello: Option<Hello>,
 }
 
+/// Starts a worker only to hear its introduction: where it is, which libtorch and devices it has.
+///
+/// # Errors
+/// When there is none, or it does not fit to this program.
+pub fn hello() -> Result<(PathBuf, Hello), StageError> {
+    let program = super::locate::worker()?;
+    let mut worker = Worker::start(&program, Setting { threads: 1, gpus: super::resources::visible_gpus() })?;
+    let hello = worker.greet(PATIENCE)?;
+    worker.leave();
+    Ok((program, hello))
+}
+
 /// Kills a worker from another thread than the one that waits for it.
 #[derive(Clone, Debug)]
 pub struct Killer(Arc<Mutex<Child>>);
@@ -267,12 +279,16 @@ fn explain(name: &str, status: ExitStatus) -> (String, Option<&'static str>) {
         return match signal {
             libc::SIGKILL => (
                 format!("{name} was killed by signal 9, perhaps because the machine ran out of memory"),
-                Some("run fewer stages at once with `--jobs 1`, or lower the batch size; the next run goes on from the last checkpoint"),
+                Some(
+                    "run fewer stages at once with `--jobs 1`, or lower the batch size; the next run goes on from the last checkpoint",
+                ),
             ),
             libc::SIGSEGV | libc::SIGABRT | libc::SIGBUS | libc::SIGILL | libc::SIGFPE => {
                 (format!("{name} crashed with signal {signal}"), Some("the next run goes on from the last checkpoint"))
             }
-            _ => (format!("{name} was ended by signal {signal}"), Some("the next run goes on from the last checkpoint")),
+            _ => {
+                (format!("{name} was ended by signal {signal}"), Some("the next run goes on from the last checkpoint"))
+            }
         };
     }
     match status.code() {

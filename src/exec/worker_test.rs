@@ -101,7 +101,10 @@ fn a_failed_job_leaves_the_worker_alive() {
 fn a_killed_worker_is_one_failure_with_advice() {
     let error = fault("os.kill(os.getpid(), 9)");
     assert_eq!(error.kind, StageErrorKind::Environment);
-    assert!(error.message.ends_with("was killed by signal 9, perhaps because the machine ran out of memory"), "{error}");
+    assert!(
+        error.message.ends_with("was killed by signal 9, perhaps because the machine ran out of memory"),
+        "{error}"
+    );
     assert!(error.hint.unwrap().contains("`--jobs 1`"));
 }
 
@@ -141,7 +144,9 @@ fn an_introduction_is_checked() {
     let error = refusal(&hello("1", "0.0.1"), PATIENCE);
     let ours = env!("CARGO_PKG_VERSION");
     assert!(
-        error.message.ends_with(&format!("is version 0.0.1 (protocol 1), but this `compt` is version {ours} (protocol 1)")),
+        error
+            .message
+            .ends_with(&format!("is version 0.0.1 (protocol 1), but this `compt` is version {ours} (protocol 1)")),
         "{error}"
     );
     assert_eq!(error.hint.as_deref(), Some("build both together with `make build`"));
@@ -168,4 +173,22 @@ fn a_killer_ends_the_wait() {
         killer.kill();
         assert!(matches!(running.join().unwrap(), Err(Fault::Worker(_))));
     });
+}
+
+/// The kernel ties a child's life to the thread that started it, and so to the runner's process.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_dies_with_who_started_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = double(folder.path(), "time.sleep(600)");
+    let starter = std::thread::spawn(move || {
+        let mut worker = Worker::start(&program, setting()).unwrap();
+        worker.greet(PATIENCE).unwrap();
+        worker
+    });
+    let mut worker = starter.join().unwrap();
+    match worker.run(&job(7, folder.path()), &Log::nowhere(), &mut Heard::default()) {
+        Err(Fault::Worker(error)) => assert!(error.message.contains("killed by signal 9"), "{error}"),
+        other => panic!("expected it to be dead, got {other:?}"),
+    }
 }

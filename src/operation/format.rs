@@ -74,15 +74,23 @@ struct Planned {
 
 impl FormatParameters {
     fn planned(self) -> Planned {
-        let code = self.preset == Preset::PaperCode;
-        let prefix = if code { "src-{task}: " } else { "{task}: " };
+        let defaults = match self.preset {
+            Preset::Recommended | Preset::PaperText => TextSettings::default(),
+            Preset::PaperCode => TextSettings {
+                prefix: "src-{task}: ".to_owned(),
+                max_source_chars: Some(450),
+                cut_columns: true,
+                score_step: 0.1,
+                ..TextSettings::default()
+            },
+        };
         Planned {
-            prefix: self.prefix.unwrap_or_else(|| prefix.to_owned()),
-            label_set: self.label_set.unwrap_or_else(|| text::WORDS.to_owned()),
-            options: self.options.unwrap_or(false),
-            max_source_chars: self.max_source_chars.or(code.then_some(450)),
-            cut_columns: self.cut_columns.unwrap_or(code),
-            stsb_step: self.stsb_step.unwrap_or(if code { 0.1 } else { 0.2 }),
+            prefix: self.prefix.unwrap_or(defaults.prefix),
+            label_set: self.label_set.unwrap_or(defaults.label_set),
+            options: self.options.unwrap_or(defaults.options),
+            max_source_chars: self.max_source_chars.or(defaults.max_source_chars),
+            cut_columns: self.cut_columns.unwrap_or(defaults.cut_columns),
+            stsb_step: self.stsb_step.unwrap_or(defaults.score_step),
         }
     }
 

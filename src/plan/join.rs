@@ -19,8 +19,9 @@ pub struct Narrowing<'a> {
     pub list: Box<dyn Fn(&[u32]) -> Vec<String> + 'a>,
 }
 
-/// For each row of `reader`, the rows of `read` that it reads, in their order.
-pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>]) -> Vec<Vec<u32>> {
+/// For each row of `reader`, the rows of `read` that it reads, in their order. `None` when they are more than `most` in
+/// all: a slip in a file must not fill the memory.
+pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>], most: usize) -> Option<Vec<Vec<u32>>> {
     let shared = Shared::of(reader, read);
     let narrowings: Vec<(usize, &Narrowing<'_>)> =
         only.iter().filter_map(|narrowing| Some((read.axis(narrowing.axis)?, narrowing))).collect();
@@ -33,39 +34,41 @@ pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>]) -> Vec<Vec<u
         }
     }
     let mut lists = Lists::new(read, &narrowings);
-    reader
-        .rows
-        .iter()
-        .map(|row| {
-            let key = shared.key_of_reader(row);
-            let allowed = lists.of(row);
-            let Some((looked_up, compared)) = allowed.split_first() else {
-                return index.get(&(key, None)).cloned().unwrap_or_default();
-            };
-            let mut found: Vec<u32> = looked_up
-                .1
-                .iter()
-                .filter_map(|level| index.get(&(key.clone(), Some(*level))))
-                .flatten()
-                .copied()
-                .filter(|&position| {
-                    let row = &read.rows[position as usize];
+    let mut left = most;
+    let mut all = Vec::with_capacity(reader.rows.len());
+    for row in &reader.rows {
+        let key = shared.key_of_reader(row);
+        let found: Vec<u32> = match lists.of(row).split_first() {
+            None => {
+                let found = index.get(&(key, None)).map_or(&[][..], Vec::as_slice);
+                left = left.checked_sub(found.len())?;
+                found.to_vec()
+            }
+            Some(((_, looked_up), compared)) => {
+                let levels = looked_up.iter().filter_map(|level| index.get(&(key.clone(), Some(*level))));
+                let allowed = |position: &u32| {
+                    let row = &read.rows[*position as usize];
                     compared.iter().all(|(axis, levels)| levels.binary_search(&row[*axis]).is_ok())
-                })
-                .collect();
-            found.sort_unstable();
-            found
-        })
-        .collect()
+                };
+                let mut found: Vec<u32> = levels.flatten().copied().filter(allowed).collect();
+                found.sort_unstable();
+                left = left.checked_sub(found.len())?;
+                found
+            }
+        };
+        all.push(found);
+    }
+    Some(all)
 }
 
 /// The natural join of the cells of several stages: the axes of all of them, and each combination of their cells that
-/// agrees on every shared axis. The order is that of the first table, then of the next one, and so on.
-pub fn natural_join(tables: &[&Table]) -> Table {
+/// agrees on every shared axis. The order is that of the first table, then of the next one, and so on. `None` when there
+/// are more than `most` on the way.
+pub fn natural_join(tables: &[&Table], most: usize) -> Option<Table> {
     let Some((first, rest)) = tables.split_first() else {
-        return Table::product(Vec::new(), &[]);
+        return Some(Table::product(Vec::new(), &[]));
     };
-    rest.iter().fold((*first).clone(), |joined, next| join_two(&joined, next))
+    rest.iter().try_fold((*first).clone(), |joined, next| join_two(&joined, next, most))
 }
 
 /// Keeps the rows that `only` allows: on every narrowed axis the row's value is in the list made for that row.
@@ -83,12 +86,12 @@ pub fn retain(table: &mut Table, only: &[Narrowing<'_>]) {
     table.rows.retain(|_| kept.next().unwrap_or(false));
 }
 
-fn join_two(left: &Table, right: &Table) -> Table {
+fn join_two(left: &Table, right: &Table, most: usize) -> Option<Table> {
     let shared = Shared::of(left, right);
     let added: Vec<usize> = (0..right.axes.len()).filter(|axis| !shared.read.contains(axis)).collect();
     let mut axes = left.axes.clone();
     axes.extend(added.iter().map(|&axis| right.axes[axis].clone()));
-    let partners = gather(left, right, &[]);
+    let partners = gather(left, right, &[], most)?;
     let mut rows = Vec::with_capacity(partners.iter().map(Vec::len).sum());
     for (row, partners) in left.rows.iter().zip(partners) {
         rows.extend(partners.into_iter().map(|partner| {
@@ -96,7 +99,7 @@ fn join_two(left: &Table, right: &Table) -> Table {
             row.iter().copied().chain(added.iter().map(|&axis| partner[axis])).collect::<Box<[u32]>>()
         }));
     }
-    Table { axes, rows }
+    Some(Table { axes, rows })
 }
 
 /// The axes that two tables share.
@@ -179,6 +182,8 @@ mod tests {
     use crate::protocol::Coordinates;
     use proptest::prelude::*;
 
+    const MOST: usize = 1_000_000;
+
     fn agree(a: &Coordinates, b: &Coordinates) -> bool {
         a.iter().all(|(name, text)| b.get(name).is_none_or(|other| other == text))
     }
@@ -216,7 +221,7 @@ mod tests {
     proptest! {
         #[test]
         fn gathers_what_the_definition_says(reader in tables(), read in tables(), lists in lists()) {
-            let found = gather(&reader, &read, &narrowings(&reader, &lists));
+            let found = gather(&reader, &read, &narrowings(&reader, &lists), MOST).unwrap();
             let all = coordinates(&read);
             for (row, found) in coordinates(&reader).iter().zip(found) {
                 let expected: Vec<u32> = (0..all.len() as u32)
@@ -228,7 +233,7 @@ mod tests {
 
         #[test]
         fn joins_what_the_definition_says(a in tables(), b in tables(), c in tables()) {
-            let joined = natural_join(&[&a, &b, &c]);
+            let joined = natural_join(&[&a, &b, &c], MOST).unwrap();
             let mut expected = Vec::new();
             for x in coordinates(&a) {
                 for y in coordinates(&b) {
@@ -263,12 +268,22 @@ mod tests {
             own.chain(Some(fit.level(row, 0).text.clone()).filter(|text| text != "none")).collect()
         };
         let only = [Narrowing { axis: "task", depends: vec![0], list: Box::new(list) }];
-        let names: Vec<Vec<String>> = gather(&fit, &text, &only)
+        let names: Vec<Vec<String>> = gather(&fit, &text, &only, MOST)
+            .unwrap()
             .into_iter()
             .map(|rows| rows.into_iter().map(|row| text.name("text", &text.rows[row as usize])).collect())
             .collect();
         assert_eq!(names[0], ["text[task=imdb,seed=1]", "text[task=rte,seed=1]"]);
         assert_eq!(names[3], ["text[task=imdb,seed=2]", "text[task=rte,seed=2]", "text[task=mnli,seed=2]"]);
+    }
+
+    #[test]
+    fn a_join_that_is_too_large_is_not_made() {
+        let many: Vec<String> = (0..2_000).map(|i| i.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let table = |name| Table::product(vec![axis(name, &many)], &[]);
+        assert_eq!(natural_join(&[&table("x"), &table("y")], MOST), None);
+        assert_eq!(gather(&table("x"), &table("y"), &[], MOST), None);
     }
 
     #[test]
@@ -278,13 +293,13 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let left = Table::product(vec![axis("x", &many), axis("y", &["1", "2"])], &[Exclusion::new(); 0]);
         let right = Table::product(vec![axis("z", &["1", "2"]), axis("x", &many)], &[]);
-        let joined = natural_join(&[&left, &right]);
+        let joined = natural_join(&[&left, &right], MOST).unwrap();
         assert_eq!(joined.rows.len(), 200_000);
         let depends = Narrowing {
             axis: "x",
             depends: vec![0],
             list: Box::new(|row: &[u32]| vec![left.level(row, 0).text.clone()]),
         };
-        assert!(gather(&left, &right, &[depends]).iter().all(|rows| rows.len() == 2));
+        assert!(gather(&left, &right, &[depends], MOST).unwrap().iter().all(|rows| rows.len() == 2));
     }
 }

@@ -2,18 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value;
-
 use crate::protocol::Coordinates;
-
-/// One value of an axis: its type counts where it is substituted, its text where cells are compared.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Level {
-    /// The canonical spelling, as it stands in coordinates.
-    pub text: String,
-    /// The value as the file gives it.
-    pub value: Value,
-}
+use crate::spec::AxisValue;
 
 /// An axis of one stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +11,7 @@ pub struct Axis {
     /// Its name.
     pub name: String,
     /// Its values in their order, no two of the same text.
-    pub levels: Vec<Level>,
+    pub levels: Vec<AxisValue>,
 }
 
 /// The cells of one stage, in the order of its axes: the first axis is the slowest.
@@ -37,6 +27,11 @@ pub struct Table {
 pub type Exclusion = BTreeMap<String, String>;
 
 impl Table {
+    /// How many cells the product of `axes` has; `None` when that can't be counted.
+    pub fn size(axes: &[Axis]) -> Option<usize> {
+        axes.iter().try_fold(1, |size: usize, axis| size.checked_mul(axis.levels.len()))
+    }
+
     /// The product of `axes`, less the cells that an exclusion names. No axes give one cell without coordinates.
     pub fn product(axes: Vec<Axis>, exclude: &[Exclusion]) -> Self {
         let mut rows: Vec<Box<[u32]>> = vec![Box::default()];
@@ -64,7 +59,7 @@ impl Table {
     }
 
     /// The level of `axis` in `row`.
-    pub fn level(&self, row: &[u32], axis: usize) -> &Level {
+    pub fn level(&self, row: &[u32], axis: usize) -> &AxisValue {
         &self.axes[axis].levels[row[axis] as usize]
     }
 
@@ -109,13 +104,14 @@ impl Axis {
 
 #[cfg(test)]
 pub(in crate::plan) mod tests {
-    use super::{Axis, Exclusion, Level, Table};
+    use super::{Axis, Exclusion, Table};
+    use crate::spec::AxisValue;
     use proptest::prelude::*;
     use serde_json::Value;
 
     /// An axis whose levels are texts.
     pub(in crate::plan) fn axis(name: &str, levels: &[&str]) -> Axis {
-        let level = |text: &&str| Level { text: (*text).to_owned(), value: Value::from(*text) };
+        let level = |text: &&str| AxisValue { text: (*text).to_owned(), value: Value::from(*text) };
         Axis { name: name.to_owned(), levels: levels.iter().map(level).collect() }
     }
 

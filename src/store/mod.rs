@@ -53,10 +53,8 @@ const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# Results 
 
 /// What a program does with the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Looks at it. The folder need not exist, nothing is written.
+enum Access {
     Read,
-    /// Adds results.
     Write,
 }
 
@@ -87,11 +85,24 @@ pub enum KeyAttempt {
 }
 
 impl Store {
-    /// Opens the cache at `root`, and makes it if it is to be written.
+    /// Opens the cache at `root` to add results; makes it if it isn't there.
     ///
     /// # Errors
-    /// When it can't be made, read or (if asked for) written, or has another layout.
-    pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
+    /// When it can't be made, read or written, or has another layout.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        Self::open_for(root, Access::Write)
+    }
+
+    /// Opens the cache at `root` to look at it: nothing is written, damaged results stay where they are. A folder that
+    /// isn't there is an empty cache.
+    ///
+    /// # Errors
+    /// When it can't be read, or has another layout.
+    pub fn open_to_read(root: &Path) -> Result<Self, StoreError> {
+        Self::open_for(root, Access::Read)
+    }
+
+    fn open_for(root: &Path, access: Access) -> Result<Self, StoreError> {
         let fail = |error| StoreError::io(root, error);
         let layout = root.join("layout");
         match fs::read_to_string(&layout) {

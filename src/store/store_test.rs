@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{Access, Finished, Found, KeyAttempt, KeyLock, Record, Store, StoreError};
+use super::{Finished, Found, KeyAttempt, KeyLock, Record, Store, StoreError, Work};
 use crate::base::Digest;
 use crate::plan::instance::tests::small;
 use crate::plan::key::Preimage;
@@ -15,7 +15,7 @@ use crate::plan::key::tests::full;
 
 fn open() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("cache"), Access::Write).unwrap();
+    let store = Store::open(&folder.path().join("cache")).unwrap();
     (folder, store)
 }
 
@@ -31,27 +31,31 @@ fn locked(store: &Store, key: &Digest) -> KeyLock {
     }
 }
 
-fn publish(store: &Store, k: u32, files: &[(&str, &str)]) -> Result<Record, StoreError> {
-    let preimage = preimage(k);
-    let work = store.begin(&locked(store, &preimage.key())).unwrap();
+fn write_all(folder: &Path, files: &[(&str, &str)]) {
     for (inside, text) in files {
-        let path = work.folder().join(inside);
+        let path = folder.join(inside);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
     }
-    let plan = small();
-    store.publish(
-        work,
-        Finished {
-            pipeline: "p",
-            instance: &plan.instances[0],
-            preimage,
-            facts: BTreeMap::new(),
-            started: 1,
-            seconds: 2.5,
-            versions: BTreeMap::new(),
-        },
-    )
+}
+
+fn publish(store: &Store, k: u32, files: &[(&str, &str)]) -> Result<Record, StoreError> {
+    let work = store.begin(&locked(store, &preimage(k).key())).unwrap();
+    write_all(work.folder(), files);
+    finish(store, work, k)
+}
+
+fn finish(store: &Store, work: Work, k: u32) -> Result<Record, StoreError> {
+    let finished = Finished {
+        pipeline: "p",
+        instance: &small().instances[0],
+        preimage: preimage(k),
+        facts: BTreeMap::new(),
+        started: 1,
+        seconds: 2.5,
+        versions: BTreeMap::new(),
+    };
+    store.publish(work, finished)
 }
 
 fn whole(store: &Store, k: u32) -> Option<Box<Record>> {
@@ -111,7 +115,7 @@ fn harmed(harm: impl Fn(&Path, &Path), what: &str) {
         fs_err::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
     harm(&store.record_path(&record.key), &folder);
-    let looking = Store::open(store.root(), Access::Read).unwrap();
+    let looking = Store::open_to_read(store.root()).unwrap();
     for (store, moves) in [(&looking, false), (&store, true)] {
         match store.find(&record.key).unwrap() {
             Found::Damaged(damage) => {
@@ -212,36 +216,15 @@ fn a_failure_on_the_way_publishes_nothing() {
 fn results_under_a_key_that_is_not_theirs_are_refused() {
     let (_folder, store) = open();
     let work = store.begin(&locked(&store, &preimage(2).key())).unwrap();
-    let plan = small();
-    let finished = Finished {
-        pipeline: "p",
-        instance: &plan.instances[0],
-        preimage: preimage(1),
-        facts: BTreeMap::new(),
-        started: 1,
-        seconds: 1.0,
-        versions: BTreeMap::new(),
-    };
-    assert!(matches!(store.publish(work, finished), Err(StoreError::WrongKey { .. })));
+    assert!(matches!(finish(&store, work, 1), Err(StoreError::WrongKey { .. })));
 }
 
 #[test]
 fn links_are_refused() {
     let (_folder, store) = open();
-    let key = preimage(1).key();
-    let work = store.begin(&locked(&store, &key)).unwrap();
+    let work = store.begin(&locked(&store, &preimage(1).key())).unwrap();
     std::os::unix::fs::symlink("/etc/hostname", work.folder().join("link")).unwrap();
-    let plan = small();
-    let finished = Finished {
-        pipeline: "p",
-        instance: &plan.instances[0],
-        preimage: preimage(1),
-        facts: BTreeMap::new(),
-        started: 1,
-        seconds: 1.0,
-        versions: BTreeMap::new(),
-    };
-    let error = store.publish(work, finished).unwrap_err().to_string();
+    let error = finish(&store, work, 1).unwrap_err().to_string();
     assert!(error.contains("link` is no plain file"), "{error}");
 }
 
@@ -262,12 +245,12 @@ fn attempts_are_counted_by_their_logs() {
 fn looking_makes_nothing_and_another_layout_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("cache");
-    let store = Store::open(&root, Access::Read).unwrap();
+    let store = Store::open_to_read(&root).unwrap();
     assert_eq!(whole(&store, 1), None);
     assert!(!root.exists());
-    Store::open(&root, Access::Write).unwrap();
+    Store::open(&root).unwrap();
     fs_err::write(root.join("layout"), "7\n").unwrap();
-    let error = Store::open(&root, Access::Read).unwrap_err();
+    let error = Store::open_to_read(&root).unwrap_err();
     assert!(error.to_string().contains("has layout `7`, this program uses layout 1"), "{error}");
 }
 
@@ -282,8 +265,8 @@ fn a_read_only_cache_can_be_looked_at() {
         }
     };
     permit(0o555);
-    let refused = Store::open(&root, Access::Write);
-    let looked = Store::open(&root, Access::Read).map(|store| whole(&store, 1).is_some());
+    let refused = Store::open(&root);
+    let looked = Store::open_to_read(&root).map(|store| whole(&store, 1).is_some());
     permit(0o755);
     assert!(looked.unwrap());
     match refused {
@@ -302,14 +285,14 @@ fn a_full_disk_publishes_nothing() {
         return;
     }
     let outcome = std::panic::catch_unwind(|| {
-        let store = Store::open(&folder.path().join("cache"), Access::Write).unwrap();
+        let store = Store::open(&folder.path().join("cache")).unwrap();
         publish(&store, 1, &FILES).unwrap();
-        // All but a few pages are taken: the work's own files fit, its record doesn't.
-        let mut filling = Vec::new();
-        while fs_err::write(folder.path().join(format!("filler-{}", filling.len())), [0; 4096]).is_ok() {
-            filling.push(());
-        }
-        let error = publish(&store, 2, &[]).unwrap_err();
+        let lock = locked(&store, &preimage(2).key());
+        let work = store.begin(&lock).unwrap();
+        write_all(work.folder(), &[("x", "as the last thing that fits")]);
+        let filled = (0..).find(|i| fs_err::write(folder.path().join(format!("filler-{i}")), [0; 4096]).is_err());
+        assert!(filled > Some(10));
+        let error = finish(&store, work, 2).unwrap_err();
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert_eq!(whole(&store, 2), None);
         assert!(whole(&store, 1).is_some());

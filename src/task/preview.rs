@@ -54,7 +54,7 @@ mod tests {
     use crate::task::dataset::{Kind, names};
     use crate::task::fixtures;
     use crate::task::source::SourceSettings;
-    use crate::task::text::{TextSettings, WORDS};
+    use crate::task::text::TextSettings;
 
     /// Rows of the mirror's splits, by its README, after the policies of METHODS 3.1.
     const SIZES: [(&str, [usize; 3]); 13] = [
@@ -77,14 +77,7 @@ mod tests {
     fn every_data_set_renders_real_rows() {
         let Some(mirror) = fixtures::mirror() else { return };
         let settings = SourceSettings::from_variables(|_| None).with_mirror(Some(mirror));
-        let text = TextSettings {
-            prefix: "{task}: ".to_owned(),
-            label_set: WORDS.to_owned(),
-            options: false,
-            max_source_chars: None,
-            cut_columns: false,
-            score_step: 0.2,
-        };
+        let text = TextSettings::default();
         assert!(names(fixtures::root()).len() >= SIZES.len());
         for (task, sizes) in SIZES {
             let dataset = fixtures::dataset(task);

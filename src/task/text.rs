@@ -109,6 +109,20 @@ pub struct TextSettings {
     pub score_step: f64,
 }
 
+/// What `format` does when nothing is said (METHODS 8.21 to 8.26).
+impl Default for TextSettings {
+    fn default() -> Self {
+        Self {
+            prefix: "{task}: ".to_owned(),
+            label_set: WORDS.to_owned(),
+            options: false,
+            max_source_chars: None,
+            cut_columns: false,
+            score_step: 0.2,
+        }
+    }
+}
+
 /// A data set and settings, ready to make texts.
 pub struct Formatter<'a> {
     dataset: &'a Dataset,
@@ -251,17 +265,6 @@ mod tests {
     use crate::task::fixtures;
     use proptest::prelude::*;
 
-    fn settings() -> TextSettings {
-        TextSettings {
-            prefix: "{task}: ".to_owned(),
-            label_set: WORDS.to_owned(),
-            options: false,
-            max_source_chars: None,
-            cut_columns: false,
-            score_step: 0.2,
-        }
-    }
-
     fn cells(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
@@ -270,7 +273,7 @@ mod tests {
     fn the_papers_format() {
         // METHODS 4.1, row `rte`, and 2.6.
         let rte = fixtures::dataset("rte");
-        let settings = settings();
+        let settings = TextSettings::default();
         let formatter = Formatter::new(&rte, &settings).unwrap();
         let row = cells(&["Dana {Reeve} died.", "She lives."]);
         assert_eq!(formatter.source(&row).unwrap(), "rte: sentence1: Dana {Reeve} died. sentence2: She lives.");
@@ -282,7 +285,7 @@ mod tests {
     fn label_sets() {
         let rte = fixtures::dataset("rte");
         let words = |set: &str, options| {
-            let settings = TextSettings { label_set: set.to_owned(), options, ..settings() };
+            let settings = TextSettings { label_set: set.to_owned(), options, ..TextSettings::default() };
             let formatter = Formatter::new(&rte, &settings)?;
             Ok::<_, StageError>((formatter.words().to_vec(), formatter.source(&cells(&["a", "b"]))?))
         };
@@ -301,7 +304,7 @@ mod tests {
         let qnli = fixtures::dataset("qnli");
         let row = cells(&[&"é".repeat(300), &"x".repeat(600)]);
         let settings =
-            TextSettings { max_source_chars: Some(450), cut_columns: true, options: true, ..settings() };
+            TextSettings { max_source_chars: Some(450), cut_columns: true, options: true, ..TextSettings::default() };
         let text = Formatter::new(&qnli, &settings).unwrap().source(&row).unwrap();
         assert_eq!(text.chars().count(), 450);
         assert_eq!(text.chars().filter(|c| *c == 'é').count(), 100);

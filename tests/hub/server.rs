@@ -10,11 +10,11 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// The commit of every repository.
-pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// How one answer goes wrong.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// This status, with these headers.
     Status(u16, &'static [(&'static str, &'static str)]),
     /// The connection closes after so many bytes of the body.
@@ -31,11 +31,11 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// Path and query.
-    pub path: String,
+    pub(crate) path: String,
     /// `Authorization`, if it was sent.
-    pub authorization: Option<String>,
+    pub(crate) authorization: Option<String>,
     /// `Range`, if it was sent.
-    pub range: Option<String>,
+    pub(crate) range: Option<String>,
 }
 
 #[derive(Default)]
@@ -48,16 +48,16 @@ struct State {
 
 /// A running server; it stops with the test's process.
 #[derive(Clone)]
-pub struct Server {
+pub(crate) struct Server {
     /// Its address: `http://127.0.0.1:1234`.
-    pub address: String,
+    pub(crate) address: String,
     content: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Server {
     /// Starts a hub for the data set `owner/name`, and the second host that its large files are at.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let hub = TcpListener::bind("127.0.0.1:0").unwrap();
         let content = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
@@ -76,22 +76,22 @@ impl Server {
     }
 
     /// Adds a file; a large one is listed with SHA-256 and lies at the second host.
-    pub fn file(&self, path: &str, content: &[u8], large: bool) {
+    pub(crate) fn file(&self, path: &str, content: &[u8], large: bool) {
         self.state.lock().unwrap().files.insert(path.to_owned(), (content.to_vec(), large));
     }
 
     /// The next request whose path contains `part` goes wrong; faults of one path come in order.
-    pub fn fault(&self, part: &str, fault: Fault) {
+    pub(crate) fn fault(&self, part: &str, fault: Fault) {
         self.state.lock().unwrap().faults.push_back((part.to_owned(), fault));
     }
 
     /// From now on files come whole, whatever range is asked for.
-    pub fn ignore_ranges(&self) {
+    pub(crate) fn ignore_ranges(&self) {
         self.state.lock().unwrap().ignores_ranges = true;
     }
 
     /// Every request since the last call.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
 
@@ -174,7 +174,8 @@ impl Server {
             let page: usize = query.strip_prefix("&cursor=").map_or(0, |cursor| cursor.parse().unwrap());
             let mut entries: Vec<_> = state.files.iter().map(|(path, (content, large))| entry(path, content, *large)).collect();
             entries.insert(0, serde_json::json!({ "type": "directory", "path": "data", "oid": COMMIT, "size": 0 }));
-            let mut response = Response::json(&entries.iter().skip(2 * page).take(2).collect::<Vec<_>>().into());
+            let shown: Vec<_> = entries.iter().skip(2 * page).take(2).cloned().collect();
+            let mut response = Response::json(&shown.into());
             if 2 * (page + 1) < entries.len() {
                 let next = format!("{}/api/{repository}/tree/{COMMIT}?recursive=true&cursor={}", self.address, page + 1);
                 response.headers.push(("Link".into(), format!("<{next}>; rel=\"next\"")));

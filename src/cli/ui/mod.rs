@@ -42,6 +42,11 @@ impl Style {
     }
 }
 
+/// Whether to write colours to a stream: to a terminal, unless `NO_COLOR` is set to something.
+pub fn colour(is_terminal: bool) -> bool {
+    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Whether words are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
@@ -54,8 +59,7 @@ pub enum Colours {
 impl Colours {
     /// On for a terminal, unless `NO_COLOR` is set to something (<https://no-color.org>).
     pub fn choose() -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if unwanted || !io::stderr().is_terminal() { Self::Off } else { Self::On }
+        if colour(io::stderr().is_terminal()) { Self::On } else { Self::Off }
     }
 
     /// `text` in red.

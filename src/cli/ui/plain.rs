@@ -95,7 +95,14 @@ mod tests {
                 log: Some("/cache/logs/1.log".into()),
             },
             Event::Skipped { stage: "table".into(), because: "score".into() },
-            Event::RunFinished(Totals { executed: 1, cached: 2, failed: 1, skipped: 1, seconds: 80.0, ..Totals::default() }),
+            Event::RunFinished(Totals {
+                executed: 1,
+                cached: 2,
+                failed: 1,
+                skipped: 1,
+                seconds: 80.0,
+                ..Totals::default()
+            }),
         ] {
             lines.hear(Duration::ZERO, &event);
         }

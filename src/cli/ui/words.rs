@@ -30,7 +30,9 @@ pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
         Event::Retry { stage, attempt, message } => {
             format!("{} {stage}: attempt {attempt} failed, trying again: {message}", colours.yellow("retry "))
         }
-        Event::Finished { stage, seconds, .. } => format!("{} {stage}  {}", colours.green("done  "), duration(*seconds)),
+        Event::Finished { stage, seconds, .. } => {
+            format!("{} {stage}  {}", colours.green("done  "), duration(*seconds))
+        }
         Event::Failed { stage, message, hint, log, .. } => {
             let mut text = format!("{} {stage}: {message}", colours.red("failed"));
             for (name, words) in [("hint", hint), ("log", log)] {

@@ -129,9 +129,11 @@ fn label(file: &DatasetFile, fault: &mut impl FnMut(&str, String)) {
             if label.minimum.is_some() || label.maximum.is_some() {
                 fault("label", "`minimum` and `maximum` belong to `kind: regression`".to_owned());
             }
-            let values: BTreeSet<_> = label.words.iter().map(|entry| &entry.value).collect();
-            if values.len() < label.words.len() {
-                fault("label.words", "two labels have the same value".to_owned());
+            let mut values = BTreeSet::new();
+            for value in label.words.iter().flat_map(super::LabelWord::values) {
+                if !values.insert(value) {
+                    fault("label.words", format!("the value `{}` is given twice", value.0));
+                }
             }
             words("label.words", label.words.iter().map(|entry| entry.word.as_str()), label.words.len(), fault);
         }

@@ -13,8 +13,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct LabelWord {
     /// The value in the label column: an integer or a text.
     pub value: LabelValue,
+    /// Other values that mean the same label, as other editions of the data set spell it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<LabelValue>,
     /// The label word.
     pub word: String,
+}
+
+impl LabelWord {
+    /// Every value that means this label.
+    pub fn values(&self) -> impl Iterator<Item = &LabelValue> {
+        std::iter::once(&self.value).chain(&self.also)
+    }
 }
 
 /// A value of a label column, as text: an integer `1` and a text `"1"` are the same value.

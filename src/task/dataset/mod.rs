@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use label::{LabelValue, LabelWord};
-pub use read::{DatasetError, FOLDER, names, read, read_file};
+pub use read::{DatasetError, FOLDER, names, read, read_file, schema};
 
 /// One file of `datasets/`, as written. Its name without `.yaml` is the task's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -127,6 +127,11 @@ pub fn read_file(path: &Path) -> Result<DatasetFile, DatasetError> {
     }
 }
 
+/// The JSON Schema of a data set file.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(DatasetFile)
+}
+
 fn parse(path: &Path) -> Result<DatasetFile, DatasetError> {
     let text = fs_err::read_to_string(path)?;
     serde_yaml::from_str(&text)

@@ -109,12 +109,14 @@ fn understand(dataset: &Dataset, raw: &RawLabel, file: &str, row: usize) -> Resu
         RawLabel::Number(number) => Some(number.to_string()),
         RawLabel::Missing => None,
     };
-    let index = text.and_then(|text| dataset.label.words.iter().position(|entry| entry.value.0 == text));
+    let index = text.and_then(|text| {
+        dataset.label.words.iter().position(|entry| entry.values().any(|value| value.0 == text))
+    });
     match index {
         Some(index) => Ok(Label::Class(index as u32)),
         None => {
-            let accepted: Vec<String> =
-                dataset.label.words.iter().map(|entry| format!("`{}`", entry.value.0)).collect();
+            let values = dataset.label.words.iter().flat_map(|entry| entry.values());
+            let accepted: Vec<String> = values.map(|value| format!("`{}`", value.0)).collect();
             Err(refuse(accepted.join(", "))
                 .with_hint(format!("correct `label.words` in `datasets/{}.yaml`, or the files it names", dataset.name)))
         }

@@ -74,8 +74,8 @@ impl Weights {
     }
 
     fn add_shards(&mut self, folder: &Path, index: &Path) -> Result<(), ModelError> {
-        let text =
-            fs_err::read_to_string(index).map_err(|source| ModelError::Read { file: index.to_path_buf(), source })?;
+        let text = fs_err::read_to_string(index)
+            .map_err(|source| ModelError::Read { file: index.to_path_buf(), source })?;
         let invalid = |message: String| ModelError::Config { file: index.to_path_buf(), message };
         let list: Index = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();

@@ -84,8 +84,8 @@ impl T5Config {
     /// # Errors
     /// When the file cannot be read, is not JSON, lacks a required key, or asks for an architecture that is not T5.
     pub fn read(file: &Path) -> Result<Self, ModelError> {
-        let text =
-            fs_err::read_to_string(file).map_err(|source| ModelError::Read { file: file.to_path_buf(), source })?;
+        let text = fs_err::read_to_string(file)
+            .map_err(|source| ModelError::Read { file: file.to_path_buf(), source })?;
         Self::parse(&text).map_err(|message| ModelError::Config { file: file.to_path_buf(), message })
     }
 
@@ -101,9 +101,7 @@ impl T5Config {
             None | Some("relu") => FeedForwardKind::Relu,
             Some("gated-gelu") => FeedForwardKind::GatedGelu,
             Some(other) => {
-                return Err(format!(
-                    "`feed_forward_proj` is `{other}`; `relu` (T5 v1.0) and `gated-gelu` (v1.1, Flan) are read"
-                ));
+                return Err(format!("`feed_forward_proj` is `{other}`; `relu` (T5 v1.0) and `gated-gelu` (v1.1, Flan) are read"));
             }
         };
         let pad_token_id = file.pad_token_id.unwrap_or(0);

@@ -42,10 +42,7 @@ mod tests {
             let y = dropout(&x, rate);
             let zeros = y.eq(0.0).to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
             // Four standard deviations of a mean of 200,099 draws.
-            assert!(
-                (zeros - rate).abs() < 4.0 * (rate * (1.0 - rate) / 200_099.0_f64).sqrt() + 1e-5,
-                "{rate}: {zeros}"
-            );
+            assert!((zeros - rate).abs() < 4.0 * (rate * (1.0 - rate) / 200_099.0_f64).sqrt() + 1e-5, "{rate}: {zeros}");
             let kept = y.max().double_value(&[]);
             assert!((kept * (1.0 - rate) - 1.0).abs() < 1e-3, "{rate}: {kept}");
         }

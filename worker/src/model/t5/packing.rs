@@ -136,8 +136,7 @@ impl CrossPlan {
             }
             let (asks, answers) = (owners(&queries[members.clone()]), owners(&lengths[members.clone()]));
             plan.memories.push(Tensor::cat(&memories[members], 0));
-            plan.masks
-                .push(Some(mask(asks.len(), answers.len(), device, kind, |query, key| asks[query] == answers[key])));
+            plan.masks.push(Some(mask(asks.len(), answers.len(), device, kind, |query, key| asks[query] == answers[key])));
         }
         plan
     }
