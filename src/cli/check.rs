@@ -6,12 +6,12 @@ use super::arguments::CheckArguments;
 use super::failure::Failure;
 use super::session::project_folder;
 use crate::operation::Operations;
-use crate::plan::Plan;
+use crate::operation::format::FormatParameters;
+use crate::plan;
 use crate::spec;
 use crate::task::dataset;
 use crate::task::preview::preview;
 use crate::task::source::SourceSettings;
-use crate::task::text::TextSettings;
 
 /// Checks what is named, or everything in `pipelines/` and `datasets/`.
 pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
@@ -46,7 +46,7 @@ pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
 
 fn check_pipeline(file: &Path) -> Result<String, Failure> {
     let pipeline = spec::load(file, &spec::Settings::default())?;
-    let plan = Plan::expand(&pipeline, &Operations, &project_folder(file))?;
+    let plan = plan::expand(&pipeline, &Operations, &project_folder(file))?;
     Ok(format!("{}: fine, {} stages, {} instances\n", file.display(), plan.stages.len(), plan.instances.len()))
 }
 
@@ -55,7 +55,7 @@ fn check_data_set(root: &Path, name: &str, settings: &SourceSettings, rows: usiz
     if rows == 0 {
         return Ok(format!("{name}: fine\n"));
     }
-    let preview = preview(&dataset, root, settings, &TextSettings::default(), rows, &mut ())?;
+    let preview = preview(&dataset, root, settings, &FormatParameters::default().text_settings(), rows, &mut ())?;
     let [train, validation, test] = preview.sizes;
     let mut text = format!("{name}: {train} train, {validation} validation, {test} test rows\n");
     for example in &preview.examples {

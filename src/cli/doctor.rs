@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::arguments::DoctorArguments;
 use super::failure::Failure;
 use crate::exec::worker;
-use crate::task::source::Settings;
+use crate::store::Store;
+use crate::task::source::SourceSettings;
 
 /// One line of the diagnosis.
 struct Finding {
@@ -56,7 +57,7 @@ fn worker_findings() -> Vec<Finding> {
 
 fn cache_finding(cache: &Path) -> Finding {
     let name = "cache";
-    match crate::store::Store::open(cache) {
+    match Store::open(cache) {
         Ok(_) => Finding { name, found: format!("{} (writable)", cache.display()), mend: None },
         Err(error) => Finding {
             name,
@@ -67,7 +68,7 @@ fn cache_finding(cache: &Path) -> Finding {
 }
 
 fn hub_findings() -> Vec<Finding> {
-    let settings = Settings::from_environment();
+    let settings = SourceSettings::from_environment();
     let token = if settings.token.is_some() { "set" } else { "none (needed for gated models only)" };
     let mode = if settings.offline { "offline: only what is in its cache" } else { "online" };
     vec![

@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand. The only place that prints.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
 /// Prints a failure on standard error: what was wrong, then what to do.
 fn explain(failure: &Failure) {
     if let Failure::Invalid(invalid) = failure {
-        eprint!("{}", crate::spec::render(invalid, ui::colour(std::io::stderr().is_terminal())));
+        eprint!("{}", crate::spec::render(invalid, ui::colour()));
         return;
     }
     eprintln!("error: {failure}");

@@ -4,14 +4,13 @@ use serde_json::json;
 
 use super::arguments::PlanArguments;
 use super::failure::Failure;
-use super::session::{Missing, Session};
+use super::session::{Cache, Missing, Session};
 use crate::plan::State;
 use crate::plan::summary::{lines, summarize};
-use crate::store::Access;
 
 /// Prints the plan. Executes nothing, downloads nothing, writes nothing.
 pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
-    let session = Session::open(&arguments.pipeline, Access::Read, Missing::IsShown)?;
+    let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
     let states = session.assess();
     if arguments.json {
         let stages: Vec<_> = session

@@ -5,16 +5,17 @@ use std::path::Path;
 
 use super::arguments::RunArguments;
 use super::failure::Failure;
-use super::session::{Missing, Session};
+use super::session::{Cache, Missing, Session};
 use super::ui;
-use crate::exec::dispatch::{self, Options, Run, Summary};
 use crate::exec::interrupt::Interrupt;
-use crate::exec::resources;
+use crate::exec::{self, Options, Run, Summary};
+use crate::exec::thread::Bodies;
+use crate::operation::aggregate::stage_error;
 use crate::operation::bodies::StageBodies;
 use crate::operation::publishing::{self, PublishError};
-use crate::protocol::StageErrorKind;
+use crate::plan::catalog::SourceRef;
+use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
 use crate::report::terminal;
-use crate::store::Access;
 
 /// Runs what is missing, copies what publishing stages made to the output folder, and shows the tables.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
@@ -22,15 +23,15 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         message: format!("signals can't be handled: {error}"),
         hint: None,
     })?;
-    let session = Session::open(&arguments.pipeline, Access::Write, Missing::Fails)?;
+    let session = Session::open(&arguments.pipeline, Cache::Written, Missing::Fails)?;
     let digest_of = session.digest_of();
     let bodies = StageBodies { sourcing: &session.sourcing, pins: &session.pins, digest_of: &digest_of };
     let options = options(arguments, &session);
     let mut listener = ui::Style::choose(arguments.json, arguments.no_progress).listener();
-    let summary = dispatch::run(
+    let summary = exec::run(
         &Run {
             plan: &session.plan,
-            results: &session.store,
+            store: &session.store,
             pins: &session.pins,
             numeric: &session.numeric,
             bodies: &bodies,
@@ -63,20 +64,18 @@ fn options(arguments: &RunArguments, session: &Session) -> Options {
         jobs: jobs.max(1),
         gpus,
         fail_fast: arguments.fail_fast,
-        durations: Some(session.store.root().join("stage-durations")),
-        cores: resources::cores(),
         ..defaults
     }
 }
 
 /// The tables of this run, on standard output.
 fn show_tables(published: &[std::path::PathBuf]) -> Result<(), Failure> {
-    let width = terminal::width(std::env::var("COLUMNS").ok().as_deref());
+    let width = ui::width();
     let ansi = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     for folder in published {
         if folder.join("table.csv").is_file() {
             let text = terminal::finish(folder, terminal::Style { width, ansi, digits: 1 })
-                .map_err(crate::protocol::StageError::from)?;
+                .map_err(stage_error)?;
             super::print(&format!("\n{text}\n{}\n", relative(folder)));
         } else if folder.join("comparison.csv").is_file() {
             super::print(&format!("{}\n", relative(folder)));
@@ -115,5 +114,16 @@ impl From<PublishError> for Failure {
             PublishError::Store(error) => error.into(),
             PublishError::Io(error) => error.into(),
         }
+    }
+}
+
+/// The executor knows no operations; this is where it meets them.
+impl Bodies for StageBodies<'_> {
+    fn sources(&self, wanted: &[SourceRef], reporter: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
+        self.sources(wanted, reporter)
+    }
+
+    fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
+        self.run(job, reporter)
     }
 }

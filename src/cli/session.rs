@@ -11,10 +11,10 @@ use crate::operation::sourcing::Sourcing;
 use crate::plan::catalog::SourceRef;
 use crate::plan::key::Numeric;
 use crate::plan::pins::{LockedError, Pins, PinsError};
-use crate::plan::{Instance, Plan, Question, State};
+use crate::plan::{self, Instance, Plan, Question, State};
 use crate::protocol::{LIBTORCH, StageError};
 use crate::spec;
-use crate::store::{Access, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::task::source::{SourceSettings, Watch};
 
 /// A pipeline, ready to be asked about.
@@ -35,6 +35,15 @@ pub struct Session {
     pub sourcing: Sourcing,
 }
 
+/// What the command does with the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// Looks at it.
+    Read,
+    /// Adds results.
+    Written,
+}
+
 /// What to do about a source that can't be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -49,12 +58,15 @@ impl Session {
     ///
     /// # Errors
     /// The file is wrong, a source can't be had, the cache can't be used, or `--locked` forbids a change.
-    pub fn open(arguments: &PipelineArguments, access: Access, missing: Missing) -> Result<Self, Failure> {
+    pub fn open(arguments: &PipelineArguments, cache: Cache, missing: Missing) -> Result<Self, Failure> {
         let settings = spec::Settings { profile: arguments.profile.clone(), set: arguments.set.clone() };
         let pipeline = spec::load(&arguments.file, &settings)?;
         let root = project_folder(&arguments.file);
-        let plan = Plan::expand(&pipeline, &Operations, &root)?;
-        let store = Store::open(&arguments.cache, access)?;
+        let plan = plan::expand(&pipeline, &Operations, &root)?;
+        let store = match cache {
+            Cache::Read => Store::open_to_read(&arguments.cache)?,
+            Cache::Written => Store::open(&arguments.cache)?,
+        };
 
         let mut sources = SourceSettings::from_environment().with_mirror(absolute(arguments.mirror.as_deref())?);
         sources.offline |= arguments.offline;

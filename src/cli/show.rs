@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::arguments::ShowArguments;
 use super::failure::Failure;
-use super::session::{Missing, Session};
+use super::session::{Cache, Missing, Session};
 use crate::plan::{Instance, State};
-use crate::store::{Access, Record};
+use crate::store::Record;
 
 /// Prints what is known of each instance that is asked about.
 pub fn show(arguments: &ShowArguments) -> Result<(), Failure> {
-    let session = Session::open(&arguments.pipeline, Access::Read, Missing::IsShown)?;
+    let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
     let states = session.assess();
     let mut text = String::new();
     let mut records = Vec::new();

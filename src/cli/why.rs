@@ -2,13 +2,12 @@
 
 use super::arguments::WhyArguments;
 use super::failure::Failure;
-use super::session::{Missing, Session};
+use super::session::{Cache, Missing, Session};
 use crate::plan::State;
-use crate::store::Access;
 
 /// Prints one paragraph for each instance that is asked about.
 pub fn why(arguments: &WhyArguments) -> Result<(), Failure> {
-    let session = Session::open(&arguments.pipeline, Access::Read, Missing::IsShown)?;
+    let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
     let states = session.assess();
     let mut text = String::new();
     for instance in session.instances(&arguments.stage)? {

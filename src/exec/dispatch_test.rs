@@ -103,8 +103,8 @@ fn write(text: &str) -> Value {
 }
 
 /// `a` and `b` are read by `c`; `b` is read by `d`.
-fn diamond(a: Value) -> Vec<Stage<'static>> {
-    vec![("a", &[], a), ("b", &[], write("b")), ("c", &[0, 1], write("c")), ("d", &[1], write("d"))]
+fn diamond(a: Value) -> [Stage<'static>; 4] {
+    [("a", &[], a), ("b", &[], write("b")), ("c", &[0, 1], write("c")), ("d", &[1], write("d"))]
 }
 
 fn nothing(_: &Job) -> Result<(), StageError> {

@@ -233,7 +233,8 @@ pub(super) fn instance(stage: &str, coordinates: &crate::protocol::Coordinates) 
 }
 
 /// A report's failure as that of a stage.
-pub(super) fn stage_error(error: ReportError) -> StageError {
+/// A fault of the tables in the words of a stage.
+pub fn stage_error(error: ReportError) -> StageError {
     let hint = error.hint().map(str::to_owned);
     let failed = match error {
         ReportError::Io(error) => StageError::from(error),

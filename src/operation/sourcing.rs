@@ -22,7 +22,7 @@ pub struct Sourcing {
 }
 
 /// How a file's digest is found; the store remembers those of unchanged files.
-pub type DigestOf<'a> = &'a dyn Fn(&Path) -> io::Result<Digest>;
+pub type DigestOf<'a> = &'a (dyn Fn(&Path) -> io::Result<Digest> + Sync);
 
 impl Sourcing {
     /// Whether the source has revisions, so that a lock file can pin it: hub repositories that are asked from the hub.

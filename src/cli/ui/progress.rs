@@ -234,6 +234,7 @@ mod tests {
             remark: "loss 0.4".into(),
             run_seconds_left: Some(90.0),
         });
+        bars.overall.as_ref().unwrap().force_draw();
         bars.running["fit"].force_draw();
         let seen = paper.text();
         assert!(seen.contains("fit  [====>           ]  25%  1/4 steps  loss 0.4"), "{seen}");
