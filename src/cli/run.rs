@@ -8,8 +8,8 @@ use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
 use super::ui;
 use crate::exec::interrupt::Interrupt;
-use crate::exec::{self, Options, Run, Summary};
 use crate::exec::thread::Bodies;
+use crate::exec::{self, Options, Run, Summary};
 use crate::operation::aggregate::stage_error;
 use crate::operation::bodies::StageBodies;
 use crate::operation::publishing::{self, PublishError};
@@ -19,10 +19,8 @@ use crate::report::terminal;
 
 /// Runs what is missing, copies what publishing stages made to the output folder, and shows the tables.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
-    let interrupt = Interrupt::install().map_err(|error| Failure::Environment {
-        message: format!("signals can't be handled: {error}"),
-        hint: None,
-    })?;
+    let interrupt = Interrupt::install()
+        .map_err(|error| Failure::Environment { message: format!("signals can't be handled: {error}"), hint: None })?;
     let session = Session::open(&arguments.pipeline, Cache::Written, Missing::Fails)?;
     let digest_of = session.digest_of();
     let bodies = StageBodies { sourcing: &session.sourcing, pins: &session.pins, digest_of: &digest_of };
@@ -60,12 +58,7 @@ fn options(arguments: &RunArguments, session: &Session) -> Options {
         None => defaults.gpus.clone(),
     };
     let jobs = arguments.jobs.unwrap_or(if session.numeric.device == "cpu" { room } else { gpus.len().max(1) });
-    Options {
-        jobs: jobs.max(1),
-        gpus,
-        fail_fast: arguments.fail_fast,
-        ..defaults
-    }
+    Options { jobs: jobs.max(1), gpus, fail_fast: arguments.fail_fast, ..defaults }
 }
 
 /// The tables of this run, on standard output.
@@ -74,8 +67,7 @@ fn show_tables(published: &[std::path::PathBuf]) -> Result<(), Failure> {
     let ansi = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     for folder in published {
         if folder.join("table.csv").is_file() {
-            let text = terminal::finish(folder, terminal::Style { width, ansi, digits: 1 })
-                .map_err(stage_error)?;
+            let text = terminal::finish(folder, terminal::Style { width, ansi, digits: 1 }).map_err(stage_error)?;
             super::print(&format!("\n{text}\n{}\n", relative(folder)));
         } else if folder.join("comparison.csv").is_file() {
             super::print(&format!("{}\n", relative(folder)));

@@ -98,12 +98,8 @@ impl Session {
     /// # Errors
     /// There is no such stage or instance; with suggestions.
     pub fn instances(&self, name: &str) -> Result<Vec<&Instance>, Failure> {
-        let found: Vec<&Instance> = self
-            .plan
-            .instances
-            .iter()
-            .filter(|instance| instance.stage == name || instance.name() == name)
-            .collect();
+        let found: Vec<&Instance> =
+            self.plan.instances.iter().filter(|instance| instance.stage == name || instance.name() == name).collect();
         if !found.is_empty() {
             return Ok(found);
         }

@@ -94,7 +94,9 @@ fn check(source: &SourceRef, pin: &Pin, located: &Located, digest_of: DigestOf<'
     if digests == pinned {
         return Ok(());
     }
-    let changed = pinned.iter().find(|(name, digest)| digests.get(*name) != Some(digest)).map_or("a file", |(name, _)| name);
-    Err(StageError::input(format!("{source} is not what was pinned: `{changed}` has other bytes"))
-        .with_hint("run the same command again to use what is there now; delete the lock file's entry if it is pinned there"))
+    let changed =
+        pinned.iter().find(|(name, digest)| digests.get(*name) != Some(digest)).map_or("a file", |(name, _)| name);
+    Err(StageError::input(format!("{source} is not what was pinned: `{changed}` has other bytes")).with_hint(
+        "run the same command again to use what is there now; delete the lock file's entry if it is pinned there",
+    ))
 }
