@@ -1,0 +1,3 @@
+//! One binary for all integration tests: linking is what costs.
+
+mod layers;
