@@ -42,6 +42,7 @@ pub struct Weights {
 
 impl Router {
     /// Sets up the router; `own[t]` is the source that belongs to task t.
+    #[expect(clippy::too_many_arguments, reason = "called once; each is needed once")]
     pub fn new(
         settings: &RouterSettings,
         tasks: &[String],
