@@ -9,6 +9,9 @@ use std::collections::HashMap;
 
 use super::matrix::{Axis, Table};
 
+/// The values of an axis that may be read by a cell of the reader.
+pub type List<'a> = Box<dyn Fn(&[u32]) -> Vec<String> + 'a>;
+
 /// A list of `only`: which values of an axis are read.
 pub struct Narrowing<'a> {
     /// The axis.
@@ -16,8 +19,11 @@ pub struct Narrowing<'a> {
     /// The reader's axes that the list depends on, by position.
     pub depends: Vec<usize>,
     /// The values that may be read by the reader's cell.
-    pub list: Box<dyn Fn(&[u32]) -> Vec<String> + 'a>,
+    pub list: List<'a>,
 }
+
+/// Rows by their levels on the shared axes, and on one axis more where that is narrowed.
+type Index = HashMap<(Box<[u32]>, Option<u32>), Vec<u32>>;
 
 /// For each row of `reader`, the rows of `read` that it reads, in their order. `None` when they are more than `most` in
 /// all: a slip in a file must not fill the memory.
@@ -28,7 +34,7 @@ pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>], most: usize)
     // One narrowed axis that the reader lacks is part of what is looked up; the others are compared row by row.
     narrowings.sort_by_key(|(axis, _)| shared.read.contains(axis));
     let first = narrowings.first().map(|(axis, _)| *axis).filter(|axis| !shared.read.contains(axis));
-    let mut index: HashMap<(Box<[u32]>, Option<u32>), Vec<u32>> = HashMap::new();
+    let mut index = Index::new();
     for (position, row) in read.rows.iter().enumerate() {
         if let Some(key) = shared.key_of_read(row) {
             index.entry((key, first.map(|axis| row[axis]))).or_default().push(position as u32);
