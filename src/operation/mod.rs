@@ -7,9 +7,22 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::plan::catalog::{Catalog, ParameterError, Resolved};
-use crate::protocol::{Job, Reporter, StageError};
+use crate::protocol::{Input, Job, Reporter, StageError};
 
+pub mod aggregate;
+pub mod bodies;
+pub mod compare;
+pub mod evaluate;
+pub mod fetch;
+pub mod format;
 pub mod parameters;
+pub mod publishing;
+pub mod sample;
+pub mod sourcing;
+pub mod train;
+
+#[cfg(test)]
+mod data_test;
 
 /// One operation.
 pub trait Operation: Sync {
@@ -47,11 +60,31 @@ pub fn parameters_of<T: DeserializeOwned>(job: &Job) -> Result<T, StageError> {
         .map_err(|error| StageError::bug(format!("parameters of `{}` changed their type: {error}", job.stage)))
 }
 
+/// What the stage reads, where an operation reads one stage instance.
+///
+/// # Errors
+/// The stage reads none or several.
+pub fn only_input(job: &Job) -> Result<&Input, StageError> {
+    match job.inputs.as_slice() {
+        [one] => Ok(one),
+        many => Err(StageError::input(format!("`{}` reads {} stage instances, expected one", job.stage, many.len()))
+            .with_hint("let its matrix have every axis of the stage it reads, or narrow the reading with `only`")),
+    }
+}
+
 /// All operations, by name.
 pub struct Operations;
 
 /// The operations in the order of `compt list`.
-pub static ALL: &[&dyn Operation] = &[];
+pub static ALL: &[&dyn Operation] = &[
+    &fetch::Fetch,
+    &sample::Sample,
+    &format::Format,
+    &train::Train,
+    &evaluate::Evaluate,
+    &aggregate::Aggregate,
+    &compare::Compare,
+];
 
 impl Operations {
     /// The operation of this name.

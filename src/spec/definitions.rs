@@ -93,7 +93,8 @@ struct Build<'a> {
 
 impl Build<'_> {
     fn check_name(&mut self, path: &str, name: &str, what: &str) {
-        self.problems.extend(name_problem(self.file, path, name, what));
+        let file = self.file;
+        self.problems.extend(name_problem(|code, message| file.key_problem(path, code, message), name, what));
     }
 
     fn both(&mut self, path: &str, name: &str) {
@@ -135,7 +136,7 @@ impl Build<'_> {
         let help = match suggest::nearest(wanted, names.iter().copied()) {
             Some(name) => format!("did you mean `--profile {name}`?"),
             None if names.is_empty() => "the file has no `profiles:`; leave `--profile` out".to_owned(),
-            None => format!("it has {}", quoted(names)),
+            None => format!("it has the profiles {}", quoted(names)),
         };
         let message = format!("`--profile {wanted}`: the file has no such profile");
         let problem = Problem::new("compt::spec::unknown_profile", message).at_path(self.file.path());
@@ -211,7 +212,11 @@ impl Build<'_> {
 }
 
 /// The error about a name that is not spelled as names are.
-pub(super) fn name_problem(file: &Arc<SourceFile>, path: &str, name: &str, what: &str) -> Option<Problem> {
+pub(super) fn name_problem(
+    place: impl FnOnce(&'static str, String) -> Problem,
+    name: &str,
+    what: &str,
+) -> Option<Problem> {
     if is_name(name) {
         return None;
     }
@@ -222,7 +227,7 @@ pub(super) fn name_problem(file: &Arc<SourceFile>, path: &str, name: &str, what:
         .map(|letter| if letter.is_ascii_lowercase() || letter.is_ascii_digit() { letter } else { '_' })
         .collect();
     let help = is_name(&mended).then(|| format!("write `{mended}`"));
-    Some(file.key_problem(path, "compt::spec::name", message).with_help_if(help).with_label("not a name"))
+    Some(place("compt::spec::name", message).with_help_if(help).with_label("not a name"))
 }
 
 /// The error about a name that is a parameter and an axis.

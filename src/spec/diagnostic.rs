@@ -54,7 +54,7 @@ impl std::error::Error for Invalid {}
 
 /// One thing that is wrong with a file.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{}{message}", self.unseen_path())]
 pub struct Problem {
     code: &'static str,
     message: String,
@@ -140,6 +140,11 @@ impl Problem {
         self.labels.first().map_or(0, |(span, _)| span.start)
     }
 
+    /// `file: ` where no source line would tell which file it is.
+    fn unseen_path(&self) -> String {
+        if self.labels.is_empty() { self.place() } else { String::new() }
+    }
+
     /// `file:line:column: `, as much of it as there is.
     fn place(&self) -> String {
         let path = match &self.origin {
@@ -193,7 +198,7 @@ pub fn render(invalid: &Invalid, colour: bool) -> String {
             // Writing to a string can't fail; if drawing does, the plain line still says it all.
             match handler.render_report(&mut text, problem) {
                 Ok(()) => text.lines().map(|line| format!("{}\n", line.trim_end())).collect(),
-                Err(fmt::Error) => format!("{}{problem}\n", problem.place()),
+                Err(fmt::Error) => format!("{}{}\n", problem.place(), problem.message),
             }
         })
         .collect();

@@ -57,7 +57,12 @@ impl Context<'_> {
     pub(super) fn axis_values(&mut self, axis: &str, values: &Values, origin: &Origin, kind: Kind) -> Vec<AxisValue> {
         let before = self.problems.len();
         let items = self.items(values, origin, kind);
-        if items.is_empty() && self.problems.len() == before {
+        let names_axis = match values {
+            Values::Text(text) => text.starts_with("axes."),
+            Values::List(items) => items.iter().any(|item| item.as_str().is_some_and(|text| text.starts_with("..."))),
+        };
+        // An axis without values has been reported where it stands.
+        if items.is_empty() && !names_axis && self.problems.len() == before {
             let problem =
                 origin.problem(self.file, "", "compt::spec::empty_list", format!("axis `{axis}` has no values"));
             self.problems.push(problem.with_help(format!("give it at least one: `{axis}: [1]`")));
@@ -166,7 +171,8 @@ impl Context<'_> {
         }
         let given = Value::from(text);
         let known = if kind == Kind::Only { self.axis_names.clone() } else { BTreeSet::new() };
-        self.check_names(&given, origin, &part, |name| known.contains(name));
+        let spread = |axis: &str| format!("write `...axes.{axis}` to put its values into this list");
+        self.check_names(&given, origin, &part, |name| known.contains(name), spread);
         let resolved = substitute_known(&given, |name| self.params.get(name).cloned()).and_then(|value| match kind {
             Kind::Only => Ok(value),
             // What was not known has been reported, so that nothing is lost by reading it as text.
@@ -207,7 +213,15 @@ impl Context<'_> {
     }
 
     /// Reports every `${}` of `value` that is malformed or neither a parameter nor `available`; marks those in use.
-    pub(super) fn check_names(&mut self, value: &Value, origin: &Origin, part: &str, available: impl Fn(&str) -> bool) {
+    /// `axis_help` says what to do about an axis that is not available here.
+    pub(super) fn check_names(
+        &mut self,
+        value: &Value,
+        origin: &Origin,
+        part: &str,
+        available: impl Fn(&str) -> bool,
+        axis_help: impl Fn(&str) -> String,
+    ) {
         for found in names(value) {
             match found {
                 Ok((name, _)) if self.param_names.contains(&name) => {
@@ -215,7 +229,7 @@ impl Context<'_> {
                 }
                 Ok((name, _)) if available(&name) => {}
                 Ok((name, path)) => {
-                    let problem = self.unknown_name(&name, origin, &below(part, &path), &available);
+                    let problem = self.unknown_name(&name, origin, &below(part, &path), &available, &axis_help);
                     self.problems.push(problem);
                 }
                 Err(unknown) => self.malformed(&unknown, origin, part),
@@ -241,7 +255,14 @@ impl Context<'_> {
         }
     }
 
-    fn unknown_name(&mut self, name: &str, origin: &Origin, part: &str, available: &impl Fn(&str) -> bool) -> Problem {
+    fn unknown_name(
+        &mut self,
+        name: &str,
+        origin: &Origin,
+        part: &str,
+        available: &impl Fn(&str) -> bool,
+        axis_help: &impl Fn(&str) -> String,
+    ) -> Problem {
         let here: Vec<String> =
             self.param_names.iter().chain(self.axis_names.iter().filter(|axis| available(axis))).cloned().collect();
         let nearest = suggest::nearest(name, here.iter().map(String::as_str)).map(str::to_owned);
@@ -252,7 +273,7 @@ impl Context<'_> {
             format!("`${{{name}}}` is neither a parameter nor an axis")
         };
         let help = match &nearest {
-            _ if is_axis => format!("add `{name}: axes.{name}` to the stage's `matrix:`, or remove it here"),
+            _ if is_axis => axis_help(name),
             Some(name) => format!("did you mean `${{{name}}}`?"),
             None if here.is_empty() => format!("add `params: {{ {name}: ... }}` to the file"),
             None => {
@@ -261,7 +282,8 @@ impl Context<'_> {
         };
         self.used.extend(nearest);
         self.used.insert(name.to_owned());
-        origin.problem(self.file, part, "compt::spec::unknown_name", message).with_help(help).with_label("unknown name")
+        let label = if is_axis { "not available" } else { "unknown name" };
+        origin.problem(self.file, part, "compt::spec::unknown_name", message).with_help(help).with_label(label)
     }
 
     fn duplicate(&self, axis: &str, text: &str, origin: &Origin, first: &Item, second: &Item) -> Problem {

@@ -11,9 +11,9 @@ use super::diagnostic::Invalid;
 use super::lists::{Context, Kind};
 use super::pipeline::{Pipeline, Stage};
 use super::raw::RawPipeline;
-use super::read::{Document, interpret};
+use super::read::{Document, Fields, interpret};
 use super::source::SourceFile;
-use super::substitute::below;
+use super::substitute::{below, is_name, names};
 use super::{diagnostic::Problem, stages};
 
 /// What the command line changes in a pipeline.
@@ -45,13 +45,14 @@ pub(super) fn check(document: &Document, settings: &Settings) -> Result<Pipeline
     };
     // Faulty entries have been taken out of `raw`; the names that they define still count as defined.
     let is_whole = problems.is_empty();
-    problems.extend(name_problem(file, "name", &raw.name, "a pipeline"));
+    problems.extend(name_problem(|code, message| file.problem("name", code, message), &raw.name, "a pipeline"));
     let (param_names, declared_axes) = (keys(&document.value, "params"), keys(&document.value, "axes"));
     let known = param_names.union(&declared_axes).cloned().collect();
     let definitions = define(&raw, file, settings, &known, &mut problems);
     let mut axis_names = declared_axes.clone();
-    axis_names
-        .extend(raw.stages.values().flat_map(|stage| stage.matrix.iter().flatten()).map(|(axis, _)| axis.clone()));
+    axis_names.extend(
+        raw.stages.values().flat_map(|Fields(stage)| stage.matrix.iter().flatten()).map(|(axis, _)| axis.clone()),
+    );
     let mut context = Context {
         file,
         params: definitions.params,
@@ -60,7 +61,7 @@ pub(super) fn check(document: &Document, settings: &Settings) -> Result<Pipeline
         param_names,
         declared_axes,
         axis_names,
-        used: BTreeSet::new(),
+        used: mentioned(&document.value),
         problems,
     };
     for (axis, (values, origin)) in &definitions.axes {
@@ -82,7 +83,7 @@ fn build_stages(context: &mut Context<'_>, raw: &RawPipeline, document: &Value) 
     let mut entries: Vec<_> = raw.stages.iter().collect();
     entries.sort_by_key(|(name, _)| context.file.offset(&below("stages", name)));
     let mut built: Vec<Stage> =
-        entries.into_iter().filter_map(|(name, stage)| stages::build(context, name, stage)).collect();
+        entries.into_iter().filter_map(|(name, Fields(stage))| stages::build(context, name, stage)).collect();
     let known = keys(document, "stages");
     if known.is_empty() {
         let problem = context.file.key_problem("stages", "compt::spec::empty_list", "the pipeline has no stages");
@@ -120,7 +121,8 @@ fn typed_values(context: &mut Context<'_>, stages: &[Stage]) -> BTreeMap<String,
 }
 
 fn report_unused(context: &mut Context<'_>) {
-    let unused = |name: &&String| !context.used.contains(*name);
+    // A name that can't be used as `${name}` has been reported.
+    let unused = |name: &&String| is_name(name) && !context.used.contains(*name);
     let mut problems: Vec<Problem> = Vec::new();
     for name in context.param_names.iter().filter(unused) {
         let message = format!("nothing uses the parameter `{name}`");
@@ -137,6 +139,16 @@ fn report_unused(context: &mut Context<'_>) {
 
 fn unused_problem(file: &Arc<SourceFile>, path: &str, message: String, help: String) -> Problem {
     file.key_problem(path, "compt::spec::unused", message).with_help(help).with_label("not used")
+}
+
+/// Names that the axes of the file and of its profiles use, whether or not this run does.
+fn mentioned(document: &Value) -> BTreeSet<String> {
+    ["axes", "profiles"]
+        .iter()
+        .filter_map(|part| document.get(*part))
+        .flat_map(names)
+        .filter_map(|name| Some(name.ok()?.0))
+        .collect()
 }
 
 /// The keys of the map `name` at the top of a document.

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::read::Fields;
+
 /// A pipeline: a graph of stages, each of which runs one operation for every combination of its axes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +34,8 @@ pub(super) struct RawPipeline {
     #[serde(default)]
     pub axes: Option<BTreeMap<String, Values>>,
     /// The stages by name.
-    pub stages: BTreeMap<String, RawStage>,
+    #[schemars(with = "BTreeMap<String, RawStage>")]
+    pub stages: BTreeMap<String, Fields<RawStage>>,
 }
 
 /// A stage: one operation, run once for every combination of its axes.

@@ -1,9 +1,12 @@
 //! A YAML file as a typed value, with every fault reported and not only the first.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
@@ -91,8 +94,8 @@ pub(super) fn interpret<T: DeserializeOwned>(file: &Arc<SourceFile>, prefix: &st
     let mut problems = Vec::new();
     let mut removed = Removed::default();
     while problems.len() < MOST_FAULTS {
-        let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
-            Ok(value) => return Interpreted { value: Some(value), problems },
+        let error = match serde_path_to_error::deserialize::<_, Fields<T>>(&rest) {
+            Ok(Fields(value)) => return Interpreted { value: Some(value), problems },
             Err(error) => error,
         };
         let segments = steps(error.path());
@@ -114,6 +117,28 @@ pub(super) fn interpret<T: DeserializeOwned>(file: &Arc<SourceFile>, prefix: &st
         }
     }
     Interpreted { value: None, problems }
+}
+
+/// A struct that is written as a map: serde's own structs also accept a list of their fields' values.
+#[derive(Debug)]
+pub(super) struct Fields<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fields<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldsVisitor<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor(PhantomData)).map(Self)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -236,7 +261,7 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
     Problem::new("compt::spec::encoding", format!("the file is not UTF-8: line {line}, byte {column}"))
-        .with_help(format!("save it as UTF-8 in your editor, or try `iconv -f LATIN1 -t UTF-8 {}`", path.display()))
+        .with_help("save it as UTF-8 in your editor, or convert it: `iconv -f LATIN1 -t UTF-8 OLD > NEW`")
         .at_path(path)
 }
 
@@ -304,7 +329,7 @@ mod tests {
                 "x.yaml:3:17: `list[3]` must be a number, but is the text `y`",
                 "x.yaml:4:7: `kind` has no option `lrage`",
                 "x.yaml:6:8: unknown field `rat` in `parts.a`",
-                "x.yaml:7:6: `parts.b` lacks the field `rate`",
+                "x.yaml:7:3: `parts.b` lacks the field `rate`",
                 "x.yaml:9:11: `parts.c.rate` must be a number, but is `true`",
                 "x.yaml:10:17: `parts.c.words[1]` must be a text, but is the number `1`",
             ]

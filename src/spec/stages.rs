@@ -17,12 +17,11 @@ use crate::base::suggest;
 /// Reads one stage; what depends on other stages is left to [`check_links`].
 pub(super) fn build(context: &mut Context<'_>, name: &str, raw: &RawStage) -> Option<Stage> {
     let path = below("stages", name);
-    context.problems.extend(name_problem(context.file, &path, name, "a stage"));
+    check_name(context, &path, name, "a stage");
     let matrix = raw.matrix.as_ref().map(|_| matrix(context, &path, raw));
     let exclude = exclude(context, &path, name, raw, matrix.as_deref());
     for resource in raw.resources.iter().flatten().map(|(resource, _)| resource) {
-        let path = below(&below(&path, "resources"), resource);
-        context.problems.extend(name_problem(context.file, &path, resource, "a resource"));
+        check_name(context, &below(&below(&path, "resources"), resource), resource, "a resource");
     }
     let (operation, mut parameters) = operation(context, &path, name, raw)?;
     let mut reads = Map::new();
@@ -68,7 +67,7 @@ pub(super) fn check_links(context: &mut Context<'_>, stages: &mut [Stage]) {
         let axis_names = context.axis_names.clone();
         let origin = Origin::File(stages[i].parameter_path(""));
         let parameters = std::mem::take(&mut stages[i].parameters);
-        context.check_names(&parameters, &origin, "", |name| available(name, &axis_names));
+        context.check_names(&parameters, &origin, "", |name| available(name, &axis_names), axis_help);
         stages[i].parameters = match substitute_known(&parameters, |name| context.params.get(name).cloned()) {
             Ok(value) => value,
             Err(unknown) => {
@@ -86,6 +85,19 @@ pub(super) fn check_links(context: &mut Context<'_>, stages: &mut [Stage]) {
             check_only(context, &stage, axis, texts, read.as_deref(), |name| available(name, &axis_names));
         }
     }
+}
+
+/// What to do about an axis that a stage does not have.
+fn axis_help(axis: &str) -> String {
+    format!(
+        "a stage has the axes of its `matrix:`, or without one those of what it reads; add `{axis}: axes.{axis}` to \
+         the matrix, or remove it here"
+    )
+}
+
+fn check_name(context: &mut Context<'_>, path: &str, name: &str, what: &str) {
+    let file = context.file;
+    context.problems.extend(name_problem(|code, message| file.key_problem(path, code, message), name, what));
 }
 
 /// The axes that a stage has, with the values they may have.
@@ -118,9 +130,12 @@ fn matrix(context: &mut Context<'_>, path: &str, raw: &RawStage) -> Vec<(String,
     let mut resolved = Vec::with_capacity(entries.len());
     for (axis, values) in entries {
         let path = below(&path, axis);
-        context.problems.extend(name_problem(context.file, &path, axis, "an axis"));
+        check_name(context, &path, axis, "an axis");
         if context.param_names.contains(axis) {
-            context.problems.push(name_clash(context.file, &path, axis));
+            context.used.insert(axis.clone());
+            if !context.declared_axes.contains(axis) {
+                context.problems.push(name_clash(context.file, &path, axis));
+            }
         }
         let values = context.axis_values(axis, values, &Origin::File(path), Kind::Matrix);
         resolved.push((axis.clone(), values));
@@ -190,7 +205,7 @@ fn exclude_entry(
         return None;
     };
     let origin = Origin::File(path.to_owned());
-    context.check_names(value, &origin, "", |_| false);
+    context.check_names(value, &origin, "", |_| false, |_| "write the value itself".to_owned());
     let value = substitute(value, |name| context.params.get(name).cloned()).ok()?;
     let Some(text) = canonical(&value) else {
         let problem = context.file.problem(path, "compt::spec::wrong_type", "expected one value, but this is a list");
@@ -203,14 +218,19 @@ fn exclude_entry(
     // A narrowed axis may well lack what the file excludes.
     if context.overridden.is_empty() && !values.is_empty() {
         let texts = || values.iter().map(|value| value.text.as_str());
-        let help = match suggest::nearest(&text, texts()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its values are {}", quoted(texts())),
-        };
+        let help = nearest_value(&text, texts());
         let message = format!("this excludes nothing: axis `{axis}` of stage `{stage}` has no value `{text}`");
         context.problems.push(context.file.problem(path, "compt::spec::exclude", message).with_help(help));
     }
     None
+}
+
+/// Which value of an axis may have been meant; one number is no slip for another.
+fn nearest_value<'a>(text: &str, values: impl Iterator<Item = &'a str> + Clone) -> String {
+    match suggest::nearest(text, values.clone()).filter(|_| text.parse::<f64>().is_err()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("its values are {}", quoted(values)),
+    }
 }
 
 /// Whether every cell of the matrix agrees with an entry; not looked at for a matrix of very many cells.
@@ -335,7 +355,8 @@ fn check_only(
     for text in texts {
         // Names that are no axis at all have been reported at their place in the list.
         let axes = context.axis_names.clone();
-        context.check_names(&Value::from(text.as_str()), &origin, "", |name| available(name) || !axes.contains(name));
+        let available = |name: &str| available(name) || !axes.contains(name);
+        context.check_names(&Value::from(text.as_str()), &origin, "", available, axis_help);
     }
 }
 
@@ -364,10 +385,7 @@ fn only_problem(
         return None;
     }
     let text = texts.iter().find(|text| !text.contains("${") && *text != "none" && !values.contains(text.as_str()))?;
-    let help = match suggest::nearest(text, values.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("its values there are {}", quoted(values)),
-    };
+    let help = nearest_value(text, values.iter().copied());
     let message = format!("nothing that stage `{}` reads has `{axis}` = `{text}`", stage.name);
     Some(context.file.problem(path, "compt::spec::only", message).with_help(help))
 }

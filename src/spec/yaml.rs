@@ -48,7 +48,6 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Fault>> {
     }
     let value: Value = match serde_yaml::from_str(text) {
         Ok(value) => value,
-        // Duplicate keys of any other kind reach serde_yaml's map only when the target type refuses them.
         Err(error) if !is_blank(text) => return Err(vec![syntax_fault(text, &error)]),
         Err(_) => Value::Null,
     };
@@ -109,13 +108,6 @@ impl Walk<'_> {
                     self.node(item, &below(path, &name), Some(key_span));
                 }
             }
-            YamlData::Tagged(..) => self.faults.push(Fault::new(
-                "compt::spec::tag",
-                "tags have no meaning here",
-                "remove the word that begins with `!`",
-                span,
-                "tagged",
-            )),
             YamlData::Value(Scalar::FloatingPoint(float)) if !float.is_finite() => self.faults.push(Fault::new(
                 "compt::spec::not_finite",
                 format!("`{}` is not a finite number", &self.text[span.clone()]),
@@ -123,7 +115,12 @@ impl Walk<'_> {
                 span,
                 "here",
             )),
-            YamlData::Value(_) | YamlData::Representation(..) | YamlData::Alias(_) | YamlData::BadValue => {}
+            // Tags have been refused by serde_yaml.
+            YamlData::Value(_)
+            | YamlData::Tagged(..)
+            | YamlData::Representation(..)
+            | YamlData::Alias(_)
+            | YamlData::BadValue => {}
         }
         self.places.entry(path.to_owned()).or_insert(place);
     }
@@ -140,11 +137,8 @@ impl Walk<'_> {
             }
             YamlData::Value(Scalar::String(name)) => Some(name.to_string()),
             YamlData::Value(_) => Some(written.to_owned()),
-            _ => {
-                let (message, help) = ("a key must be a single word or text", "write `name: value`");
-                self.faults.push(Fault::new("compt::spec::key", message, help, span.clone(), "not a name"));
-                None
-            }
+            // Other keys have been refused by serde_yaml.
+            _ => None,
         }
     }
 
@@ -212,6 +206,17 @@ fn syntax_fault(text: &str, error: &serde_yaml::Error) -> Fault {
         let (message, help) = ("the file has more than one document", "remove the line `---`, or make two files");
         return Fault::new("compt::spec::documents", message, help, start..start + 3, "second document");
     }
+    if full.contains("invalid type: enum") {
+        let start = start.unwrap_or(0);
+        let length = text[start..].find(char::is_whitespace).unwrap_or(text.len() - start);
+        let (message, help) = ("tags have no meaning here", "remove the word that begins with `!`");
+        return Fault::new("compt::spec::tag", message, help, start..start + length, "a tag");
+    }
+    if full.contains("expected a string key") {
+        let start = start.unwrap_or(0);
+        let (message, help) = ("a key must be a text, but is a list or a map", "write `name: value`");
+        return Fault::new("compt::spec::key", message, help, start..next_boundary(text, start), "not a name");
+    }
     if full.contains("repetition limit") {
         let (message, help) = ("the aliases (`*name`) of this file repeat too much", "write fewer of them");
         let start = text.find('*').unwrap_or(0);
@@ -253,8 +258,8 @@ fn explain(reason: &str) -> (&str, &'static str) {
         ("quoted scalar", "a text that begins with a quote is not closed", "close it with the same quote"),
         ("unknown anchor", "this alias (`*name`) has no anchor (`&name`) before it", "write the value itself here"),
         ("recursion limit", "it nests too deep", "a pipeline needs no more than ten levels"),
-        ("block mapping", "expected a `key: value` here", align),
-        ("block collection", "expected an item `- value` here", align),
+        ("block mapping", "this does not continue the map above", align),
+        ("block collection", "this does not continue the list above", align),
         ("':'", "expected a `key: value`", align),
     ] {
         if reason.contains(fragment) {

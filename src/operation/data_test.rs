@@ -1,0 +1,147 @@
+//! `fetch`, `sample` and `format` one after the other, on a small data set of a user's own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::Operation;
+use super::fetch::Fetch;
+use super::format::Format;
+use super::sample::Sample;
+use crate::protocol::{Compute, Input, Job, Reporter, ResolvedSource, StageError};
+use crate::task::source::{self, SourceSettings};
+use crate::task::{dataset, texts};
+
+const DATASET: &str = r#"
+source: { local: rows }
+files: { train: [train.csv], validation: [validation.jsonl] }
+splits: halve_validation
+columns: [question, answer]
+template: "question: {question} answer: {answer}"
+kind: classification
+label:
+  column: verdict
+  words: [{ value: "no", word: wrong_answer }, { value: "yes", word: right_answer }]
+metrics: [accuracy]
+score: accuracy
+"#;
+
+struct Quiet;
+
+impl Reporter for Quiet {
+    fn progress(&mut self, _: u64, _: u64, _: &str, _: &str) {}
+    fn log(&mut self, _: &str) {}
+    fn fact(&mut self, _: &str, _: Value) {}
+}
+
+struct Project {
+    folder: tempfile::TempDir,
+    runs: usize,
+}
+
+impl Project {
+    fn new(train: &[String]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = folder.path().join("rows");
+        for path in [&folder.path().join("datasets"), &rows] {
+            fs_err::create_dir_all(path).unwrap();
+        }
+        fs_err::write(folder.path().join("datasets/quiz.yaml"), DATASET).unwrap();
+        fs_err::write(rows.join("train.csv"), format!("question,answer,verdict\n{}", train.concat())).unwrap();
+        let line = |n: usize| format!("{{\"question\": \"v{n}\", \"answer\": \"a\", \"verdict\": \"yes\"}}\n");
+        fs_err::write(rows.join("validation.jsonl"), (0..9).map(line).collect::<String>()).unwrap();
+        Self { folder, runs: 0 }
+    }
+
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run(&mut self, operation: &dyn Operation, given: Value, input: Option<&Path>) -> Result<PathBuf, StageError> {
+        self.runs += 1;
+        let output = self.root().join(format!("output{}", self.runs));
+        fs_err::create_dir_all(&output)?;
+        let resolved = operation.resolve(&given, self.root()).unwrap();
+        let mut sources = Vec::new();
+        for _ in &resolved.sources {
+            let request = source::dataset_request(&dataset::read(self.root(), "quiz")?, self.root());
+            let files = source::locate(&request, &SourceSettings::from_variables(|_| None), &mut ())?.files;
+            sources.push(ResolvedSource { name: "quiz".to_owned(), files });
+        }
+        let inputs = input.map(|folder| Input {
+            stage: "before".to_owned(),
+            operation: resolved.accepts[0].to_owned(),
+            coordinates: BTreeMap::new(),
+            folder: folder.to_owned(),
+        });
+        let job = Job {
+            id: 1,
+            stage: "now".to_owned(),
+            operation: operation.name().to_owned(),
+            parameters: resolved.parameters,
+            inputs: inputs.into_iter().collect(),
+            sources,
+            output: output.clone(),
+            scratch: self.root().join("scratch"),
+            compute: Compute { device: "cpu".to_owned(), threads: 1 },
+        };
+        operation.run(&job, &mut Quiet)?;
+        Ok(output)
+    }
+
+    fn all(&mut self, sample: Value, format: Value) -> Result<PathBuf, StageError> {
+        let fetched = self.run(&Fetch, json!({ "dataset": "quiz" }), None)?;
+        let sampled = self.run(&Sample, sample, Some(&fetched))?;
+        self.run(&Format, format, Some(&sampled))
+    }
+}
+
+fn train() -> Vec<String> {
+    (0..20).map(|n| format!("q{n},\"a, {n}\",{}\n", if n % 3 == 0 { "yes" } else { "no" })).collect()
+}
+
+#[test]
+fn from_files_to_texts() {
+    let folder =
+        Project::new(&train()).all(json!({"k": 6, "k_unit": "class"}), json!({"label_set": "hyphen"})).unwrap();
+    let read = texts::read(&folder).unwrap();
+    assert_eq!(read.card.labels, ["wrong-answer", "right-answer"]);
+    assert_eq!((read.train.len(), read.validation.len(), read.test.len()), (12, 4, 5));
+    for example in &read.train {
+        let n: usize = example.source.rsplit_once(' ').unwrap().1.parse().unwrap();
+        assert_eq!(example.source, format!("quiz: question: q{n} answer: a, {n}"));
+        assert_eq!(example.target, if n % 3 == 0 { "right-answer" } else { "wrong-answer" });
+    }
+}
+
+#[test]
+fn the_order_of_rows_and_rows_that_are_not_drawn_change_no_byte() {
+    let bytes = |train: &[String]| {
+        let mut project = Project::new(train);
+        let folder = project.all(json!({"k": 4}), json!({})).unwrap();
+        ["task.json", "train.jsonl", "validation.jsonl", "test.jsonl"]
+            .map(|name| fs_err::read(folder.join(name)).unwrap())
+    };
+    let expected = bytes(&train());
+    let mut reversed = train();
+    reversed.reverse();
+    assert_eq!(bytes(&reversed), expected);
+    let drawn = String::from_utf8(expected[1].clone()).unwrap();
+    let mut changed = train();
+    let free = (0..20).find(|n| !drawn.contains(&format!("q{n} "))).unwrap();
+    changed.remove(free);
+    assert_eq!(bytes(&changed), expected);
+}
+
+#[test]
+fn a_row_that_cannot_be_used_stops_fetch() {
+    let mut rows = train();
+    rows[4] = "q,a,maybe\n".to_owned();
+    let error = Project::new(&rows).all(json!({"k": 4}), json!({})).unwrap_err();
+    assert_eq!(
+        error.message,
+        "row 5 of `train.csv` has the label `maybe` in column `verdict`, which `quiz` does not know; accepted: `no`, `yes`"
+    );
+    assert_eq!(error.hint.unwrap(), "correct `label.words` in `datasets/quiz.yaml`, or the files it names");
+}
