@@ -9,11 +9,16 @@ use std::collections::HashMap;
 
 use super::matrix::{Axis, Table};
 
+<<<<<<< HEAD
 /// The values that a reader's cell may read, from the positions of its values on its axes.
 type ListOf<'a> = dyn Fn(&[u32]) -> Vec<String> + 'a;
 
 /// What rows that are read are looked up by: their values on the shared axes, and on one narrowed axis.
 type LookupKey = (Box<[u32]>, Option<u32>);
+=======
+/// The values of an axis that may be read by a cell of the reader.
+pub type List<'a> = Box<dyn Fn(&[u32]) -> Vec<String> + 'a>;
+>>>>>>> plan
 
 /// A list of `only`: which values of an axis are read.
 pub struct Narrowing<'a> {
@@ -22,8 +27,15 @@ pub struct Narrowing<'a> {
     /// The reader's axes that the list depends on, by position.
     pub depends: Vec<usize>,
     /// The values that may be read by the reader's cell.
+<<<<<<< HEAD
     pub list: Box<ListOf<'a>>,
+=======
+    pub list: List<'a>,
+>>>>>>> plan
 }
+
+/// Rows by their levels on the shared axes, and on one axis more where that is narrowed.
+type Index = HashMap<(Box<[u32]>, Option<u32>), Vec<u32>>;
 
 /// For each row of `reader`, the rows of `read` that it reads, in their order. `None` when they are more than `most` in
 /// all: a slip in a file must not fill the memory.
@@ -34,7 +46,11 @@ pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>], most: usize)
     // One narrowed axis that the reader lacks is part of what is looked up; the others are compared row by row.
     narrowings.sort_by_key(|(axis, _)| shared.read.contains(axis));
     let first = narrowings.first().map(|(axis, _)| *axis).filter(|axis| !shared.read.contains(axis));
+<<<<<<< HEAD
     let mut index: HashMap<LookupKey, Vec<u32>> = HashMap::new();
+=======
+    let mut index = Index::new();
+>>>>>>> plan
     for (position, row) in read.rows.iter().enumerate() {
         if let Some(key) = shared.key_of_read(row) {
             index.entry((key, first.map(|axis| row[axis]))).or_default().push(position as u32);
