@@ -9,16 +9,8 @@ use std::collections::HashMap;
 
 use super::matrix::{Axis, Table};
 
-<<<<<<< HEAD
-/// The values that a reader's cell may read, from the positions of its values on its axes.
-type ListOf<'a> = dyn Fn(&[u32]) -> Vec<String> + 'a;
-
-/// What rows that are read are looked up by: their values on the shared axes, and on one narrowed axis.
-type LookupKey = (Box<[u32]>, Option<u32>);
-=======
 /// The values of an axis that may be read by a cell of the reader.
 pub type List<'a> = Box<dyn Fn(&[u32]) -> Vec<String> + 'a>;
->>>>>>> plan
 
 /// A list of `only`: which values of an axis are read.
 pub struct Narrowing<'a> {
@@ -27,11 +19,7 @@ pub struct Narrowing<'a> {
     /// The reader's axes that the list depends on, by position.
     pub depends: Vec<usize>,
     /// The values that may be read by the reader's cell.
-<<<<<<< HEAD
-    pub list: Box<ListOf<'a>>,
-=======
     pub list: List<'a>,
->>>>>>> plan
 }
 
 /// Rows by their levels on the shared axes, and on one axis more where that is narrowed.
@@ -46,11 +34,7 @@ pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>], most: usize)
     // One narrowed axis that the reader lacks is part of what is looked up; the others are compared row by row.
     narrowings.sort_by_key(|(axis, _)| shared.read.contains(axis));
     let first = narrowings.first().map(|(axis, _)| *axis).filter(|axis| !shared.read.contains(axis));
-<<<<<<< HEAD
-    let mut index: HashMap<LookupKey, Vec<u32>> = HashMap::new();
-=======
     let mut index = Index::new();
->>>>>>> plan
     for (position, row) in read.rows.iter().enumerate() {
         if let Some(key) = shared.key_of_read(row) {
             index.entry((key, first.map(|axis| row[axis]))).or_default().push(position as u32);
@@ -312,8 +296,7 @@ mod tests {
         // 100,000 cells against 100,000: ten thousand million comparisons for nested loops, which would not end here.
         let many: Vec<String> = (0..50_000).map(|i| i.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let nothing: [Exclusion; 0] = [];
-        let left = Table::product(vec![axis("x", &many), axis("y", &["1", "2"])], &nothing);
+        let left = Table::product(vec![axis("x", &many), axis("y", &["1", "2"])], &[Exclusion::new(); 0]);
         let right = Table::product(vec![axis("z", &["1", "2"]), axis("x", &many)], &[]);
         let joined = natural_join(&[&left, &right], MOST).unwrap();
         assert_eq!(joined.rows.len(), 200_000);

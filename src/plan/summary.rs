@@ -211,21 +211,13 @@ mod tests {
         let axes = vec![axis("m", &["spp", "scp"]), axis("i", &["none", "mnli"]), axis("s", &["1", "2", "3"])];
         let table = Table::product(axes, &[]);
         let template = &small().instances[0];
-<<<<<<< HEAD
-        let instance = |(id, row): (usize, &[u32])| Instance {
-=======
         let instance = |id: usize| Instance {
->>>>>>> plan
             id,
             label: table.name("fit", &table.rows[id]),
             coordinates: table.coordinates(&table.rows[id]),
             ..template.clone()
         };
-<<<<<<< HEAD
-        let instances: Vec<Instance> = table.rows.iter().map(AsRef::as_ref).enumerate().map(instance).collect();
-=======
         let instances: Vec<Instance> = (0..table.rows.len()).map(instance).collect();
->>>>>>> plan
         let stage = StagePlan {
             name: "fit".into(),
             title: None,
