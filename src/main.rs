@@ -1,3 +1,7 @@
 //! The `compt` executable: parse, call, map the error to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    compt::cli::main()
+}

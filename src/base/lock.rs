@@ -1,1 +1,206 @@
-//! Locks on files, held while a guard lives. (filled by the store)
+//! Locks on files, held while a guard lives, with the holder's name inside.
+//!
+//! The lock is the kernel's (`flock`): when its holder dies in whatever way, it is free. What is written in the file
+//! only tells people who holds it, and tells the next holder that the one before did not end properly.
+
+use std::fs::TryLockError;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fs_err::File;
+use serde::{Deserialize, Serialize};
+
+/// A process that holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The machine.
+    pub host: String,
+    /// The process there.
+    pub pid: u32,
+    /// When it took the lock, in seconds since 1970.
+    pub started: u64,
+}
+
+impl Holder {
+    /// This process, now.
+    fn here() -> Self {
+        Self { host: host(), pid: std::process::id(), started: now() }
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} on `{}`", self.pid, self.host)
+    }
+}
+
+/// A lock that is held; dropping it removes the file and frees the lock.
+#[derive(Debug)]
+pub struct FileLock {
+    file: File,
+    path: PathBuf,
+    left_by: Option<Holder>,
+}
+
+/// What came of trying to take a lock.
+#[derive(Debug)]
+pub enum Attempt {
+    /// It is ours.
+    Taken(FileLock),
+    /// Someone else has it; `None` in the moment before the holder has written its name.
+    Held(Option<Holder>),
+}
+
+impl FileLock {
+    /// Takes the lock at `path` if it is free; the folder must exist.
+    ///
+    /// # Errors
+    /// When the file can't be created or written, or the file system has no locks.
+    pub fn try_take(path: &Path) -> io::Result<Attempt> {
+        loop {
+            let mut file = open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(Attempt::Held(read_holder(&mut file))),
+                Err(TryLockError::Error(error)) => {
+                    return Err(super::files::with_path(error, "lock", path));
+                }
+            }
+            if let Some(lock) = Self::claim(file, path)? {
+                return Ok(Attempt::Taken(lock));
+            }
+        }
+    }
+
+    /// Takes the lock at `path`, waiting for its holder to end.
+    ///
+    /// # Errors
+    /// As [`FileLock::try_take`].
+    pub fn take(path: &Path) -> io::Result<Self> {
+        loop {
+            let file = open(path)?;
+            file.lock()?;
+            if let Some(lock) = Self::claim(file, path)? {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// The process that died with this lock in its hands, if the last one did.
+    pub fn left_by(&self) -> Option<&Holder> {
+        self.left_by.as_ref()
+    }
+
+    /// Writes our name into the locked file; `None` when the file was removed by its last holder before we locked it,
+    /// so that what we hold guards nothing.
+    fn claim(mut file: File, path: &Path) -> io::Result<Option<Self>> {
+        let ours = file.metadata()?;
+        match fs_err::metadata(path) {
+            Ok(current) if current.ino() == ours.ino() && current.dev() == ours.dev() => {}
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let left_by = read_holder(&mut file);
+        file.set_len(0)?;
+        file.rewind()?;
+        serde_json::to_writer(&mut file, &Holder::here())?;
+        file.flush()?;
+        Ok(Some(Self { file, path: path.to_owned(), left_by }))
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Removed while still locked: whoever waits for this file sees in `claim` that it is gone and starts again.
+        // When it can't be removed, an empty file says that the holder ended properly.
+        if fs_err::remove_file(&self.path).is_err() {
+            let _ = self.file.set_len(0);
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn read_holder(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// This machine's name, as far as it can be told.
+pub fn host() -> String {
+    fs_err::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attempt, FileLock, Holder};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn taken(attempt: Attempt) -> Option<FileLock> {
+        match attempt {
+            Attempt::Taken(lock) => Some(lock),
+            Attempt::Held(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_second_try_learns_who_holds_it_and_gets_it_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let first = taken(FileLock::try_take(&path).unwrap()).unwrap();
+        match FileLock::try_take(&path).unwrap() {
+            Attempt::Held(Some(holder)) => assert_eq!(holder.pid, std::process::id()),
+            other => panic!("expected a holder, got {other:?}"),
+        }
+        drop(first);
+        assert!(!path.exists());
+        let second = taken(FileLock::try_take(&path).unwrap()).unwrap();
+        assert_eq!(second.left_by(), None);
+    }
+
+    #[test]
+    fn a_lock_whose_holder_died_is_free_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let dead = Holder { host: "elsewhere".into(), pid: 7, started: 1 };
+        fs_err::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
+        let lock = taken(FileLock::try_take(&path).unwrap()).unwrap();
+        assert_eq!(lock.left_by(), Some(&dead));
+    }
+
+    #[test]
+    fn never_two_holders_even_though_files_come_and_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let inside = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let lock = FileLock::take(&path).unwrap();
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        assert_eq!(inside.fetch_sub(1, Ordering::SeqCst), 1);
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,1 +1,70 @@
-//! cli
+//! The command line: one file per subcommand. The only place that prints.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod arguments;
+mod check;
+mod doctor;
+mod failure;
+mod plan;
+mod run;
+mod schema;
+mod session;
+mod show;
+pub mod ui;
+mod why;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+
+/// Runs the command that was typed and prints what went wrong, if anything did.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap's own text and code: 0 for --help and --version, 2 for a wrong command line. A closed pipe
+            // (`compt --help | head`) is nobody's fault.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Why(arguments) => why::why(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Show(arguments) => show::show(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Schema(arguments) => schema::schema(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            explain(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Prints a failure on standard error: what was wrong, then what to do.
+fn explain(failure: &Failure) {
+    if let Failure::Invalid(invalid) = failure {
+        eprint!("{}", crate::spec::render(invalid, ui::colour(std::io::stderr().is_terminal())));
+        return;
+    }
+    eprintln!("error: {failure}");
+    if let Some(hint) = failure.hint() {
+        eprintln!("\nhint: {hint}");
+    }
+}
+
+/// Prints to standard output; a reader that went away (`compt plan | head`) ends the program quietly.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}

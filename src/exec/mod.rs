@@ -1,1 +1,32 @@
-//! exec
+//! Running a plan on this machine.
+//!
+//! One dispatcher owns all state and linearises what happens into [`event::Event`]s, to which reporters only listen. What
+//! to start next is a pure function ([`select`]) of what is ready, what is free ([`resources`]) and which workers are
+//! warm ([`pool`]). Light stages run on threads ([`thread`]); heavy ones in `compt-worker` processes ([`worker`]), so that
+//! a crash in native code or an out-of-memory kill is one failed stage.
+
+mod attempt;
+mod board;
+mod death;
+mod dispatch;
+#[cfg(test)]
+mod dispatch_test;
+pub mod event;
+pub mod forecast;
+pub mod interrupt;
+pub mod locate;
+pub mod log;
+mod needs;
+mod outlook;
+pub mod pool;
+pub mod resources;
+mod run;
+pub mod select;
+#[cfg(test)]
+mod testing;
+pub mod thread;
+pub mod worker;
+#[cfg(test)]
+mod worker_test;
+
+pub use run::{Failure, Options, Run, Summary, run};

@@ -9,10 +9,17 @@ use serde_json::Value;
 use crate::plan::catalog::{Catalog, ParameterError, Resolved};
 use crate::protocol::{Input, Job, Reporter, StageError};
 
+pub mod aggregate;
+pub mod bodies;
+pub mod compare;
+pub mod evaluate;
 pub mod fetch;
 pub mod format;
 pub mod parameters;
+pub mod publishing;
 pub mod sample;
+pub mod sourcing;
+pub mod train;
 
 #[cfg(test)]
 mod data_test;
@@ -69,7 +76,15 @@ pub fn only_input(job: &Job) -> Result<&Input, StageError> {
 pub struct Operations;
 
 /// The operations in the order of `compt list`.
-pub static ALL: &[&dyn Operation] = &[];
+pub static ALL: &[&dyn Operation] = &[
+    &fetch::Fetch,
+    &sample::Sample,
+    &format::Format,
+    &train::Train,
+    &evaluate::Evaluate,
+    &aggregate::Aggregate,
+    &compare::Compare,
+];
 
 impl Operations {
     /// The operation of this name.

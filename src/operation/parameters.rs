@@ -17,6 +17,7 @@ const MOST_FAULTS: usize = 20;
 /// Every unknown field, wrong type and missing value, with its path.
 pub fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, Vec<ParameterError>> {
     let mut rest = if parameters.is_null() { Value::Object(Default::default()) } else { parameters.clone() };
+    spell_whole_numbers(&mut rest);
     let mut faults = Vec::new();
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
@@ -43,6 +44,21 @@ pub fn complete<T: Serialize>(parameters: &T) -> Value {
 /// A fault found by a check of ours.
 pub fn fault(path: &str, message: impl Into<String>) -> ParameterError {
     ParameterError { path: path.to_owned(), message: message.into(), help: None }
+}
+
+/// `6.0` and `1e3` are whole numbers to a person who writes YAML; serde takes only `6` for one.
+fn spell_whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15);
+            if let Some(float) = whole {
+                *value = Value::from(float as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(spell_whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(spell_whole_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
 }
 
 /// serde's message in our words, with a suggestion where it lists the known names.

@@ -50,8 +50,33 @@ pub enum SourceRef {
     File(String),
 }
 
+impl SourceRef {
+    /// `dataset`, `model` or `file`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dataset(_) => "dataset",
+            Self::Model(_) => "model",
+            Self::File(_) => "file",
+        }
+    }
+
+    /// The name as the parameters give it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Dataset(name) | Self::Model(name) | Self::File(name) => name,
+        }
+    }
+}
+
+impl std::fmt::Display for SourceRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} `{}`", self.kind(), self.name())
+    }
+}
+
 /// Where an operation's body runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// On a thread of the runner.
     Thread,

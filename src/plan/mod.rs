@@ -1,3 +1,25 @@
 //! From a checked pipeline to a plan: pure, nothing is decided while running.
+//!
+//! [`matrix`] expands a stage to its cells, [`join`] finds what each cell reads, [`graph`] orders the stages, and
+//! [`expand`](mod@expand) makes a [`Plan`] with them. [`key`] says what decides a result, [`pins`] what the sources contain, [`assess`]
+//! which instances have a result already and, in the words of [`reason`], why the others have to run; [`summary`]
+//! says it in a few lines.
 
+pub mod assess;
 pub mod catalog;
+pub mod expand;
+pub mod graph;
+pub mod instance;
+pub mod join;
+pub mod key;
+pub mod matrix;
+pub mod pins;
+pub mod reason;
+pub mod summary;
+
+pub use assess::{Lookup, Question, Records, State};
+pub use expand::expand;
+pub use instance::{Instance, Plan, StagePlan};
+
+#[cfg(test)]
+mod expand_test;

@@ -12,6 +12,9 @@ use serde_json::Value;
 /// Bumped when a message changes; a worker of another number is refused with a hint to rebuild it.
 pub const PROTOCOL: u32 = 1;
 
+/// The libtorch that the worker links to; part of the key of what it computes.
+pub const LIBTORCH: &str = "2.11.0";
+
 /// Axis names and the values they have in one stage instance.
 pub type Coordinates = BTreeMap<String, String>;
 

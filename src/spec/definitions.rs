@@ -155,7 +155,8 @@ impl Build<'_> {
         match parse_scalar_or_list(text) {
             Err(expected) => {
                 let problem = origin.problem(self.file, "", "compt::spec::set", expected);
-                self.problems.push(problem.with_help(format!("for instance `--set {name}=1`, or `--set '{name}=[1, 2]'`")));
+                self.problems
+                    .push(problem.with_help(format!("for instance `--set {name}=1`, or `--set '{name}=[1, 2]'`")));
             }
             Ok(value) => {
                 let before = self.problems.len();

@@ -189,8 +189,7 @@ impl Diagnostic for Problem {
 /// otherwise. The same input gives the same text everywhere.
 pub fn render(invalid: &Invalid, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
-    let handler =
-        GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_urls(false).with_break_words(false);
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_urls(false).with_break_words(false);
     let drawn: Vec<String> = invalid
         .problems
         .iter()

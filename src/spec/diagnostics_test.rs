@@ -115,6 +115,18 @@ fn a_good_file_is_read_as_it_is_written() {
 }
 
 #[test]
+fn the_example_of_the_manual_is_accepted() {
+    let manual = fs_err::read_to_string("docs/pipeline-format.md").unwrap();
+    let example = manual.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let document = Document::parse(Path::new("manual.yaml"), example).unwrap();
+    for profile in [None, Some("smoke".to_owned())] {
+        let settings = Settings { profile, set: Vec::new() };
+        let pipeline = super::load::check(&document, &settings).unwrap_or_else(|bad| panic!("{}", render(&bad, false)));
+        assert_eq!(pipeline.stages.len(), 6);
+    }
+}
+
+#[test]
 fn the_profile_comes_before_set_and_both_may_change_axes() {
     let document = Document::parse(Path::new("demo.yaml"), GOOD).unwrap();
     let load = |profile: Option<&str>, set: &[(&str, &str)]| {

@@ -63,7 +63,8 @@ impl Context<'_> {
         };
         // An axis without values has been reported where it stands.
         if items.is_empty() && !names_axis && self.problems.len() == before {
-            let problem = origin.problem(self.file, "", "compt::spec::empty_list", format!("axis `{axis}` has no values"));
+            let problem =
+                origin.problem(self.file, "", "compt::spec::empty_list", format!("axis `{axis}` has no values"));
             self.problems.push(problem.with_help(format!("give it at least one: `{axis}: [1]`")));
         }
         let mut found: Vec<(AxisValue, Item)> = Vec::with_capacity(items.len());
@@ -192,7 +193,8 @@ impl Context<'_> {
         if kind == Kind::Axis {
             let message = format!("`axes.{axis}` can't be used under `axes:`, only in a matrix and in `only`");
             let problem = origin.problem(self.file, part, "compt::spec::unknown_axis", message);
-            self.problems.push(problem.with_help("put the common values into a list under `params:` and use `\"${name}\"`"));
+            self.problems
+                .push(problem.with_help("put the common values into a list under `params:` and use `\"${name}\"`"));
         } else if !known {
             let message = format!("there is no axis `{axis}` under `axes:`");
             let nearest = suggest::nearest(axis, self.declared_axes.iter().map(String::as_str)).map(str::to_owned);
@@ -244,9 +246,11 @@ impl Context<'_> {
         let at = below(part, &unknown.path);
         let problem = origin.problem(self.file, &at, "compt::spec::substitution", unknown.to_string());
         // The same text is visited twice: for its names, then for its value.
-        if !self.problems.iter().any(|other| {
-            other.to_string() == problem.to_string() && other.line_column() == problem.line_column()
-        }) {
+        if !self
+            .problems
+            .iter()
+            .any(|other| other.to_string() == problem.to_string() && other.line_column() == problem.line_column())
+        {
             self.problems.push(problem.with_help(help));
         }
     }
@@ -259,12 +263,8 @@ impl Context<'_> {
         available: &impl Fn(&str) -> bool,
         axis_help: &impl Fn(&str) -> String,
     ) -> Problem {
-        let here: Vec<String> = self
-            .param_names
-            .iter()
-            .chain(self.axis_names.iter().filter(|axis| available(axis)))
-            .cloned()
-            .collect();
+        let here: Vec<String> =
+            self.param_names.iter().chain(self.axis_names.iter().filter(|axis| available(axis))).cloned().collect();
         let nearest = suggest::nearest(name, here.iter().map(String::as_str)).map(str::to_owned);
         let is_axis = self.axis_names.contains(name);
         let message = if is_axis {
@@ -276,7 +276,9 @@ impl Context<'_> {
             _ if is_axis => axis_help(name),
             Some(name) => format!("did you mean `${{{name}}}`?"),
             None if here.is_empty() => format!("add `params: {{ {name}: ... }}` to the file"),
-            None => format!("add it under `params:`; what can stand here is {}", quoted(here.iter().map(String::as_str))),
+            None => {
+                format!("add it under `params:`; what can stand here is {}", quoted(here.iter().map(String::as_str)))
+            }
         };
         self.used.extend(nearest);
         self.used.insert(name.to_owned());

@@ -50,7 +50,9 @@ pub(super) fn check(document: &Document, settings: &Settings) -> Result<Pipeline
     let known = param_names.union(&declared_axes).cloned().collect();
     let definitions = define(&raw, file, settings, &known, &mut problems);
     let mut axis_names = declared_axes.clone();
-    axis_names.extend(raw.stages.values().flat_map(|Fields(stage)| stage.matrix.iter().flatten()).map(|(axis, _)| axis.clone()));
+    axis_names.extend(
+        raw.stages.values().flat_map(|Fields(stage)| stage.matrix.iter().flatten()).map(|(axis, _)| axis.clone()),
+    );
     let mut context = Context {
         file,
         params: definitions.params,
@@ -108,12 +110,9 @@ fn typed_values(context: &mut Context<'_>, stages: &[Stage]) -> BTreeMap<String,
             if first.is_string() != value.value.is_string() {
                 let text = &value.text;
                 let message = format!("`{text}` is a text in one place of axis `{axis}` and not in another");
-                problems.push(
-                    context
-                        .file
-                        .problem(&path, "compt::spec::axis_type", message)
-                        .with_help(format!("write it everywhere without quotes (`{text}`), or everywhere with (`\"{text}\"`)")),
-                );
+                problems.push(context.file.problem(&path, "compt::spec::axis_type", message).with_help(format!(
+                    "write it everywhere without quotes (`{text}`), or everywhere with (`\"{text}\"`)"
+                )));
             }
         }
     }

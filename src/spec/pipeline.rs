@@ -63,11 +63,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// A `${axis}` that `coordinates` lacks; [`load`](super::load) has found those that the stage can't have.
-    pub fn parameters_at(
-        &self,
-        stage: &Stage,
-        coordinates: &BTreeMap<String, String>,
-    ) -> Result<Value, UnknownName> {
+    pub fn parameters_at(&self, stage: &Stage, coordinates: &BTreeMap<String, String>) -> Result<Value, UnknownName> {
         substitute(&stage.parameters, |name| self.value_at(name, coordinates))
     }
 

@@ -109,9 +109,8 @@ pub(super) fn interpret<T: DeserializeOwned>(file: &Arc<SourceFile>, prefix: &st
                 below(&parent, meant)
             }));
             let place = if fault.at_key { SourceFile::key_problem } else { SourceFile::problem };
-            problems.push(
-                place(file, &path, fault.code, fault.message).with_help_if(fault.help).with_label(fault.label),
-            );
+            problems
+                .push(place(file, &path, fault.code, fault.message).with_help_if(fault.help).with_label(fault.label));
         }
         if !removed.take(&mut rest, prefix, &segments) {
             break;

@@ -57,8 +57,7 @@ pub(super) fn build(context: &mut Context<'_>, name: &str, raw: &RawStage) -> Op
 
 /// Fills parameters in, and checks what a stage says about the axes of the stages it reads.
 pub(super) fn check_links(context: &mut Context<'_>, stages: &mut [Stage]) {
-    let axes: Vec<Option<Axes>> =
-        (0..stages.len()).map(|stage| axes_of(stages, stage, &mut BTreeSet::new())).collect();
+    let axes: Vec<Option<Axes>> = (0..stages.len()).map(|stage| axes_of(stages, stage, &mut BTreeSet::new())).collect();
     for (i, own) in axes.iter().enumerate() {
         // A stage that reads something unknown may have any axis.
         let available = |name: &str, context_axes: &BTreeSet<String>| match own {
@@ -302,7 +301,8 @@ fn sources(context: &mut Context<'_>, stage: &Stage, names: &[String], is_list: 
     for (i, name) in names.iter().enumerate() {
         if found.contains(name) {
             let path = if is_list { format!("{path}[{i}]") } else { path.clone() };
-            let problem = context.file.problem(&path, "compt::spec::duplicate_value", format!("`{name}` is read twice"));
+            let problem =
+                context.file.problem(&path, "compt::spec::duplicate_value", format!("`{name}` is read twice"));
             context.problems.push(problem.with_help("remove one of them"));
         } else {
             found.push(name.clone());
@@ -341,7 +341,12 @@ fn check_only(
     let path = stage.parameter_path(&below("only", axis));
     let problem = if stage.from.is_empty() {
         let message = format!("stage `{}` has `only` and reads nothing", stage.name);
-        Some(context.file.key_problem(&path, "compt::spec::only", message).with_help("add `from: STAGE`, or remove `only`"))
+        Some(
+            context
+                .file
+                .key_problem(&path, "compt::spec::only", message)
+                .with_help("add `from: STAGE`, or remove `only`"),
+        )
     } else {
         read.and_then(|read| only_problem(context, stage, axis, texts, read, &path))
     };
@@ -364,8 +369,7 @@ fn only_problem(
     read: &[&Axes],
     path: &str,
 ) -> Option<Problem> {
-    let values: BTreeSet<&str> =
-        read.iter().filter_map(|axes| axes.get(axis)).flatten().map(String::as_str).collect();
+    let values: BTreeSet<&str> = read.iter().filter_map(|axes| axes.get(axis)).flatten().map(String::as_str).collect();
     if values.is_empty() {
         let axes: BTreeSet<&str> = read.iter().flat_map(|axes| axes.keys()).map(String::as_str).collect();
         let help = match suggest::nearest(axis, axes.iter().copied()) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use saphyr::{LoadableYamlNode, Marker, MarkedYaml, Scalar, YamlData};
+use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
 use serde_json::Value;
 
 use super::source::Place;
@@ -248,7 +248,8 @@ fn invalid_yaml(text: &str, start: usize, reason: &str) -> Fault {
 
 fn explain(reason: &str) -> (&str, &'static str) {
     let align = "check the indentation of this line and of the one above, and that every quote and bracket is closed";
-    let quote = "put quotes around a text that contains `: ` or begins with one of `@ % & * ! | > [ ] { } ,` or a quote";
+    let quote =
+        "put quotes around a text that contains `: ` or begins with one of `@ % & * ! | > [ ] { } ,` or a quote";
     for (fragment, message, help) in [
         ("mapping values are not allowed", "a second `:` in one entry, or wrong indentation", quote),
         ("expected ',' or ']'", "a list that begins with `[` is not closed, or lacks a `,`", "close it with `]`"),

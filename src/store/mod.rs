@@ -1,1 +1,270 @@
-//! store
+//! The cache of results: knows keys and folders, and nothing of what is in them.
+//!
+//! ```text
+//! .compt/
+//!   layout                       number of this layout
+//!   records/ab/KEY.json          one record per stage key: what was made, of what, when, by whom
+//!   objects/ab/OUTPUT/           the files of a result, read-only; equal results share one folder
+//!   names/PIPELINE/IDENTITY.json the latest key of each instance and its preimage, for `compt why`
+//!   work/                        results in the making; moved to objects/ when they are whole
+//!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
+//!   logs/KEY/N.log               one log per attempt
+//!   locks/KEY.lock               who is building this key; readers never lock
+//!   quarantine/                  what did not verify
+//!   memo, durations              digests of files, seconds of earlier runs: may be deleted at any time
+//! ```
+//!
+//! A result is published by writing it into a private folder, flushing files and folders to disk, and renaming; its
+//! record comes last. So what a record names is whole, and what is not whole has no record.
+
+mod durations;
+mod error;
+mod find;
+mod journal;
+mod memo;
+mod publish;
+mod record;
+mod tree;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fs_err as fs;
+
+use crate::base::lock::{self, FileLock, Holder};
+use crate::base::{Digest, files};
+use journal::Journal;
+use memo::Memo;
+
+pub use durations::Durations;
+pub use error::StoreError;
+pub use find::{Damage, Found};
+pub use memo::Stat;
+pub use publish::{Finished, Work};
+pub use record::{Latest, Record};
+pub use tree::StoredFile;
+
+/// The number of the folder's layout.
+const LAYOUT: u32 = 1;
+
+/// What backup programs look for to leave a folder out (bford.info/cachedir).
+const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# Results of compt that can be computed again.\n";
+
+/// What a program does with the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// The cache folder.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    access: Access,
+    memo: Memo,
+    durations: Journal,
+    counter: AtomicU64,
+}
+
+/// The right to build one key; dropping it lets the next one in.
+#[derive(Debug)]
+pub struct KeyLock {
+    key: Digest,
+    lock: FileLock,
+}
+
+/// What came of asking for a [`KeyLock`].
+#[derive(Debug)]
+pub enum KeyAttempt {
+    /// It is ours.
+    Taken(KeyLock),
+    /// Another process builds this key; `None` in the moment before it has written its name.
+    Held(Option<Holder>),
+}
+
+impl Store {
+    /// Opens the cache at `root` to add results; makes it if it isn't there.
+    ///
+    /// # Errors
+    /// When it can't be made, read or written, or has another layout.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        Self::open_for(root, Access::Write)
+    }
+
+    /// Opens the cache at `root` to look at it: nothing is written, damaged results stay where they are. A folder that
+    /// isn't there is an empty cache.
+    ///
+    /// # Errors
+    /// When it can't be read, or has another layout.
+    pub fn open_to_read(root: &Path) -> Result<Self, StoreError> {
+        Self::open_for(root, Access::Read)
+    }
+
+    fn open_for(root: &Path, access: Access) -> Result<Self, StoreError> {
+        let fail = |error| StoreError::io(root, error);
+        let layout = root.join("layout");
+        match fs::read_to_string(&layout) {
+            Ok(text) if text.trim() == LAYOUT.to_string() => {}
+            Ok(text) => {
+                let found = format!("`{}`", text.trim().chars().take(20).collect::<String>());
+                return Err(StoreError::Layout { root: root.to_owned(), found, known: LAYOUT });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && access == Access::Read => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                for (name, text) in [(".gitignore", "*\n"), ("CACHEDIR.TAG", CACHE_TAG)] {
+                    files::write_atomically(&root.join(name), text.as_bytes()).map_err(fail)?;
+                }
+                files::write_atomically(&layout, format!("{LAYOUT}\n").as_bytes()).map_err(fail)?;
+            }
+            Err(error) => return Err(fail(error)),
+        }
+        if access == Access::Write {
+            for name in ["records", "objects", "names", "work", "scratch", "logs", "locks", "quarantine"] {
+                fs::create_dir_all(root.join(name)).map_err(fail)?;
+            }
+            // Folders that exist already say nothing about being writable.
+            let probe = tempfile::tempfile_in(root.join("work"));
+            probe.map_err(|error| fail(files::with_path(error, "create a file in", &root.join("work"))))?;
+        }
+        Ok(Self {
+            root: root.to_owned(),
+            access,
+            memo: Memo::new(root.join("memo"), access == Access::Write),
+            durations: Journal::new(root.join("durations")),
+            counter: AtomicU64::new(0),
+        })
+    }
+
+    /// The cache folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder with the files of a result.
+    pub fn object_folder(&self, output: &Digest) -> PathBuf {
+        self.fanned("objects", output)
+    }
+
+    /// The folder for the checkpoints of a stage; made if it isn't there, removed when the stage is published.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn scratch(&self, key: &Digest) -> Result<PathBuf, StoreError> {
+        let folder = self.scratch_path(key);
+        fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
+        Ok(folder)
+    }
+
+    /// The number of the next attempt at `key`, from 1, and the path for its log.
+    ///
+    /// # Errors
+    /// When the folder for the logs of this key can't be made or read.
+    pub fn next_log(&self, key: &Digest) -> Result<(u32, PathBuf), StoreError> {
+        let folder = self.log_folder(key);
+        fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
+        let attempt = self.logs(key)?.last().map_or(1, |(last, _)| last + 1);
+        Ok((attempt, folder.join(format!("{attempt}.log"))))
+    }
+
+    /// The logs of the attempts at `key`, oldest first, with their numbers.
+    ///
+    /// # Errors
+    /// When their folder can't be read.
+    pub fn logs(&self, key: &Digest) -> Result<Vec<(u32, PathBuf)>, StoreError> {
+        let entries = match fs::read_dir(self.log_folder(key)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.fail(error)),
+        };
+        let mut logs = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| self.fail(error))?.path();
+            if let Some(attempt) = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()) {
+                logs.push((attempt, path));
+            }
+        }
+        logs.sort();
+        Ok(logs)
+    }
+
+    /// Asks for the right to build `key`.
+    ///
+    /// # Errors
+    /// When the lock file can't be made, or the file system has no locks.
+    pub fn try_lock(&self, key: &Digest) -> Result<KeyAttempt, StoreError> {
+        Ok(match FileLock::try_take(&self.lock_path(key)).map_err(|error| self.fail(error))? {
+            lock::Attempt::Taken(lock) => KeyAttempt::Taken(KeyLock { key: *key, lock }),
+            lock::Attempt::Held(holder) => KeyAttempt::Held(holder),
+        })
+    }
+
+    /// Waits for the right to build `key`. After waiting, the result may be there: look again.
+    ///
+    /// # Errors
+    /// As [`Store::try_lock`].
+    pub fn lock(&self, key: &Digest) -> Result<KeyLock, StoreError> {
+        let lock = FileLock::take(&self.lock_path(key)).map_err(|error| self.fail(error))?;
+        Ok(KeyLock { key: *key, lock })
+    }
+
+    /// The digest of a file anywhere, from memory if the file has not been touched since it was last read.
+    ///
+    /// # Errors
+    /// What reading the file returns, with its path.
+    pub fn digest_of(&self, path: &Path) -> io::Result<Digest> {
+        self.memo.digest_of(path)
+    }
+
+    /// How long stages took before.
+    pub fn durations(&self) -> Durations {
+        Durations::load(&self.durations, self.access == Access::Write)
+    }
+
+    fn fanned(&self, kind: &str, digest: &Digest) -> PathBuf {
+        let name = digest.to_string();
+        self.root.join(kind).join(&name[..2]).join(name)
+    }
+
+    fn record_path(&self, key: &Digest) -> PathBuf {
+        self.fanned("records", key).with_extension("json")
+    }
+
+    fn scratch_path(&self, key: &Digest) -> PathBuf {
+        self.root.join("scratch").join(key.to_string())
+    }
+
+    fn log_folder(&self, key: &Digest) -> PathBuf {
+        self.root.join("logs").join(key.to_string())
+    }
+
+    fn lock_path(&self, key: &Digest) -> PathBuf {
+        self.root.join("locks").join(format!("{key}.lock"))
+    }
+
+    /// `name` with an ending that nobody else uses.
+    fn unique(&self, name: &str) -> String {
+        let count = self.counter.fetch_add(1, Ordering::Relaxed);
+        format!("{name}-{}-{}-{count}", std::process::id(), lock::now())
+    }
+
+    fn fail(&self, error: io::Error) -> StoreError {
+        StoreError::io(&self.root, error)
+    }
+}
+
+impl KeyLock {
+    /// The key that may be built.
+    pub fn key(&self) -> &Digest {
+        &self.key
+    }
+
+    /// The process that died while it was building this key, if the last one did.
+    pub fn left_by(&self) -> Option<&Holder> {
+        self.lock.left_by()
+    }
+}
+
+#[cfg(test)]
+mod store_test;

@@ -12,6 +12,7 @@
 //! | [`text`] | template, prefix, cuts and target words |
 //! | [`texts`] | the files that training and evaluation read |
 //! | [`tokens`] | texts to token ids and back |
+//! | [`world`] | the built-in language world: the same tasks, made by a seeded generator |
 //! | [`preview`] | real rows of a data set, for `compt check` |
 
 pub mod dataset;
@@ -25,6 +26,7 @@ pub mod split;
 pub mod text;
 pub mod texts;
 pub mod tokens;
+pub mod world;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

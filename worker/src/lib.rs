@@ -2,6 +2,10 @@
 //! operations that use them. `compt` starts it as a separate executable and never links it.
 
 pub mod body;
+pub mod cuda;
 pub mod method;
 pub mod model;
 pub mod train;
+
+#[cfg(test)]
+mod fixture;

@@ -1,0 +1,35 @@
+# Everything a newcomer types. `make run` and `make test` work on a fresh clone with Rust, gcc, Python 3 and pip.
+
+export LIBTORCH ?= $(CURDIR)/.libtorch
+CARGO ?= cargo
+COMPT := target/debug/compt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test check bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## prepare libtorch in .libtorch/ (LIBTORCH of your own wins)
+	@LIBTORCH=$(filter-out $(CURDIR)/.libtorch,$(LIBTORCH)) tools/setup-libtorch.sh
+
+build: setup ## compile compt and compt-worker into target/debug/
+	$(CARGO) build --workspace
+
+run: build ## the quickstart pipeline, from nothing to the table
+	$(COMPT) run pipelines/quickstart.yaml
+
+test: build ## every test
+	$(CARGO) test --workspace --no-fail-fast
+
+check: setup ## formatting, lints, docs, schema drift
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	$(CARGO) run --quiet -p compt -- schema --check
+
+bench: build ## throughput beside transformers + PEFT, no-op rerun time, peak memory; JSON lines
+	tools/bench.sh
+
+clean: ## remove what was built (results in outputs/ and .compt/ stay)
+	$(CARGO) clean

@@ -1,0 +1,170 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Declarative, cached, reproducible pipelines for modular multi-task prompt tuning.
+#[derive(Debug, Parser)]
+#[command(name = "compt", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring a pipeline's results up to date
+    Run(RunArguments),
+    /// Say what `run` would do, and why
+    Plan(PlanArguments),
+    /// Say why a stage would run, with old and new values
+    Why(WhyArguments),
+    /// Check pipeline files, and render three real rows of each data set
+    Check(CheckArguments),
+    /// Show a stage's record, its files and its log
+    Show(ShowArguments),
+    /// Print what was found on this machine, and how to mend what is missing
+    Doctor(DoctorArguments),
+    /// Write the JSON Schemas of pipeline and data set files
+    Schema(SchemaArguments),
+}
+
+/// Which pipeline, and with which values.
+#[derive(Debug, Args)]
+pub struct PipelineArguments {
+    /// The pipeline file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Take the values of this profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Set a parameter or an axis: `--set k=32`, `--set seed=[1,2]`; may be given more than once
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
+    /// Take data sets and models from this folder in hub layout instead of the hub
+    #[arg(long, value_name = "DIR", env = "COMPT_MIRROR")]
+    pub mirror: Option<PathBuf>,
+    /// Never ask the network; like HF_HUB_OFFLINE=1
+    #[arg(long)]
+    pub offline: bool,
+    /// Refuse to change the lock file
+    #[arg(long)]
+    pub locked: bool,
+    /// The cache folder
+    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = ".compt")]
+    pub cache: PathBuf,
+    /// `cpu`, `cuda` or `cuda:N`
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+    /// Threads of one training or evaluation stage; part of its key, because sums depend on it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threads: usize,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// How many training and evaluation stages run at once [default: cores / threads]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// The folder for results
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    pub outputs: PathBuf,
+    /// Stop at the first failure instead of finishing what does not depend on it
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Print every event as a line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Plain lines even on a terminal
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub struct WhyArguments {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// A stage (`fit`) or one of its instances (`fit[method=spp,include=none,seed=123]`)
+    pub stage: String,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Pipeline files, and data set files or names; without any, everything in pipelines/ and datasets/
+    pub files: Vec<PathBuf>,
+    /// Take data sets from this folder in hub layout instead of the hub
+    #[arg(long, value_name = "DIR", env = "COMPT_MIRROR")]
+    pub mirror: Option<PathBuf>,
+    /// Never ask the network; like HF_HUB_OFFLINE=1
+    #[arg(long)]
+    pub offline: bool,
+    /// Real rows to render for each data set; 0 checks the files only
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rows: usize,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// A stage (`fit`) or one of its instances (`fit[method=spp,include=none,seed=123]`)
+    pub stage: String,
+    /// Print the log of the last attempt
+    #[arg(long)]
+    pub log: bool,
+    /// Print the record as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// The cache folder
+    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = ".compt")]
+    pub cache: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// Compare with the files instead of writing them; fails when they differ
+    #[arg(long)]
+    pub check: bool,
+    /// The folder of the schema files
+    #[arg(long, value_name = "DIR", default_value = "schema")]
+    pub folder: PathBuf,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, for example `--set k=32`".to_owned()),
+    }
+}

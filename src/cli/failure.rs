@@ -1,0 +1,109 @@
+//! Every way a command can end badly, and its exit code.
+//!
+//! | code | meaning |
+//! | --- | --- |
+//! | 0 | done |
+//! | 1 | a fault of ours |
+//! | 2 | the command line is wrong |
+//! | 3 | a pipeline or data set file is wrong |
+//! | 4 | a stage failed |
+//! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
+//! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
+//! | 130 | interrupted |
+
+use crate::protocol::{StageError, StageErrorKind};
+use crate::spec::Invalid;
+
+/// A command's failure, with what the user reads.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line is wrong in a way that clap can't see.
+    #[error("{message}")]
+    Usage {
+        /// What was wrong.
+        message: String,
+        /// What to type instead.
+        hint: Option<String>,
+    },
+    /// A file of the user's is wrong.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// One or more stages failed; the reporter has said which.
+    #[error("{failed} of {total} stages failed")]
+    Stages {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+        /// Whether every one failed because of the machine.
+        environment: bool,
+        /// What to type next.
+        hint: Option<String>,
+    },
+    /// The machine lacks something.
+    #[error("{message}")]
+    Environment {
+        /// What is missing.
+        message: String,
+        /// How to mend it.
+        hint: Option<String>,
+    },
+    /// The cache or the lock file refuses.
+    #[error("{message}")]
+    Cache {
+        /// What was wrong.
+        message: String,
+        /// How to mend it.
+        hint: Option<String>,
+    },
+    /// Ctrl-C.
+    #[error("interrupted; the same command continues from here")]
+    Interrupted,
+}
+
+impl Failure {
+    /// The exit code; see the table above.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } => 2,
+            Self::Invalid(_) => 3,
+            Self::Stages { environment: false, .. } => 4,
+            Self::Stages { environment: true, .. } | Self::Environment { .. } => 5,
+            Self::Cache { .. } => 6,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Advice, when there is some.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Usage { hint, .. }
+            | Self::Stages { hint, .. }
+            | Self::Environment { hint, .. }
+            | Self::Cache { hint, .. } => hint.as_deref(),
+            Self::Invalid(_) | Self::Interrupted => None,
+        }
+    }
+
+    /// The command line is wrong.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        StageError::from(error).into()
+    }
+}
+
+impl From<StageError> for Failure {
+    fn from(error: StageError) -> Self {
+        match error.kind {
+            StageErrorKind::Input => Self::Usage { message: error.message, hint: error.hint },
+            StageErrorKind::Environment | StageErrorKind::Bug => {
+                Self::Environment { message: error.message, hint: error.hint }
+            }
+        }
+    }
+}

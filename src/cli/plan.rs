@@ -1,0 +1,43 @@
+//! `compt plan`: what `run` would do, grouped by stage, with the reasons.
+
+use serde_json::json;
+
+use super::arguments::PlanArguments;
+use super::failure::Failure;
+use super::session::{Cache, Missing, Session};
+use crate::plan::State;
+use crate::plan::summary::{lines, summarize};
+
+/// Prints the plan. Executes nothing, downloads nothing, writes nothing.
+pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
+    let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
+    let states = session.assess();
+    if arguments.json {
+        let stages: Vec<_> = session
+            .plan
+            .instances
+            .iter()
+            .zip(&states)
+            .map(|(instance, state)| json!({ "instance": instance, "state": state }))
+            .collect();
+        super::print(&format!("{:#}\n", json!({ "pipeline": session.plan.pipeline, "stages": stages })));
+        return Ok(());
+    }
+    let mut text = lines(&summarize(&session.plan, &states)).join("\n");
+    text.push('\n');
+    for (source, why) in &session.unknown {
+        text.push_str(&format!("{source}: {why}\n"));
+    }
+    let total = states.len();
+    let cached = states.iter().filter(|state| state.output().is_some()).count();
+    let waiting = states.iter().filter(|state| State::may_be_unchanged(state)).count();
+    text.push_str(&match (total - cached - waiting, waiting) {
+        (0, 0) => format!("\n{total} stages, all cached: nothing to run\n"),
+        (run, 0) => format!("\n{total} stages: {cached} cached, {run} to run\n"),
+        (run, waiting) => {
+            format!("\n{total} stages: {cached} cached, {run} to run, {waiting} wait for those and run if what they read changes\n")
+        }
+    });
+    super::print(&text);
+    Ok(())
+}

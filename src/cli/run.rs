@@ -1,0 +1,121 @@
+//! `compt run`: brings a pipeline's results up to date.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use super::arguments::RunArguments;
+use super::failure::Failure;
+use super::session::{Cache, Missing, Session};
+use super::ui;
+use crate::exec::interrupt::Interrupt;
+use crate::exec::thread::Bodies;
+use crate::exec::{self, Options, Run, Summary};
+use crate::operation::aggregate::stage_error;
+use crate::operation::bodies::StageBodies;
+use crate::operation::publishing::{self, PublishError};
+use crate::plan::catalog::SourceRef;
+use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
+use crate::report::terminal;
+
+/// Runs what is missing, copies what publishing stages made to the output folder, and shows the tables.
+pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    let interrupt = Interrupt::install()
+        .map_err(|error| Failure::Environment { message: format!("signals can't be handled: {error}"), hint: None })?;
+    let session = Session::open(&arguments.pipeline, Cache::Written, Missing::Fails)?;
+    let digest_of = session.digest_of();
+    let bodies = StageBodies { sourcing: &session.sourcing, pins: &session.pins, digest_of: &digest_of };
+    let options = options(arguments, &session);
+    let mut listener = ui::Style::choose(arguments.json, arguments.no_progress).listener();
+    let summary = exec::run(
+        &Run {
+            plan: &session.plan,
+            store: &session.store,
+            pins: &session.pins,
+            numeric: &session.numeric,
+            bodies: &bodies,
+            forced: &|_| false,
+            options: &options,
+            interrupt: &interrupt,
+        },
+        &mut *listener,
+    );
+    drop(listener);
+
+    let folder = arguments.outputs.join(&session.plan.pipeline);
+    let published = publishing::publish(&session.plan, &session.store, &summary.results, &session.pins, &folder)?;
+    if !arguments.json && !summary.totals.interrupted {
+        show_tables(&published)?;
+    }
+    verdict(&summary, &session, arguments)
+}
+
+/// `--jobs` workers, or as many as the cores have room for; on CUDA the GPUs that were named, or all of them.
+fn options(arguments: &RunArguments, session: &Session) -> Options {
+    let defaults = Options::default();
+    let room = (defaults.cores / session.numeric.threads).max(1);
+    let gpus = match arguments.pipeline.device.split_once(':') {
+        Some((_, id)) => vec![id.to_owned()],
+        None => defaults.gpus.clone(),
+    };
+    let jobs = arguments.jobs.unwrap_or(if session.numeric.device == "cpu" { room } else { gpus.len().max(1) });
+    Options { jobs: jobs.max(1), gpus, fail_fast: arguments.fail_fast, ..defaults }
+}
+
+/// The tables of this run, on standard output.
+fn show_tables(published: &[std::path::PathBuf]) -> Result<(), Failure> {
+    let width = ui::width();
+    let ansi = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    for folder in published {
+        if folder.join("table.csv").is_file() {
+            let text = terminal::finish(folder, terminal::Style { width, ansi, digits: 1 }).map_err(stage_error)?;
+            super::print(&format!("\n{text}\n{}\n", relative(folder)));
+        } else if folder.join("comparison.csv").is_file() {
+            super::print(&format!("{}\n", relative(folder)));
+        }
+    }
+    Ok(())
+}
+
+fn relative(folder: &Path) -> String {
+    format!("results are in {}/", folder.display())
+}
+
+fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Result<(), Failure> {
+    if summary.totals.interrupted {
+        return Err(Failure::Interrupted);
+    }
+    if summary.failures.is_empty() {
+        return Ok(());
+    }
+    let first = &summary.failures[0];
+    Err(Failure::Stages {
+        failed: summary.failures.len(),
+        total: session.plan.instances.len(),
+        environment: summary.failures.iter().all(|failure| failure.error.kind == StageErrorKind::Environment),
+        hint: Some(format!(
+            "`compt show {} '{}' --log` prints the log of the first one; after mending it, the same `compt run` continues",
+            arguments.pipeline.file.display(),
+            first.stage
+        )),
+    })
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Store(error) => error.into(),
+            PublishError::Io(error) => error.into(),
+        }
+    }
+}
+
+/// The executor knows no operations; this is where it meets them.
+impl Bodies for StageBodies<'_> {
+    fn sources(&self, wanted: &[SourceRef], reporter: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
+        self.sources(wanted, reporter)
+    }
+
+    fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
+        self.run(job, reporter)
+    }
+}

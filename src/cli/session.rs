@@ -1,0 +1,250 @@
+//! What every command about a pipeline begins with: the file read, the plan made, its sources pinned.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::arguments::PipelineArguments;
+use super::failure::Failure;
+use crate::base::Digest;
+use crate::operation::Operations;
+use crate::operation::sourcing::Sourcing;
+use crate::plan::catalog::SourceRef;
+use crate::plan::key::Numeric;
+use crate::plan::pins::{LockedError, Pins, PinsError};
+use crate::plan::{self, Instance, Plan, Question, State};
+use crate::protocol::{LIBTORCH, StageError};
+use crate::spec;
+use crate::store::{Store, StoreError};
+use crate::task::source::{SourceSettings, Watch};
+
+/// A pipeline, ready to be asked about.
+pub struct Session {
+    /// The project folder: where `datasets/` and `pipelines/` lie.
+    pub root: PathBuf,
+    /// The plan.
+    pub plan: Plan,
+    /// The cache.
+    pub store: Store,
+    /// What the plan's sources contain; a source that could not be found is absent.
+    pub pins: Pins,
+    /// Why a source could not be found; only when that was allowed.
+    pub unknown: Vec<(SourceRef, StageError)>,
+    /// The settings of workers.
+    pub numeric: Numeric,
+    /// Finds sources.
+    pub sourcing: Sourcing,
+}
+
+/// What the command does with the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// Looks at it.
+    Read,
+    /// Adds results.
+    Written,
+}
+
+/// What to do about a source that can't be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Fail: the command needs all of them.
+    Fails,
+    /// Go on: what depends on it is shown as unknown. Nothing is downloaded.
+    IsShown,
+}
+
+impl Session {
+    /// Reads, plans and pins.
+    ///
+    /// # Errors
+    /// The file is wrong, a source can't be had, the cache can't be used, or `--locked` forbids a change.
+    pub fn open(arguments: &PipelineArguments, cache: Cache, missing: Missing) -> Result<Self, Failure> {
+        let settings = spec::Settings { profile: arguments.profile.clone(), set: arguments.set.clone() };
+        let pipeline = spec::load(&arguments.file, &settings)?;
+        let root = project_folder(&arguments.file);
+        let plan = plan::expand(&pipeline, &Operations, &root)?;
+        let store = match cache {
+            Cache::Read => Store::open_to_read(&arguments.cache)?,
+            Cache::Written => Store::open(&arguments.cache)?,
+        };
+
+        let mut sources = SourceSettings::from_environment().with_mirror(absolute(arguments.mirror.as_deref())?);
+        sources.offline |= arguments.offline;
+        let mut session = Self {
+            root: root.clone(),
+            plan,
+            store,
+            pins: Pins::default(),
+            unknown: Vec::new(),
+            numeric: numeric(arguments)?,
+            sourcing: Sourcing { root, settings: sources },
+        };
+        session.pin(&arguments.file.with_extension("lock"), arguments.locked, missing)?;
+        Ok(session)
+    }
+
+    /// Where every instance of the plan stands.
+    pub fn assess(&self) -> Vec<State> {
+        self.question().assess()
+    }
+
+    /// The question that [`Self::assess`] asks.
+    pub fn question(&self) -> Question<'_> {
+        Question { plan: &self.plan, records: &self.store, pins: &self.pins, numeric: &self.numeric, forced: &never }
+    }
+
+    /// The instances that `name` means: all of a stage, or one.
+    ///
+    /// # Errors
+    /// There is no such stage or instance; with suggestions.
+    pub fn instances(&self, name: &str) -> Result<Vec<&Instance>, Failure> {
+        let found: Vec<&Instance> =
+            self.plan.instances.iter().filter(|instance| instance.stage == name || instance.name() == name).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let stages: Vec<&str> = self.plan.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let stage = name.split('[').next().unwrap_or(name);
+        let names = self.plan.instances.iter().filter(|instance| instance.stage == stage).map(Instance::name);
+        let hint = match crate::base::suggest::nearest(name, names.chain(stages.iter().copied())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the stages are {}", stages.join(", ")),
+        };
+        Err(Failure::usage(format!("this pipeline has no stage `{name}`"), hint))
+    }
+
+    /// Pins every source of the plan. What comes from the hub is taken from the lock file or added to it; what comes from
+    /// a mirror or from this machine has no revisions and is looked at anew each time.
+    fn pin(&mut self, lock_file: &Path, locked: bool, missing: Missing) -> Result<(), Failure> {
+        let known = Pins::read(lock_file)?;
+        let mut found = Pins::default();
+        let mut add_to_lock = Pins::default();
+        let digest_of = |path: &Path| self.store.digest_of(path);
+        for source in self.plan.sources() {
+            let from_hub = self.sourcing.is_from_hub(&source)?;
+            if let Some(pin) = known.get(&source).filter(|_| from_hub) {
+                found.insert(source, pin.clone());
+                continue;
+            }
+            if from_hub && missing == Missing::IsShown {
+                let why = StageError::environment(format!("{source} is not pinned yet"));
+                self.unknown.push((source, why));
+                continue;
+            }
+            match self.sourcing.pin(&source, &digest_of, &mut Downloads::default()) {
+                Ok(pin) => {
+                    if from_hub {
+                        add_to_lock.insert(source.clone(), pin.clone());
+                    }
+                    found.insert(source, pin);
+                }
+                Err(error) if missing == Missing::IsShown => self.unknown.push((source, error)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if locked {
+            known.require(&found, lock_file)?;
+        } else if add_to_lock.iter().next().is_some() {
+            let mut pins = known;
+            pins.merge(&add_to_lock);
+            pins.write(lock_file)?;
+        }
+        self.pins = found;
+        Ok(())
+    }
+}
+
+/// Nothing is forced.
+fn never(_: &Instance) -> bool {
+    false
+}
+
+/// The folder that paths in a pipeline are read against: the one above `pipelines/`, else the file's own.
+pub fn project_folder(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let above = folder.file_name().is_some_and(|name| name == "pipelines").then(|| folder.parent()).flatten();
+    match above {
+        Some(above) if above.as_os_str().is_empty() => PathBuf::from("."),
+        Some(above) => above.to_owned(),
+        None => folder.to_owned(),
+    }
+}
+
+/// Workers have other working folders than we do.
+fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    fs_err::canonicalize(path).map(Some).map_err(|error| {
+        Failure::usage(error.to_string(), "`--mirror` names a folder with `datasets/` and `models/` in hub layout")
+    })
+}
+
+fn numeric(arguments: &PipelineArguments) -> Result<Numeric, Failure> {
+    let kind = arguments.device.split(':').next().unwrap_or_default();
+    if !matches!(kind, "cpu" | "cuda") {
+        return Err(Failure::usage(
+            format!("there is no device `{}`", arguments.device),
+            "the devices are `cpu`, `cuda` and `cuda:N`; `compt doctor` lists what this machine has",
+        ));
+    }
+    if arguments.threads == 0 {
+        return Err(Failure::usage("a worker needs at least one thread", "type `--threads 1`"));
+    }
+    Ok(Numeric {
+        dtype: "f32".to_owned(),
+        device: kind.to_owned(),
+        libtorch: LIBTORCH.to_owned(),
+        threads: arguments.threads,
+        deterministic: true,
+    })
+}
+
+/// Says on standard error how downloads go, a line for each file.
+#[derive(Default)]
+struct Downloads {
+    begun: Option<String>,
+}
+
+impl Watch for Downloads {
+    fn received(&mut self, file: &str, done: u64, total: u64) {
+        if self.begun.as_deref() != Some(file) {
+            eprintln!("fetching {file} ({:.1} MB)", total as f64 / 1e6);
+            self.begun = Some(file.to_owned());
+        } else if done == total {
+            self.begun = None;
+        }
+    }
+
+    fn waiting(&mut self, reason: &str, pause: Duration) {
+        eprintln!("waiting {:.0} s: {reason}", pause.as_secs_f64());
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let hint = error.help();
+        match error {
+            StoreError::Full { .. } => Self::Environment { message: error.to_string(), hint },
+            _ => Self::Cache { message: error.to_string(), hint },
+        }
+    }
+}
+
+impl From<PinsError> for Failure {
+    fn from(error: PinsError) -> Self {
+        Self::Cache { message: error.to_string(), hint: None }
+    }
+}
+
+impl From<LockedError> for Failure {
+    fn from(error: LockedError) -> Self {
+        Self::Cache { message: error.to_string(), hint: None }
+    }
+}
+
+/// How the digest of a path is found, for stages that start while the plan runs.
+impl Session {
+    /// The store's digest memo as a function.
+    pub fn digest_of(&self) -> impl Fn(&Path) -> std::io::Result<Digest> + '_ {
+        |path| self.store.digest_of(path)
+    }
+}

@@ -1,0 +1,59 @@
+//! `--json`: each event as one line.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::exec::event::{Event, Listener};
+
+/// Writes `{"at":SECONDS,"what":EVENT}` lines.
+#[derive(Debug)]
+pub struct JsonLines<W> {
+    out: W,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Seconds since the run began.
+    at: f64,
+    /// What happened.
+    what: &'a Event,
+}
+
+impl<W: Write> JsonLines<W> {
+    /// Lines to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out }
+    }
+}
+
+impl<W: Write> Listener for JsonLines<W> {
+    fn hear(&mut self, at: Duration, event: &Event) {
+        let line = Line { at: at.as_millis() as f64 / 1e3, what: event };
+        if let Ok(text) = serde_json::to_string(&line) {
+            // A reader that closed the pipe does not stop the run.
+            let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::JsonLines;
+    use crate::exec::event::{Event, Listener};
+
+    #[test]
+    fn one_object_a_line() {
+        let mut lines = JsonLines::new(Vec::new());
+        lines.hear(Duration::from_millis(1500), &Event::Queued { stage: "fit[seed=1]".into() });
+        lines.hear(Duration::from_secs(2), &Event::Warning { message: "two\nlines".into() });
+        assert_eq!(
+            String::from_utf8(lines.out).unwrap(),
+            "{\"at\":1.5,\"what\":{\"event\":\"queued\",\"stage\":\"fit[seed=1]\"}}\n\
+             {\"at\":2.0,\"what\":{\"event\":\"warning\",\"message\":\"two\\nlines\"}}\n"
+        );
+    }
+}

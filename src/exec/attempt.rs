@@ -1,0 +1,250 @@
+//! One attempt at one stage, on a thread of its own: sources, body, publishing. It reports to the dispatcher and talks to
+//! nobody else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::interrupt::{Interrupt, Wish};
+use super::log::Log;
+use super::thread::{Bodies, cancel, catching};
+use super::worker::{Fault, Worker};
+use crate::base::{Digest, lock};
+use crate::plan::Instance;
+use crate::plan::key::Preimage;
+use crate::protocol::{Compute, Input, Job, Reporter, StageError};
+use crate::store::{Finished, KeyLock, Record, Store, StoreError, Work};
+
+/// Progress more often than this is not passed on.
+const PACE: Duration = Duration::from_millis(100);
+
+/// What a stage's thread tells the dispatcher.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// How far it is.
+    Progress { id: usize, done: u64, total: u64, unit: String, remark: String },
+    /// A line for people.
+    Log { id: usize, text: String },
+    /// The attempt is over.
+    Ended(Box<Ended>),
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// The instance.
+    pub id: usize,
+    /// The digest of the published files.
+    pub result: Result<Digest, StageError>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Its log, when one was begun.
+    pub log: Option<PathBuf>,
+    /// The worker, when it can be used again.
+    pub worker: Option<Worker>,
+    /// Whether the worker failed rather than the job, so that another attempt may do better.
+    pub worker_failed: bool,
+}
+
+/// Everything one attempt needs.
+pub(super) struct Attempt<'a> {
+    pub instance: &'a Instance,
+    pub pipeline: &'a str,
+    pub bodies: &'a dyn Bodies,
+    pub store: &'a Store,
+    /// The right to build this key, held until the attempt is over.
+    pub lock: KeyLock,
+    pub preimage: Preimage,
+    pub inputs: Vec<Input>,
+    pub compute: Compute,
+    /// For operations that run in a worker.
+    pub worker: Option<Worker>,
+    /// How long a new worker may take to introduce itself.
+    pub patience: Duration,
+    /// 1 for the first attempt of a run.
+    pub number: u32,
+    pub interrupt: Interrupt,
+}
+
+impl Attempt<'_> {
+    /// Runs it and sends how it ended, whatever happens.
+    pub(super) fn run(self, messages: &Sender<Message>) {
+        let start = Instant::now();
+        let id = self.instance.id;
+        let operation = self.instance.operation.clone();
+        let mut after = After::default();
+        let result = catching(&operation, || self.work(messages, &mut after, start));
+        if let Some(log) = &after.log {
+            log.end(result.as_ref().map(|_| ()));
+        }
+        let ended = Ended {
+            id,
+            result,
+            seconds: start.elapsed().as_secs_f64(),
+            log: after.log.map(|log| log.path()),
+            worker: after.worker,
+            worker_failed: after.worker_failed,
+        };
+        // The dispatcher outlives its stages: it waits for each of them.
+        let _ = messages.send(Message::Ended(Box::new(ended)));
+    }
+
+    fn work(mut self, messages: &Sender<Message>, after: &mut After, start: Instant) -> Result<Digest, StageError> {
+        let (_, path) = self.store.next_log(self.lock.key()).map_err(failed)?;
+        let log = Log::create(&path, self.instance.name(), self.number)?;
+        after.log = Some(log.clone());
+        let started = lock::now();
+        let work = self.store.begin(&self.lock).map_err(failed)?;
+        let scratch = self.store.scratch(self.lock.key()).map_err(failed)?;
+        let mut voice = Voice {
+            id: self.instance.id,
+            messages,
+            log: &log,
+            facts: BTreeMap::new(),
+            told: None,
+            interrupt: self.interrupt.clone(),
+        };
+        if let Some(holder) = self.lock.left_by() {
+            voice.log(&format!("{holder} died while it was making this result; going on from what it left"));
+        }
+        // Kept in `after` until the job is handed over, so that a missing source costs no warm worker.
+        after.worker = self.worker.take();
+        let sources = self.bodies.sources(&self.instance.sources, &mut voice)?;
+        let job = Job {
+            id: self.instance.id as u64,
+            stage: self.instance.name().to_owned(),
+            operation: self.instance.operation.clone(),
+            parameters: Value::clone(&self.instance.parameters),
+            inputs: std::mem::take(&mut self.inputs),
+            sources,
+            output: work.folder().to_owned(),
+            scratch,
+            compute: self.compute.clone(),
+        };
+        log.job(&job);
+        match after.worker.take() {
+            None => self.bodies.run(&job, &mut voice)?,
+            // During the job it is owned here: a panic or a cancellation drops it, which kills the process.
+            Some(mut worker) => {
+                let hello = worker.greet(self.patience).inspect_err(|_| after.worker_failed = true)?;
+                let wanted = self.preimage.numeric.as_ref().map(|numeric| numeric.libtorch.as_str());
+                if wanted.is_some_and(|wanted| wanted != hello.libtorch) {
+                    let wanted = wanted.unwrap_or_default();
+                    return Err(StageError::environment(format!(
+                        "the worker has libtorch {}, but the keys of this run are for {wanted}",
+                        hello.libtorch
+                    ))
+                    .with_hint("build both programs together with `make build`"));
+                }
+                match worker.run(&job, &log, &mut voice) {
+                    Ok(()) => after.worker = Some(worker),
+                    Err(Fault::Job(error)) => {
+                        after.worker = Some(worker);
+                        return Err(error);
+                    }
+                    Err(Fault::Worker(error)) => {
+                        after.worker_failed = true;
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        let record = self.publish(work, voice.facts, started, start).map_err(failed)?;
+        Ok(record.output)
+    }
+
+    fn publish(
+        self,
+        work: Work,
+        facts: BTreeMap<String, Value>,
+        started: u64,
+        start: Instant,
+    ) -> Result<Record, StoreError> {
+        let mut versions = BTreeMap::from([("compt".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+        if let Some(numeric) = &self.preimage.numeric {
+            versions.insert("libtorch".to_owned(), numeric.libtorch.clone());
+        }
+        let finished = Finished {
+            pipeline: self.pipeline,
+            instance: self.instance,
+            preimage: self.preimage,
+            facts,
+            started,
+            seconds: start.elapsed().as_secs_f64(),
+            versions,
+        };
+        // `self.lock` goes at the end, so that whoever waits for the key finds the record.
+        self.store.publish(work, finished)
+    }
+}
+
+/// A fault of the store as the reason why a stage failed.
+pub(super) fn failed(error: StoreError) -> StageError {
+    let words = error.to_string();
+    let failed = match &error {
+        // A body that wrote something that can't be kept is at fault, not the machine.
+        StoreError::WrongKey { .. } | StoreError::Strange { .. } => StageError::bug(words),
+        _ => StageError::environment(words),
+    };
+    match error.help() {
+        Some(help) => failed.with_hint(help),
+        None => failed,
+    }
+}
+
+/// What remains of an attempt, however it ended.
+#[derive(Default)]
+struct After {
+    log: Option<Log>,
+    worker: Option<Worker>,
+    worker_failed: bool,
+}
+
+/// A body's reporter.
+struct Voice<'a> {
+    id: usize,
+    messages: &'a Sender<Message>,
+    log: &'a Log,
+    facts: BTreeMap<String, Value>,
+    /// When progress was last passed on.
+    told: Option<Instant>,
+    interrupt: Interrupt,
+}
+
+impl Voice<'_> {
+    /// A body on a thread can't be killed, but it reports often: this is where it stops.
+    fn stop_if_wanted(&self) {
+        if self.interrupt.wish() == Wish::Kill {
+            cancel();
+        }
+    }
+
+    fn tell(&self, message: Message) {
+        // The dispatcher outlives its stages.
+        let _ = self.messages.send(message);
+    }
+}
+
+impl Reporter for Voice<'_> {
+    fn progress(&mut self, done: u64, total: u64, unit: &str, remark: &str) {
+        self.stop_if_wanted();
+        if done < total && self.told.is_some_and(|told| told.elapsed() < PACE) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        self.tell(Message::Progress { id: self.id, done, total, unit: unit.to_owned(), remark: remark.to_owned() });
+    }
+
+    fn log(&mut self, text: &str) {
+        self.log.say(text);
+        self.tell(Message::Log { id: self.id, text: text.to_owned() });
+        self.stop_if_wanted();
+    }
+
+    fn fact(&mut self, name: &str, value: Value) {
+        self.facts.insert(name.to_owned(), value);
+    }
+}

@@ -1,0 +1,495 @@
+//! The dispatcher: it alone knows where every stage of a run stands, and everything that happens passes through it.
+//!
+//! ```text
+//! blocked --(inputs known)--> settle --(in the store)--> done
+//!                                `--(not there)--> ready --(claimed)--> running --> done | ready again | failed
+//!                                                    `--(another runner has it)--> waiting --> done | ready
+//! ```
+//!
+//! Stages run on threads of their own and send messages; the dispatcher's thread starts worker processes (they die with
+//! the thread that starts them), takes messages, decides, and tells the listener. It never waits for a lock.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+use super::attempt::{Attempt, Ended, Message, failed};
+use super::board::{Board, State, Todo};
+use super::event::{Event, Listener, Stop, Totals};
+use super::interrupt::Wish;
+use super::needs;
+use super::outlook::{Outlook, Pace};
+use super::pool::Pool;
+use super::resources::{Amounts, Grant, Ledger};
+use super::run::{Failure, Run, Summary};
+use super::select::{self, Candidate};
+use super::worker::{Killer, PATIENCE, Setting, Worker};
+use crate::base::Digest;
+use crate::plan::Instance;
+use crate::plan::catalog::Place;
+use crate::protocol::{Compute, Input, StageError};
+use crate::store::{Found, KeyAttempt, KeyLock};
+
+/// How often signals and the claims of other runners are looked at.
+const POLL: Duration = Duration::from_millis(100);
+
+/// See [`super::run::run`].
+pub(super) fn all(run: &Run<'_>, listener: &mut dyn Listener) -> Summary {
+    let (sender, messages) = mpsc::channel();
+    let mut dispatcher = Dispatcher::new(run, sender, listener);
+    std::thread::scope(|scope| dispatcher.go(scope, &messages));
+    dispatcher.finish()
+}
+
+/// What is kept for a running stage.
+struct Running {
+    grant: Grant,
+    pace: Pace,
+    killer: Option<Killer>,
+}
+
+struct Dispatcher<'a, 'l> {
+    run: &'a Run<'a>,
+    listener: &'l mut dyn Listener,
+    sender: Sender<Message>,
+    start: Instant,
+    board: Board,
+    needs: Vec<Amounts>,
+    outlook: Outlook,
+    running: BTreeMap<usize, Running>,
+    /// Keys that this run is making: a second instance with the same key takes the result of the first.
+    making: HashMap<Digest, usize>,
+    /// Keys that this run has made: forced instances don't make them again.
+    made: HashSet<Digest>,
+    ledger: Ledger,
+    pool: Pool,
+    wish: Wish,
+    polled: Instant,
+    totals: Totals,
+    failures: Vec<Failure>,
+    /// Whether it was said that the store can't take notes.
+    warned: bool,
+}
+
+impl<'a, 'l> Dispatcher<'a, 'l> {
+    fn new(run: &'a Run<'a>, sender: Sender<Message>, listener: &'l mut dyn Listener) -> Self {
+        let (plan, options) = (run.plan, run.options);
+        let needs: Vec<Amounts> = plan.instances.iter().map(|instance| needs::of(instance, run.numeric)).collect();
+        Self {
+            run,
+            listener,
+            sender,
+            start: Instant::now(),
+            outlook: Outlook::new(plan, &run.store.durations()),
+            board: Board::new(plan.instances.iter().map(|instance| instance.inputs.len()), plan.readers()),
+            ledger: needs::ledger(&needs, options),
+            needs,
+            running: BTreeMap::new(),
+            making: HashMap::new(),
+            made: HashSet::new(),
+            pool: Pool::new(options.worker.clone(), options.jobs),
+            wish: Wish::GoOn,
+            polled: Instant::now(),
+            totals: Totals::default(),
+            failures: Vec::new(),
+            warned: false,
+        }
+    }
+
+    fn go<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>, messages: &Receiver<Message>) {
+        let stages = self.run.plan.instances.len();
+        let pipeline = self.run.plan.pipeline.clone();
+        self.tell(&Event::RunStarted { pipeline, stages, jobs: self.run.options.jobs.max(1) });
+        self.settle((0..stages).filter(|id| self.run.plan.instances[*id].inputs.is_empty()).collect());
+        loop {
+            self.heed_interrupt();
+            if self.may_start() {
+                self.start_ready(scope);
+            }
+            let waits = self.may_start() && !self.board.which(|state| matches!(state, State::Waiting(_))).is_empty();
+            if self.running.is_empty() && !waits {
+                return;
+            }
+            match messages.recv_timeout(POLL) {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                // It holds a sender itself.
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            while let Ok(message) = messages.try_recv() {
+                self.take(message);
+            }
+            if waits && self.polled.elapsed() >= POLL {
+                self.polled = Instant::now();
+                self.look_at_claims();
+            }
+        }
+    }
+
+    fn finish(mut self) -> Summary {
+        self.pool.close();
+        self.totals.interrupted = self.wish > Wish::GoOn;
+        self.totals.failed = self.failures.len();
+        self.totals.left = self.board.open();
+        self.totals.seconds = self.start.elapsed().as_secs_f64();
+        let totals = self.totals.clone();
+        self.tell(&Event::RunFinished(totals));
+        let results = (0..self.run.plan.instances.len()).map(|id| self.board.result(id)).collect();
+        Summary { totals: self.totals, failures: self.failures, results }
+    }
+
+    fn instance(&self, id: usize) -> &'a Instance {
+        &self.run.plan.instances[id]
+    }
+
+    fn name(&self, id: usize) -> String {
+        self.instance(id).name().to_owned()
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.listener.hear(self.start.elapsed(), event);
+    }
+
+    fn warn(&mut self, message: String) {
+        self.tell(&Event::Warning { message });
+    }
+
+    fn may_start(&self) -> bool {
+        self.wish == Wish::GoOn && !(self.run.options.fail_fast && !self.failures.is_empty())
+    }
+
+    /// Finds the results, or makes ready, of instances whose inputs have all become known; and so on with their readers.
+    fn settle(&mut self, mut known: Vec<usize>) {
+        // The last is taken first, so the list is turned: events then come in plan order.
+        known.reverse();
+        while let Some(id) = known.pop() {
+            let todo = match self.todo(id) {
+                Ok(todo) => todo,
+                Err(error) => {
+                    self.fail(id, error, None);
+                    continue;
+                }
+            };
+            match self.find(id, &todo.key) {
+                Some(output) => known.extend(self.found(id, &todo, output).into_iter().rev()),
+                None => {
+                    if let Some(shortage) = self.ledger.shortage(&self.needs[id]) {
+                        self.fail(id, needs::explain(&shortage), None);
+                        continue;
+                    }
+                    self.board.set(id, State::Ready(todo));
+                    let stage = self.name(id);
+                    self.tell(&Event::Queued { stage });
+                }
+            }
+        }
+    }
+
+    fn todo(&self, id: usize) -> Result<Todo, StageError> {
+        let outputs = self.outputs(id);
+        let preimage = self.run.plan.preimage(id, &outputs, self.run.pins, self.run.numeric).map_err(|source| {
+            StageError::environment(format!("the content of {source} is not known"))
+                .with_hint("see whether the hub or the mirror can be reached")
+        })?;
+        Ok(Todo { key: preimage.key(), preimage, attempts: 0 })
+    }
+
+    fn find(&mut self, id: usize, key: &Digest) -> Option<Digest> {
+        if (self.run.forced)(self.instance(id)) && !self.made.contains(key) {
+            return None;
+        }
+        match self.run.store.find(key) {
+            Ok(Found::Whole(record)) => Some(record.output),
+            Ok(Found::Missing) => None,
+            Ok(Found::Damaged(damage)) => {
+                let message = format!("the result of `{}` is damaged and will be made again: {damage}", self.name(id));
+                self.warn(message);
+                None
+            }
+            Err(error) => {
+                let message = format!("the result of `{}` can't be looked up: {error}", self.name(id));
+                self.warn(message);
+                None
+            }
+        }
+    }
+
+    /// Notes that a result was there; returns the readers that have all their inputs now, in plan order.
+    fn found(&mut self, id: usize, todo: &Todo, output: Digest) -> Vec<usize> {
+        let noted = self.run.store.note_latest(&self.run.plan.pipeline, self.instance(id), &todo.preimage);
+        if let (Err(error), false) = (noted, self.warned) {
+            self.warned = true;
+            self.warn(format!("`compt why` will not know of this run: {error}"));
+        }
+        self.totals.cached += 1;
+        let stage = self.name(id);
+        self.tell(&Event::Cached { stage, output });
+        self.board.done(id, todo.key, output)
+    }
+
+    /// Notes a failure and skips everything that depends on it.
+    fn fail(&mut self, id: usize, error: StageError, log: Option<PathBuf>) {
+        let stage = self.name(id);
+        self.tell(&Event::Failed {
+            stage: stage.clone(),
+            kind: error.kind,
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+            log: log.as_ref().map(|log| log.display().to_string()),
+        });
+        for reader in self.board.fail(id) {
+            self.totals.skipped += 1;
+            let skipped = self.name(reader);
+            self.tell(&Event::Skipped { stage: skipped, because: stage.clone() });
+        }
+        self.failures.push(Failure { stage, error, log });
+    }
+
+    fn start_ready<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>) {
+        // A stage that could not be claimed or started makes room for another one: choose until nothing changes.
+        loop {
+            let startable = |state: &State| matches!(state, State::Ready(todo) if !self.making.contains_key(&todo.key));
+            let ready: Vec<Candidate<'_>> = self
+                .board
+                .which(startable)
+                .into_iter()
+                .map(|index| Candidate {
+                    index,
+                    remaining: self.outlook.remaining(index),
+                    needs: &self.needs[index],
+                    affinity: affinity(&self.run.plan.instances[index]),
+                })
+                .collect();
+            let chosen = select::choose(&ready, self.ledger.free(), &self.pool.warm());
+            if chosen.is_empty() {
+                return;
+            }
+            for id in chosen {
+                self.begin(scope, id);
+            }
+        }
+    }
+
+    /// Claims a chosen stage and starts it.
+    fn begin<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>, id: usize) {
+        let State::Ready(todo) = self.board.state(id) else { return };
+        let mut todo = todo.clone();
+        if self.making.contains_key(&todo.key) {
+            return;
+        }
+        let lock = match self.run.store.try_lock(&todo.key) {
+            Ok(KeyAttempt::Taken(lock)) => lock,
+            Ok(KeyAttempt::Held(holder)) => {
+                self.board.set(id, State::Waiting(todo));
+                let stage = self.name(id);
+                return self.tell(&Event::Waiting { stage, holder: holder.map(|holder| holder.to_string()) });
+            }
+            Err(error) => return self.fail(id, failed(error), None),
+        };
+        // Another runner may have made it between the first look and the lock.
+        if let Some(output) = self.find(id, &todo.key) {
+            drop(lock);
+            let known = self.found(id, &todo, output);
+            return self.settle(known);
+        }
+        if let Some(holder) = lock.left_by() {
+            let message = format!("{holder} died while it was making `{}`; this run goes on from there", self.name(id));
+            self.warn(message);
+        }
+        todo.attempts += 1;
+        if let Err(error) = self.launch(scope, id, &todo, lock) {
+            return self.fail(id, error, None);
+        }
+        self.making.insert(todo.key, id);
+        self.board.set(id, State::Running(todo));
+    }
+
+    fn launch<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, 'a>,
+        id: usize,
+        todo: &Todo,
+        lock: KeyLock,
+    ) -> Result<(), StageError> {
+        let instance = self.instance(id);
+        let inputs = self.inputs(id);
+        let affinity = affinity(instance);
+        let liked = affinity.map(|affinity| self.pool.gpus_with(affinity)).unwrap_or_default();
+        let grant = self
+            .ledger
+            .take(&self.needs[id], &liked)
+            .ok_or_else(|| StageError::bug(format!("`{}` was chosen without room for it", instance.name())))?;
+        let threads = self.run.numeric.of(instance).threads;
+        let device = if grant.gpus.is_empty() { "cpu" } else { "cuda:0" };
+        let worker = match affinity {
+            None => None,
+            Some(affinity) => {
+                let setting = Setting { threads, gpus: grant.gpus.clone() };
+                match self.pool.take(&setting, affinity) {
+                    Ok(worker) => Some(worker),
+                    Err(error) => {
+                        self.ledger.give(grant);
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        let killer = worker.as_ref().map(Worker::killer);
+        let expected_seconds = self.outlook.expected(id);
+        let (stage, gpus) = (self.name(id), grant.gpus.clone());
+        self.tell(&Event::Started { stage, attempt: todo.attempts, expected_seconds, gpus });
+        self.running.insert(id, Running { grant, pace: Pace::new(), killer });
+        let attempt = Attempt {
+            instance,
+            pipeline: &self.run.plan.pipeline,
+            bodies: self.run.bodies,
+            store: self.run.store,
+            lock,
+            preimage: todo.preimage.clone(),
+            inputs,
+            compute: Compute { device: device.to_owned(), threads },
+            worker,
+            patience: PATIENCE,
+            number: todo.attempts,
+            interrupt: self.run.interrupt.clone(),
+        };
+        let sender = self.sender.clone();
+        scope.spawn(move || attempt.run(&sender));
+        Ok(())
+    }
+
+    /// The digests of what it reads, in plan order.
+    fn outputs(&self, id: usize) -> Vec<Digest> {
+        let results = self.instance(id).inputs.iter().filter_map(|input| self.board.result(*input));
+        results.map(|(_, output)| output).collect()
+    }
+
+    /// What a job reads, in the order of its key.
+    fn inputs(&self, id: usize) -> Vec<Input> {
+        let order = self.run.plan.reading_order(id, &self.outputs(id));
+        let results = order.into_iter().filter_map(|input| Some((self.instance(input), self.board.result(input)?.1)));
+        results
+            .map(|(instance, output)| Input {
+                stage: instance.stage.clone(),
+                operation: instance.operation.clone(),
+                coordinates: instance.coordinates.clone(),
+                folder: self.run.store.object_folder(&output),
+            })
+            .collect()
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Progress { id, done, total, unit, remark } => {
+                if let Some(running) = self.running.get_mut(&id) {
+                    running.pace.report(done, total);
+                }
+                let run_seconds_left = self.seconds_left();
+                let stage = self.name(id);
+                self.tell(&Event::Progress { stage, done, total, unit, remark, run_seconds_left });
+            }
+            Message::Log { id, text } => {
+                let stage = self.name(id);
+                self.tell(&Event::Log { stage, text });
+            }
+            Message::Ended(ended) => self.ended(*ended),
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        let Ended { id, result, seconds, log, worker, worker_failed } = ended;
+        if let Some(running) = self.running.remove(&id) {
+            self.ledger.give(running.grant);
+        }
+        if let Some(affinity) = affinity(self.instance(id)) {
+            self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));
+        }
+        let State::Running(todo) = self.board.state(id) else { return };
+        let todo = todo.clone();
+        self.making.remove(&todo.key);
+        match result {
+            Ok(output) => {
+                self.totals.executed += 1;
+                self.made.insert(todo.key);
+                self.outlook.learn(self.run.plan, id, seconds);
+                let known = self.board.done(id, todo.key, output);
+                let stage = self.name(id);
+                self.tell(&Event::Finished { stage, seconds, output });
+                self.share(&todo.key, output);
+                self.settle(known);
+            }
+            // Killed on request: it is not the stage's fault.
+            Err(_) if self.wish == Wish::Kill || self.run.interrupt.wish() == Wish::Kill => {
+                self.board.set(id, State::Ready(todo));
+            }
+            Err(error) if worker_failed && todo.attempts <= self.run.options.retries && self.may_start() => {
+                let stage = self.name(id);
+                self.tell(&Event::Retry { stage, attempt: todo.attempts, message: error.message });
+                self.board.set(id, State::Ready(todo));
+            }
+            Err(error) => self.fail(id, error, log),
+        }
+    }
+
+    /// Gives a new result to other instances that have the same key.
+    fn share(&mut self, key: &Digest, output: Digest) {
+        for id in self.board.which(|state| matches!(state, State::Ready(_) | State::Waiting(_))) {
+            if let State::Ready(todo) | State::Waiting(todo) = self.board.state(id)
+                && todo.key == *key
+            {
+                let todo = todo.clone();
+                let known = self.found(id, &todo, output);
+                self.settle(known);
+            }
+        }
+    }
+
+    /// Looks whether other runners have made what this one waits for, or have given it up.
+    fn look_at_claims(&mut self) {
+        for id in self.board.which(|state| matches!(state, State::Waiting(_))) {
+            let State::Waiting(todo) = self.board.state(id) else { continue };
+            let todo = todo.clone();
+            if let Some(output) = self.find(id, &todo.key) {
+                let known = self.found(id, &todo, output);
+                self.settle(known);
+            } else if !matches!(self.run.store.try_lock(&todo.key), Ok(KeyAttempt::Held(_))) {
+                // It is free, or can't be had; both show when the stage starts.
+                self.board.set(id, State::Ready(todo));
+            }
+        }
+    }
+
+    fn heed_interrupt(&mut self) {
+        let wish = self.run.interrupt.wish();
+        if wish == self.wish {
+            return;
+        }
+        self.wish = wish;
+        let meaning = if wish == Wish::Kill { Stop::Kill } else { Stop::Drain };
+        let running = self.running.len();
+        self.tell(&Event::Interrupted { meaning, running });
+        if wish == Wish::Kill {
+            self.running.values().filter_map(|running| running.killer.as_ref()).for_each(Killer::kill);
+        }
+    }
+
+    /// Seconds until the run ends, when every duration that matters is known.
+    fn seconds_left(&mut self) -> Option<f64> {
+        let (board, running) = (&self.board, &self.running);
+        let left = |id: usize, expected: Option<f64>| match board.state(id) {
+            State::Done { .. } | State::Over => Some(0.0),
+            _ => running.get(&id).map_or(expected, |running| running.pace.left(expected)),
+        };
+        let at_once = self.run.options.jobs.min(self.run.options.cores);
+        self.outlook.seconds_left(left, at_once)
+    }
+}
+
+fn affinity(instance: &Instance) -> Option<&str> {
+    match &instance.place {
+        Place::Thread => None,
+        Place::Worker { affinity } => Some(affinity),
+    }
+}

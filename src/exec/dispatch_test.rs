@@ -1,0 +1,412 @@
+//! Whole runs of small plans against a real store, with bodies in memory and workers that are doubles.
+
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::event::{Event, Stop};
+use super::interrupt::Interrupt;
+use super::testing::{Stage, double, numeric, plan};
+use super::thread::Bodies;
+use super::{Options, Run, Summary, run};
+use crate::plan::catalog::{Place, SourceRef};
+use crate::plan::pins::Pins;
+use crate::plan::{Instance, Plan};
+use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
+use crate::store::Store;
+
+/// Bodies that write one file: the text of the parameter `write`, then the files that they read.
+struct Desk<'a> {
+    ran: Mutex<Vec<String>>,
+    before: &'a (dyn Fn(&Job) -> Result<(), StageError> + Sync),
+}
+
+impl<'a> Desk<'a> {
+    fn new(before: &'a (dyn Fn(&Job) -> Result<(), StageError> + Sync)) -> Self {
+        Self { ran: Mutex::new(Vec::new()), before }
+    }
+
+    fn ran(&self) -> Vec<String> {
+        let mut ran = self.ran.lock().unwrap().clone();
+        ran.sort();
+        ran
+    }
+}
+
+impl Bodies for Desk<'_> {
+    fn sources(&self, _: &[SourceRef], _: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
+        Ok(Vec::new())
+    }
+
+    fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
+        self.ran.lock().unwrap().push(job.stage.clone());
+        reporter.log("begun");
+        (self.before)(job)?;
+        let mut text = job.parameters["write"].as_str().unwrap_or_default().to_owned();
+        for input in &job.inputs {
+            text.push_str(&fs_err::read_to_string(input.folder.join("text"))?);
+        }
+        reporter.progress(1, 1, "files", "");
+        Ok(fs_err::write(job.output.join("text"), text)?)
+    }
+}
+
+/// A store in a folder of its own, and how to run.
+struct Site {
+    _folder: TempDir,
+    root: PathBuf,
+    options: Options,
+    interrupt: Interrupt,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("cache");
+        let options = Options { jobs: 1, cores: 2, gpus: Vec::new(), ..Options::default() };
+        Self { _folder: folder, root, options, interrupt: Interrupt::default() }
+    }
+
+    fn run(&self, plan: &Plan, bodies: &dyn Bodies) -> (Summary, Vec<Event>) {
+        let mut events = Vec::new();
+        let store = Store::open(&self.root).unwrap();
+        let summary = run(
+            &Run {
+                plan,
+                store: &store,
+                pins: &Pins::default(),
+                numeric: &numeric(),
+                bodies,
+                forced: &|_: &Instance| false,
+                options: &self.options,
+                interrupt: &self.interrupt,
+            },
+            &mut events,
+        );
+        assert!(matches!(events.first(), Some(Event::RunStarted { .. })));
+        assert_eq!(events.last(), Some(&Event::RunFinished(summary.totals.clone())));
+        (summary, events)
+    }
+
+    /// What a stage wrote.
+    fn text(&self, plan: &Plan, summary: &Summary, stage: &str) -> String {
+        let (_, output) = summary.results[plan.find(stage).unwrap().id].unwrap();
+        let store = Store::open_to_read(&self.root).unwrap();
+        fs_err::read_to_string(store.object_folder(&output).join("text")).unwrap()
+    }
+}
+
+fn write(text: &str) -> Value {
+    json!({ "write": text })
+}
+
+/// `a` and `b` are read by `c`; `b` is read by `d`.
+fn diamond(a: Value) -> [Stage<'static>; 4] {
+    [("a", &[], a), ("b", &[], write("b")), ("c", &[0, 1], write("c")), ("d", &[1], write("d"))]
+}
+
+fn nothing(_: &Job) -> Result<(), StageError> {
+    Ok(())
+}
+
+fn counts(summary: &Summary) -> [usize; 5] {
+    let totals = &summary.totals;
+    [totals.executed, totals.cached, totals.failed, totals.skipped, totals.left]
+}
+
+#[test]
+fn a_second_run_does_nothing() {
+    let (place, desk) = (Site::new(), Desk::new(&nothing));
+    let plan = plan(&diamond(write("a")));
+    let (summary, _) = place.run(&plan, &desk);
+    assert_eq!(counts(&summary), [4, 0, 0, 0, 0]);
+    assert_eq!(place.text(&plan, &summary, "c"), "cab");
+    assert_eq!(desk.ran(), ["a", "b", "c", "d"]);
+    let (again, events) = place.run(&plan, &desk);
+    assert_eq!(counts(&again), [0, 4, 0, 0, 0]);
+    assert_eq!(again.results, summary.results);
+    assert_eq!(desk.ran().len(), 4);
+    assert_eq!(events.len(), 6, "{events:?}");
+}
+
+#[test]
+fn equal_bytes_cut_off_early() {
+    let (place, desk) = (Site::new(), Desk::new(&nothing));
+    place.run(&plan(&diamond(write("a"))), &desk);
+    // Another parameter, the same file.
+    let (summary, _) = place.run(&plan(&diamond(json!({"write": "a", "unused": true}))), &desk);
+    assert_eq!(counts(&summary), [1, 3, 0, 0, 0]);
+    let (summary, _) = place.run(&plan(&diamond(write("A"))), &desk);
+    assert_eq!(counts(&summary), [2, 2, 0, 0, 0]);
+}
+
+#[test]
+fn a_failure_skips_only_what_depends_on_it() {
+    let place = Site::new();
+    let fails = |job: &Job| match job.stage.as_str() {
+        "a" => Err(StageError::input("no rows").with_hint("add some")),
+        _ => Ok(()),
+    };
+    let (summary, events) = place.run(&plan(&diamond(write("a"))), &Desk::new(&fails));
+    assert_eq!(counts(&summary), [2, 0, 1, 1, 0]);
+    assert!(events.contains(&Event::Skipped { stage: "c".into(), because: "a".into() }));
+    let failure = &summary.failures[0];
+    assert_eq!((failure.stage.as_str(), &failure.error), ("a", &StageError::input("no rows").with_hint("add some")));
+    let log = fs_err::read_to_string(failure.log.as_ref().unwrap()).unwrap();
+    for wanted in ["stage a, attempt 1\n", "] begun\n", "] end: failed: no rows\n", "\"write\": \"a\""] {
+        assert!(log.contains(wanted), "{log}");
+    }
+    // Only success is kept: mended, the rest runs.
+    let (summary, _) = place.run(&plan(&diamond(write("a"))), &Desk::new(&nothing));
+    assert_eq!(counts(&summary), [2, 2, 0, 0, 0]);
+}
+
+#[test]
+fn fail_fast_starts_nothing_more() {
+    let mut place = Site::new();
+    place.options = Options { cores: 1, fail_fast: true, ..place.options.clone() };
+    let fails = |_: &Job| Err(StageError::input("no"));
+    let (summary, _) = place.run(&plan(&diamond(write("a"))), &Desk::new(&fails));
+    assert_eq!((summary.totals.executed, summary.totals.failed), (0, 1));
+    assert_eq!(counts(&summary).iter().sum::<usize>(), 4);
+}
+
+#[test]
+fn a_panic_is_a_bug_and_fails_one_stage() {
+    let place = Site::new();
+    let panics = |job: &Job| {
+        assert_ne!(job.stage, "a", "a mistake of ours");
+        Ok(())
+    };
+    let (summary, _) = place.run(&plan(&diamond(write("a"))), &Desk::new(&panics));
+    assert_eq!(counts(&summary), [2, 0, 1, 1, 0]);
+    assert_eq!(summary.failures[0].error.kind, StageErrorKind::Bug);
+    assert!(summary.failures[0].error.message.contains("a mistake of ours"));
+}
+
+#[test]
+fn equal_keys_run_once() {
+    let (place, desk) = (Site::new(), Desk::new(&nothing));
+    let twins = plan(&[("a", &[], write("x")), ("b", &[], write("x")), ("c", &[0, 1], write("c"))]);
+    let (summary, _) = place.run(&twins, &desk);
+    assert_eq!(counts(&summary), [2, 1, 0, 0, 0]);
+    assert_eq!(place.text(&twins, &summary, "c"), "cxx");
+    assert_eq!(desk.ran().len(), 2);
+}
+
+#[test]
+fn of_two_runners_one_works_and_the_other_waits() {
+    let place = Site::new();
+    let plan = plan(&[("a", &[], write("a"))]);
+    let (working, second_waits) = (Gate::default(), Gate::default());
+    let slow = |_: &Job| {
+        working.open();
+        second_waits.pass();
+        Ok(())
+    };
+    let desk = Desk::new(&slow);
+    let second = std::thread::scope(|scope| {
+        let first = scope.spawn(|| place.run(&plan, &desk).0);
+        working.pass();
+        let store = Store::open(&place.root).unwrap();
+        let mut listener = Opener { gate: &second_waits, events: Vec::new() };
+        let second = run(
+            &Run {
+                plan: &plan,
+                store: &store,
+                pins: &Pins::default(),
+                numeric: &numeric(),
+                bodies: &desk,
+                forced: &|_: &Instance| false,
+                options: &place.options,
+                interrupt: &place.interrupt,
+            },
+            &mut listener,
+        );
+        assert_eq!(counts(&first.join().unwrap()), [1, 0, 0, 0, 0]);
+        let me = format!("process {}", std::process::id());
+        let names_me =
+            |event: &Event| matches!(event, Event::Waiting { holder: Some(who), .. } if who.starts_with(&me));
+        assert!(listener.events.iter().any(names_me), "{:?}", listener.events);
+        second
+    });
+    assert_eq!(counts(&second), [0, 1, 0, 0, 0]);
+    assert_eq!(desk.ran(), ["a"]);
+}
+
+#[test]
+fn the_first_signal_drains() {
+    let mut place = Site::new();
+    place.options.cores = 1;
+    let interrupt = place.interrupt.clone();
+    let raises = move |_: &Job| {
+        interrupt.raise();
+        Ok(())
+    };
+    let chain = plan(&[("a", &[], write("a")), ("b", &[0], write("b"))]);
+    let (summary, events) = place.run(&chain, &Desk::new(&raises));
+    assert_eq!(counts(&summary), [1, 0, 0, 0, 1]);
+    assert!(summary.totals.interrupted);
+    let heard = |event: &Event| matches!(event, Event::Interrupted { meaning: Stop::Drain, .. });
+    assert!(events.iter().any(heard), "{events:?}");
+}
+
+#[test]
+fn the_second_signal_stops_a_body_at_its_next_report() {
+    let place = Site::new();
+    let interrupt = place.interrupt.clone();
+    let raises = move |_: &Job| {
+        interrupt.raise();
+        interrupt.raise();
+        Ok(())
+    };
+    let (summary, _) = place.run(&plan(&[("a", &[], write("a"))]), &Desk::new(&raises));
+    assert_eq!(counts(&summary), [0, 0, 0, 0, 1]);
+    assert!(summary.failures.is_empty());
+}
+
+#[test]
+fn what_can_never_start_says_why() {
+    let place = Site::new();
+    let mut plan = plan(&[("a", &[], write("a")), ("b", &[0], write("b"))]);
+    plan.instances[0].resources.insert("licence".into(), 2);
+    let (summary, _) = place.run(&plan, &Desk::new(&nothing));
+    assert_eq!(counts(&summary), [0, 0, 1, 1, 0]);
+    let error = &summary.failures[0].error;
+    assert_eq!(error.message, "it needs 2 `licence`, and nobody said how much there is");
+    assert_eq!(error.hint.as_deref(), Some("say it with `--resource licence=2`"));
+}
+
+/// The stages of [`plan`], in workers.
+fn heavy(stages: &[Stage<'_>]) -> Plan {
+    let mut plan = plan(stages);
+    for instance in &mut plan.instances {
+        instance.place = Place::Worker { affinity: "nano".into() };
+    }
+    plan
+}
+
+const WRITE: &str = "open(job['output'] + '/text', 'w').write(str(os.getpid()) + job['parameters']['write'])\n\
+                     say({'done': dict(id=id, facts={})})";
+
+#[test]
+fn a_warm_worker_takes_the_next_stage() {
+    let mut place = Site::new();
+    let program = tempfile::tempdir().unwrap();
+    place.options.worker = Some(double(program.path(), WRITE));
+    let plan = heavy(&[("a", &[], write("a")), ("b", &[], write("b")), ("c", &[], write("c"))]);
+    let (summary, _) = place.run(&plan, &Desk::new(&nothing));
+    assert_eq!(counts(&summary), [3, 0, 0, 0, 0], "{:?}", summary.failures);
+    let processes = ["a", "b", "c"].map(|stage| place.text(&plan, &summary, stage).replace(stage, ""));
+    assert!(processes.iter().all(|process| *process == processes[0]), "{processes:?}");
+}
+
+#[test]
+fn a_dead_worker_is_one_failed_stage_and_is_replaced() {
+    let mut place = Site::new();
+    let program = tempfile::tempdir().unwrap();
+    let body = format!("if job['parameters']['write'] == 'a': os.kill(os.getpid(), 9)\n{WRITE}");
+    place.options.worker = Some(double(program.path(), &body));
+    let plan = heavy(&[("a", &[], write("a")), ("b", &[], write("b"))]);
+    let (summary, _) = place.run(&plan, &Desk::new(&nothing));
+    assert_eq!(counts(&summary), [1, 0, 1, 0, 0]);
+    assert!(summary.failures[0].error.message.contains("killed by signal 9"), "{:?}", summary.failures);
+}
+
+#[test]
+fn a_retry_finds_the_checkpoint_of_the_attempt_before() {
+    let mut place = Site::new();
+    let program = tempfile::tempdir().unwrap();
+    let body = format!(
+        "checkpoint = job['scratch'] + '/checkpoint'\n\
+         if not os.path.exists(checkpoint):\n\
+         \x20   open(checkpoint, 'w').write('1')\n\
+         \x20   os.kill(os.getpid(), 9)\n{WRITE}"
+    );
+    place.options = Options { worker: Some(double(program.path(), &body)), retries: 1, ..place.options.clone() };
+    let (summary, events) = place.run(&heavy(&[("a", &[], write("a"))]), &Desk::new(&nothing));
+    assert_eq!(counts(&summary), [1, 0, 0, 0, 0], "{:?}", summary.failures);
+    assert!(events.iter().any(|event| matches!(event, Event::Retry { attempt: 1, .. })));
+}
+
+#[test]
+fn the_second_signal_kills_workers() {
+    let mut place = Site::new();
+    let program = tempfile::tempdir().unwrap();
+    place.options.worker = Some(double(program.path(), "say({'log': dict(id=id, text='at work')})\ntime.sleep(600)"));
+    let plan = heavy(&[("a", &[], write("a"))]);
+    let store = Store::open(&place.root).unwrap();
+    let mut listener = Raiser { interrupt: &place.interrupt };
+    let summary = run(
+        &Run {
+            plan: &plan,
+            store: &store,
+            pins: &Pins::default(),
+            numeric: &numeric(),
+            bodies: &Desk::new(&nothing),
+            forced: &|_: &Instance| false,
+            options: &place.options,
+            interrupt: &place.interrupt,
+        },
+        &mut listener,
+    );
+    assert_eq!(counts(&summary), [0, 0, 0, 0, 1]);
+    assert!(summary.totals.interrupted);
+}
+
+#[test]
+fn a_missing_worker_says_what_to_build() {
+    let mut place = Site::new();
+    place.options.worker = Some("/nowhere/compt-worker".into());
+    let (summary, _) = place.run(&heavy(&[("a", &[], write("a"))]), &Desk::new(&nothing));
+    assert_eq!(summary.failures[0].error.hint.as_deref(), Some("build it with `make build`"));
+}
+
+/// Something that one thread waits for and another one opens.
+#[derive(Default)]
+struct Gate(Mutex<bool>, Condvar);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut open = self.0.lock().unwrap();
+        while !*open {
+            open = self.1.wait(open).unwrap();
+        }
+    }
+}
+
+/// Opens a gate when the run waits for another one.
+struct Opener<'a> {
+    gate: &'a Gate,
+    events: Vec<Event>,
+}
+
+impl super::event::Listener for Opener<'_> {
+    fn hear(&mut self, _: std::time::Duration, event: &Event) {
+        if matches!(event, Event::Waiting { .. }) {
+            self.gate.open();
+        }
+        self.events.push(event.clone());
+    }
+}
+
+/// Asks twice to stop as soon as a stage says that it is at work.
+struct Raiser<'a> {
+    interrupt: &'a Interrupt,
+}
+
+impl super::event::Listener for Raiser<'_> {
+    fn hear(&mut self, _: std::time::Duration, event: &Event) {
+        if matches!(event, Event::Log { text, .. } if text == "at work") {
+            self.interrupt.raise();
+            self.interrupt.raise();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What happens in a run, as values. The dispatcher makes them in one order; reporters only listen.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::Digest;
+use crate::protocol::StageErrorKind;
+
+/// One thing that happened. `--json` prints each as a line, tagged by `event`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first event.
+    RunStarted {
+        /// The pipeline's name.
+        pipeline: String,
+        /// Stage instances in the plan.
+        stages: usize,
+        /// Most heavy stages at once.
+        jobs: usize,
+    },
+    /// Everything the stage reads is there, its result is not: it waits for its turn.
+    Queued {
+        /// The instance's name.
+        stage: String,
+    },
+    /// Another runner is making this result; it will be used when it is there.
+    Waiting {
+        /// The instance's name.
+        stage: String,
+        /// Who is making it, if it is known.
+        holder: Option<String>,
+    },
+    /// The result was in the store.
+    Cached {
+        /// The instance's name.
+        stage: String,
+        /// Digest of the result.
+        output: Digest,
+    },
+    /// The stage's body begins.
+    Started {
+        /// The instance's name.
+        stage: String,
+        /// 1 for the first attempt in this run.
+        attempt: u32,
+        /// Seconds that it took in an earlier run, if it is known.
+        expected_seconds: Option<f64>,
+        /// GPUs handed out to it.
+        gpus: Vec<String>,
+    },
+    /// How far a running stage is.
+    Progress {
+        /// The instance's name.
+        stage: String,
+        /// Units done.
+        done: u64,
+        /// Units in all.
+        total: u64,
+        /// What a unit is.
+        unit: String,
+        /// A short remark: `loss 0.412`.
+        remark: String,
+        /// Seconds until the whole run ends; only when every duration that it needs is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run_seconds_left: Option<f64>,
+    },
+    /// A line for the stage's log.
+    Log {
+        /// The instance's name.
+        stage: String,
+        /// One line or more.
+        text: String,
+    },
+    /// The attempt failed for a reason that may pass; the stage will be tried again.
+    Retry {
+        /// The instance's name.
+        stage: String,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Why it failed.
+        message: String,
+    },
+    /// The result is in the store.
+    Finished {
+        /// The instance's name.
+        stage: String,
+        /// How long the last attempt took.
+        seconds: f64,
+        /// Digest of the result.
+        output: Digest,
+    },
+    /// The stage failed for good.
+    Failed {
+        /// The instance's name.
+        stage: String,
+        /// Whose fault it is.
+        kind: StageErrorKind,
+        /// Why.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+        /// The log of the last attempt, when there is one.
+        log: Option<String>,
+    },
+    /// The stage is not run because something that it reads failed.
+    Skipped {
+        /// The instance's name.
+        stage: String,
+        /// The instance that failed.
+        because: String,
+    },
+    /// Something to know that stops nothing.
+    Warning {
+        /// One sentence.
+        message: String,
+    },
+    /// The user asked to stop.
+    Interrupted {
+        /// What happens now.
+        meaning: Stop,
+        /// Stages still running.
+        running: usize,
+    },
+    /// The last event.
+    RunFinished(Totals),
+}
+
+/// What an interruption means for the stages that run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// They go on to their end; no other is started.
+    Drain,
+    /// They are killed; checkpoints stay.
+    Kill,
+}
+
+/// How a run ended, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Stages run to success.
+    pub executed: usize,
+    /// Stages whose result was there.
+    pub cached: usize,
+    /// Stages that failed.
+    pub failed: usize,
+    /// Stages not run because something that they read failed.
+    pub skipped: usize,
+    /// Stages not run because the run was stopped (interrupted, or after a failure with fail-fast).
+    pub left: usize,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+}
+
+/// Someone who is told what happens. Called from one thread, in order.
+pub trait Listener {
+    /// `event` happened `at` this long after the start of the run.
+    fn hear(&mut self, at: Duration, event: &Event);
+}
+
+/// Hears nothing.
+impl Listener for () {
+    fn hear(&mut self, _: Duration, _: &Event) {}
+}
+
+/// Keeps everything.
+impl Listener for Vec<Event> {
+    fn hear(&mut self, _: Duration, event: &Event) {
+        self.push(event.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Totals};
+
+    #[test]
+    fn events_are_flat_json_lines() {
+        let started =
+            Event::Started { stage: "fit".into(), attempt: 1, expected_seconds: None, gpus: vec!["0".into()] };
+        assert_eq!(
+            serde_json::to_string(&started).unwrap(),
+            r#"{"event":"started","stage":"fit","attempt":1,"expected_seconds":null,"gpus":["0"]}"#
+        );
+        let finished = Event::RunFinished(Totals { executed: 2, ..Totals::default() });
+        assert_eq!(
+            serde_json::to_string(&finished).unwrap(),
+            concat!(
+                r#"{"event":"run_finished","executed":2,"cached":0,"failed":0,"skipped":0,"left":0,"#,
+                r#""seconds":0.0,"interrupted":false}"#
+            )
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Ctrl-C: the first one drains, the second kills, a third leaves at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Exit code of an interrupted run.
+pub const EXIT_CODE: i32 = 130;
+
+/// How strongly the user wants to stop; shared between the signal's thread and the dispatcher.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicU8>);
+
+/// What to do about running stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wish {
+    /// Nobody asked to stop.
+    GoOn,
+    /// Start nothing new; let what runs end.
+    Drain,
+    /// Kill what runs; checkpoints stay.
+    Kill,
+}
+
+impl Interrupt {
+    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. The third signal leaves the process at once: worker processes
+    /// die with it, and results are published whole or not at all, so nothing half-written remains.
+    ///
+    /// # Errors
+    /// When the handler can't be set, for example because one is set already.
+    pub fn install() -> Result<Self, ctrlc::Error> {
+        let interrupt = Self::default();
+        let heard = interrupt.clone();
+        ctrlc::try_set_handler(move || {
+            if heard.wish() == Wish::Kill {
+                std::process::exit(EXIT_CODE);
+            }
+            heard.raise();
+        })?;
+        Ok(interrupt)
+    }
+
+    /// One more request to stop.
+    pub fn raise(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// What the requests so far mean.
+    pub fn wish(&self) -> Wish {
+        match self.0.load(Ordering::SeqCst) {
+            0 => Wish::GoOn,
+            1 => Wish::Drain,
+            _ => Wish::Kill,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Interrupt, Wish};
+
+    #[test]
+    fn requests_add_up() {
+        let interrupt = Interrupt::default();
+        assert_eq!(interrupt.wish(), Wish::GoOn);
+        interrupt.clone().raise();
+        assert_eq!(interrupt.wish(), Wish::Drain);
+        interrupt.raise();
+        interrupt.raise();
+        assert_eq!(interrupt.wish(), Wish::Kill);
+    }
+}

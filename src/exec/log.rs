@@ -1,0 +1,148 @@
+//! The log file of one stage attempt: the job, what its body and its process said, and how it ended.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use fs_err::File;
+
+use crate::protocol::{Job, StageError};
+
+/// Lines of standard error that an error message repeats.
+const TAIL: usize = 8;
+
+/// A log that the stage's thread and the reader of the worker's standard error write to. Losing a log line must not fail
+/// a stage, so writing returns nothing.
+#[derive(Clone, Debug)]
+pub struct Log(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    file: Option<File>,
+    start: Instant,
+    tail: VecDeque<String>,
+}
+
+impl Log {
+    /// A new log at `path`.
+    ///
+    /// # Errors
+    /// What creating or writing the file returns, with its path.
+    pub fn create(path: &Path, stage: &str, attempt: u32) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs_err::create_dir_all(folder)?;
+        }
+        let mut file = File::create(path)?;
+        writeln!(file, "stage {stage}, attempt {attempt}")?;
+        Ok(Self::of(path.to_owned(), Some(file)))
+    }
+
+    /// A log without a file: it only keeps the last lines of standard error.
+    pub fn nowhere() -> Self {
+        Self::of(PathBuf::new(), None)
+    }
+
+    fn of(path: PathBuf, file: Option<File>) -> Self {
+        Self(Arc::new(Mutex::new(Inner { path, file, start: Instant::now(), tail: VecDeque::new() })))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.inner().path.clone()
+    }
+
+    /// The job, so that a failed attempt can be looked into.
+    pub fn job(&self, job: &Job) {
+        if let Ok(text) = serde_json::to_string_pretty(job) {
+            self.inner().write("", &format!("job {text}"));
+        }
+    }
+
+    /// What the body said.
+    pub fn say(&self, text: &str) {
+        self.inner().write("", text);
+    }
+
+    /// A line of the process's standard error.
+    pub fn error_line(&self, line: &str) {
+        let mut inner = self.inner();
+        if inner.tail.len() == TAIL {
+            inner.tail.pop_front();
+        }
+        inner.tail.push_back(line.to_owned());
+        inner.write("stderr: ", line);
+    }
+
+    /// The last lines of standard error.
+    pub fn tail(&self) -> Vec<String> {
+        self.inner().tail.iter().cloned().collect()
+    }
+
+    /// How the attempt ended: the last line.
+    pub fn end(&self, result: Result<(), &StageError>) {
+        let mut inner = self.inner();
+        match result {
+            Ok(()) => inner.write("", "end: done"),
+            Err(error) => {
+                inner.write("", &format!("end: failed: {}", error.message));
+                if let Some(hint) = &error.hint {
+                    inner.write("hint: ", hint);
+                }
+            }
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A thread that panicked between two lines leaves nothing half-changed that matters to a log.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn write(&mut self, prefix: &str, text: &str) {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let Some(file) = &mut self.file else { return };
+        let lines: String = text.lines().map(|line| format!("[{seconds:9.3}] {prefix}{line}\n")).collect();
+        if file.write_all(lines.as_bytes()).is_err() {
+            self.file = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Log;
+    use crate::exec::testing::job;
+    use crate::protocol::StageError;
+
+    #[test]
+    fn tells_the_job_what_was_said_and_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/attempt.log");
+        let log = Log::create(&path, "fit", 2).unwrap();
+        log.job(&job(7, folder.path()));
+        log.say("two\nlines");
+        for number in 0..20 {
+            log.error_line(&format!("problem {number}"));
+        }
+        log.end(Err(&StageError::input("no rows").with_hint("add some")));
+        let text = fs_err::read_to_string(&path).unwrap();
+        assert!(text.starts_with("stage fit, attempt 2\n["));
+        for wanted in [
+            "] job {",
+            "\"id\": 7",
+            "] two\n",
+            "] lines\n",
+            "] stderr: problem 0\n",
+            "] end: failed: no rows\n",
+            "add some",
+        ] {
+            assert!(text.contains(wanted), "{wanted}");
+        }
+        assert_eq!(log.tail().first().map(String::as_str), Some("problem 12"));
+        assert_eq!(log.tail().len(), 8);
+    }
+}

@@ -1,0 +1,60 @@
+//! What an instance takes while it runs, and how much of everything a run has.
+
+use super::resources::{Amounts, CPU, GPU, LIGHT, Ledger, Shortage, WORKER};
+use super::run::Options;
+use crate::plan::Instance;
+use crate::plan::catalog::Place;
+use crate::plan::key::Numeric;
+use crate::protocol::StageError;
+
+/// What `instance` takes. A stage in a worker takes its threads and, on CUDA, at least one GPU; on the CPU it needs none,
+/// so that a pipeline that asks for GPUs also runs without.
+pub(super) fn of(instance: &Instance, numeric: &Numeric) -> Amounts {
+    let mut needs = instance.resources.clone();
+    needs.remove(GPU);
+    match instance.place {
+        Place::Thread => {
+            needs.remove(CPU);
+            needs.insert(LIGHT.into(), 1);
+        }
+        Place::Worker { .. } => {
+            needs.insert(WORKER.into(), 1);
+            needs.insert(CPU.into(), numeric.of(instance).threads as u64);
+            if numeric.device != "cpu" {
+                needs.insert(GPU.into(), instance.resources.get(GPU).copied().unwrap_or(1).max(1));
+            }
+        }
+    }
+    needs
+}
+
+/// Everything there is: the user's own amounts, `jobs` workers whose threads share the cores, one light stage per core.
+///
+/// A single stage may have more threads than there are cores, because its thread count is part of its key and so may
+/// come from a bigger machine; it then has all cores for itself.
+pub(super) fn ledger(needs: &[Amounts], options: &Options) -> Ledger {
+    let widest = needs.iter().filter_map(|needs| needs.get(CPU)).max().copied().unwrap_or(0);
+    let cores = options.cores.max(1) as u64;
+    let mut total = options.resources.clone();
+    total.insert(WORKER.into(), options.jobs.max(1) as u64);
+    total.insert(CPU.into(), widest.max(cores));
+    total.insert(LIGHT.into(), cores);
+    Ledger::new(total, options.gpus.clone())
+}
+
+/// A shortage as the reason why a stage can't run.
+pub(super) fn explain(shortage: &Shortage) -> StageError {
+    let Shortage { name, needed, total } = shortage;
+    match (name.as_str(), total) {
+        (GPU, total) => {
+            StageError::environment(format!("it needs {needed} `gpu`, but this run has {}", total.unwrap_or(0)))
+                .with_hint("run with `--device cpu`, or name more GPUs with `--gpus`")
+        }
+        (_, Some(total)) => StageError::environment(format!("it needs {needed} `{name}`, but this run has {total}"))
+            .with_hint(format!(
+                "lower it in the stage's `resources`, or raise the limit with `--resource {name}={needed}`"
+            )),
+        (_, None) => StageError::environment(format!("it needs {needed} `{name}`, and nobody said how much there is"))
+            .with_hint(format!("say it with `--resource {name}={needed}`")),
+    }
+}

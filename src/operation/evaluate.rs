@@ -1,0 +1,180 @@
+//! `evaluate`: lets the backbone answer the texts of a split with learned prompts, and scores the answers.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Operation, parameters};
+use crate::operation::train::Preset;
+use crate::plan::catalog::{ParameterError, Place, Resolved, SourceRef};
+
+/// How prompts are evaluated. What a pipeline leaves out is taken from `preset`; what it writes wins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateParameters {
+    /// The frozen backbone; it must be the one that the prompts were trained on.
+    #[schemars(required)]
+    pub backbone: String,
+    /// A bundle of defaults: the paper's text or the authors' code. Left out: our recommendation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// How an answer is found.
+    pub mode: Mode,
+    /// Greedy generation divides (or multiplies, below 0) by this the logit of every token that was already written.
+    pub repetition_penalty: f64,
+    /// Examples in a batch; changes no answer, up to rounding.
+    pub batch: usize,
+    /// Whether the prompts as they were before training are scored too.
+    pub untrained: bool,
+    /// Which split is scored.
+    pub split: Split,
+    /// Whether the negative log-likelihood of the right answer is measured too (`rank` gives it for nothing).
+    pub nll: bool,
+    /// Tokens kept of a source text, its end mark included; `null`: as many as in training.
+    pub max_source_tokens: Option<usize>,
+    /// The longest answer of `mode: generate`; `null`: five tokens more than the longest label.
+    pub max_new_tokens: Option<usize>,
+}
+
+/// How an answer is found (METHODS 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Greedy generation; an answer may be no label at all.
+    Generate,
+    /// The label with the highest log-likelihood. Regression tasks are generated all the same.
+    Rank,
+}
+
+/// Which split is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Test.
+    Test,
+    /// Validation.
+    Validation,
+}
+
+impl Default for EvaluateParameters {
+    fn default() -> Self {
+        Self {
+            backbone: String::new(),
+            preset: None,
+            mode: Mode::Generate,
+            repetition_penalty: 1.0,
+            batch: 50,
+            untrained: false,
+            split: Split::Test,
+            nll: false,
+            max_source_tokens: None,
+            max_new_tokens: None,
+        }
+    }
+}
+
+/// The operation.
+pub struct Evaluate;
+
+/// Bumped when equal inputs and parameters give other results.
+const VERSION: u32 = 1;
+
+impl Operation for Evaluate {
+    fn name(&self) -> &'static str {
+        "evaluate"
+    }
+
+    fn about(&self) -> &'static str {
+        "Scores learned prompts on the test texts of their tasks"
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(EvaluateParameters)
+    }
+
+    fn resolve(&self, written: &Value, _: &Path) -> Result<Resolved, Vec<ParameterError>> {
+        let complete = resolve(written)?;
+        Ok(Resolved {
+            version: VERSION,
+            parameters: parameters::complete(&complete),
+            accepts: &["train", "format"],
+            sources: vec![SourceRef::Model(complete.backbone.clone())],
+            reads_coordinates: false,
+            place: Place::Worker { affinity: complete.backbone },
+            publishes: false,
+        })
+    }
+}
+
+/// Completes what was written and checks the result.
+///
+/// # Errors
+/// Every parameter that can't be accepted.
+pub fn resolve(written: &Value) -> Result<EvaluateParameters, Vec<ParameterError>> {
+    let mut complete = parameters::read::<EvaluateParameters>(written)?;
+    // The authors generate with a penalty of 2 and up to 128 tokens (METHODS 1.3, 8.23).
+    if complete.preset.take() == Some(Preset::PaperCode) {
+        if written.get("repetition_penalty").is_none() {
+            complete.repetition_penalty = 2.0;
+        }
+        if written.get("max_new_tokens").is_none() {
+            complete.max_new_tokens = Some(128);
+        }
+    }
+    let mut faults = Vec::new();
+    let mut unless = |good: bool, path: &str, message: &str, help: &str| {
+        if !good {
+            faults.push(ParameterError { help: Some(help.to_owned()), ..parameters::fault(path, message) });
+        }
+    };
+    unless(
+        !complete.backbone.is_empty(),
+        "backbone",
+        "`backbone` is missing",
+        "write the backbone that the prompts were trained on, for example `backbone: google-t5/t5-base`",
+    );
+    unless(complete.batch > 0, "batch", "`batch` is 0: a batch needs an example", "write 1 or more");
+    unless(
+        complete.repetition_penalty.is_finite() && complete.repetition_penalty > 0.0,
+        "repetition_penalty",
+        "the repetition penalty must be above 0",
+        "write 1.0 for none, or 2.0 as the authors' code",
+    );
+    unless(
+        complete.max_source_tokens.is_none_or(|most| most > 1),
+        "max_source_tokens",
+        "`max_source_tokens` leaves no token of a text beside its end mark",
+        "write 2 or more, or `null` for as many as in training",
+    );
+    unless(
+        complete.max_new_tokens != Some(0),
+        "max_new_tokens",
+        "`max_new_tokens` is 0: no answer could be written",
+        "write 1 or more, or `null` for five more than the longest label",
+    );
+    if faults.is_empty() { Ok(complete) } else { Err(faults) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_authors_preset_penalises_repetition_unless_told_otherwise() {
+        let of = |written: Value| resolve(&written).unwrap().repetition_penalty;
+        assert_eq!(of(json!({"backbone": "b"})), 1.0);
+        assert_eq!(of(json!({"backbone": "b", "preset": "paper_code"})), 2.0);
+        assert_eq!(of(json!({"backbone": "b", "preset": "paper_code", "repetition_penalty": 1.5})), 1.5);
+    }
+
+    #[test]
+    fn faults_are_reported_together() {
+        let faults = resolve(&json!({"batch": 0, "repetition_penalty": -1})).unwrap_err();
+        let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(paths, ["backbone", "batch", "repetition_penalty"]);
+    }
+}

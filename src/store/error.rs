@@ -1,0 +1,120 @@
+//! What can go wrong with the cache itself, with what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::Digest;
+
+/// A fault of the cache folder. A damaged result is none: that is a miss with a warning ([`super::Found::Damaged`]).
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk or the quota is full.
+    #[error("no space is left for the cache `{}`: {source}", root.display())]
+    Full {
+        /// The cache folder.
+        root: PathBuf,
+        /// What the file system said, with the path.
+        source: io::Error,
+    },
+    /// The cache can't be written.
+    #[error("the cache `{}` can't be written: {source}", root.display())]
+    ReadOnly {
+        /// The cache folder.
+        root: PathBuf,
+        /// What the file system said, with the path.
+        source: io::Error,
+    },
+    /// The folder belongs to another version of the program.
+    #[error("the cache `{}` has layout {found}, this program uses layout {known}", root.display())]
+    Layout {
+        /// The cache folder.
+        root: PathBuf,
+        /// What is written there.
+        found: String,
+        /// What this program writes.
+        known: u32,
+    },
+    /// A result holds something that can't be kept.
+    #[error("the result `{}` {what}; a result is made of plain files with UTF-8 names", path.display())]
+    Strange {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A fault of ours: results were to be published under a key that isn't theirs.
+    #[error("the results of `{name}` were made under key {begun}, but their key is {actual}: this is a bug of compt")]
+    WrongKey {
+        /// The instance.
+        name: String,
+        /// The key under which the work began.
+        begun: Digest,
+        /// The key of the preimage.
+        actual: Digest,
+    },
+    /// Anything else that the file system returns, with the path.
+    #[error("the cache `{}` can't be used: {source}", root.display())]
+    Io {
+        /// The cache folder.
+        root: PathBuf,
+        /// What the file system said, with the path.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// `source` sorted by what the user can do about it.
+    pub(super) fn io(root: &Path, source: io::Error) -> Self {
+        let root = root.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { root, source },
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Self::ReadOnly { root, source },
+            _ => Self::Io { root, source },
+        }
+    }
+
+    /// What to do next.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Full { .. } => {
+                "free some space, then run the same command again: finished stages and checkpoints are kept".to_owned()
+            }
+            Self::ReadOnly { root, .. } => format!(
+                "make `{}` writable, or name another cache folder; `compt plan` and `compt show` only read",
+                root.display()
+            ),
+            Self::Layout { root, .. } => {
+                format!("use the version of compt that made it, or move `{}` away", root.display())
+            }
+            Self::Strange { .. } | Self::WrongKey { .. } => return None,
+            Self::Io { root, .. } => format!("check that `{}` is a folder on a working disk", root.display()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StoreError;
+    use std::io;
+    use std::path::Path;
+
+    #[test]
+    fn a_full_disk_and_a_quota_say_what_to_do() {
+        // ENOSPC and EDQUOT of errno(3) on Linux.
+        for code in [28, 122] {
+            let error = StoreError::io(Path::new("/cache"), io::Error::from_raw_os_error(code));
+            assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+            assert!(error.to_string().contains("`/cache`") && error.help().unwrap().contains("free some space"));
+        }
+    }
+
+    #[test]
+    fn a_read_only_cache_names_what_still_works() {
+        // EROFS and EACCES.
+        for code in [30, 13] {
+            let error = StoreError::io(Path::new("/cache"), io::Error::from_raw_os_error(code));
+            assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+            assert!(error.help().unwrap().contains("compt plan"));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Looking for results. What does not verify is set aside and counts as not there.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::memo::Stat;
+use super::record::{self, Latest, Record};
+use super::tree::{self, StoredFile};
+use super::{Access, Store, StoreError};
+use crate::base::{Digest, files};
+use crate::plan::key::Preimage;
+use crate::plan::{Instance, Lookup, Records};
+
+/// What is found under a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// A result that verifies.
+    Whole(Box<Record>),
+    /// Nothing.
+    Missing,
+    /// Something that does not verify; it has been set aside if the cache may be written.
+    Damaged(Damage),
+}
+
+/// Why a result can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The stage key.
+    pub key: Digest,
+    /// What does not verify.
+    pub what: String,
+    /// Where the damaged files have been moved, if they have.
+    pub moved_to: Option<PathBuf>,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.moved_to {
+            Some(path) => write!(f, "; it was moved to `{}`", path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Store {
+    /// The result with this key, verified: each file has the length it was published with, and either was not touched
+    /// since or still has the digest it had.
+    ///
+    /// # Errors
+    /// When the cache can't be read; a damaged result is no error but [`Found::Damaged`].
+    pub fn find(&self, key: &Digest) -> Result<Found, StoreError> {
+        let path = self.record_path(key);
+        let Some(bytes) = self.read(&path)? else { return Ok(Found::Missing) };
+        let record = match parse(&bytes) {
+            Ok(Some(record)) if record.key == *key => record,
+            Ok(Some(record)) => {
+                return self.damaged(key, &path, format!("its record is the one of key {}", record.key.short()));
+            }
+            Ok(None) => return Ok(Found::Missing),
+            Err(error) => return self.damaged(key, &path, format!("its record can't be read: {error}")),
+        };
+        let folder = self.object_folder(&record.output);
+        for (inside, file) in &record.files {
+            if let Some(what) = self.fault(&folder.join(inside), inside, file) {
+                if folder.exists() {
+                    // The record is of no use without its files.
+                    self.set_aside(&path)?;
+                    return self.damaged(key, &folder, what);
+                }
+                return self.damaged(key, &path, "its files are gone".to_owned());
+            }
+        }
+        if record.files.is_empty() && !folder.exists() {
+            return self.damaged(key, &path, "its folder is gone".to_owned());
+        }
+        Ok(Found::Whole(Box::new(record)))
+    }
+
+    /// The record with this key as it stands, its files not verified.
+    ///
+    /// # Errors
+    /// When the cache can't be read.
+    pub fn record(&self, key: &Digest) -> Result<Option<Record>, StoreError> {
+        let bytes = self.read(&self.record_path(key))?;
+        Ok(bytes.and_then(|bytes| parse(&bytes).ok().flatten()))
+    }
+
+    /// The latest result of an instance, whether or not it is still there.
+    ///
+    /// # Errors
+    /// When the cache can't be read; a file there that makes no sense is as good as none.
+    pub fn latest(&self, pipeline: &str, instance: &Instance) -> Result<Option<Latest>, StoreError> {
+        let bytes = self.read(&self.name_path(pipeline, instance))?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Notes the latest result of an instance, for results that were found and not made. (Publishing notes it too.)
+    ///
+    /// # Errors
+    /// When the cache can't be written.
+    pub fn note_latest(&self, pipeline: &str, instance: &Instance, preimage: &Preimage) -> Result<(), StoreError> {
+        let key = preimage.key();
+        if self.latest(pipeline, instance)?.is_some_and(|latest| latest.key == key) {
+            return Ok(());
+        }
+        let latest = Latest { name: instance.label.clone(), key, preimage: preimage.clone() };
+        let text = serde_json::to_vec(&latest).map_err(|error| self.fail(error.into()))?;
+        files::write_atomically(&self.name_path(pipeline, instance), &text).map_err(|error| self.fail(error))
+    }
+
+    /// What is wrong with a file of a result.
+    fn fault(&self, path: &Path, inside: &str, file: &StoredFile) -> Option<String> {
+        let metadata = match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_file() => metadata,
+            Ok(_) => return Some(format!("`{inside}` is no plain file")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(format!("`{inside}` is gone")),
+            Err(error) => return Some(format!("`{inside}` can't be read: {error}")),
+        };
+        if metadata.len() != file.size {
+            return Some(format!("`{inside}` has {} bytes instead of {}", metadata.len(), file.size));
+        }
+        if Stat::of(&metadata) == file.stat {
+            return None;
+        }
+        match self.digest_of(path) {
+            Ok(digest) if digest == file.digest => None,
+            Ok(_) => Some(format!("`{inside}` has another content than it was written with")),
+            Err(error) => Some(format!("`{inside}` can't be read: {error}")),
+        }
+    }
+
+    fn damaged(&self, key: &Digest, culprit: &Path, what: String) -> Result<Found, StoreError> {
+        Ok(Found::Damaged(Damage { key: *key, what, moved_to: self.set_aside(culprit)? }))
+    }
+
+    /// Moves a file or folder into `quarantine/`; `None` when the cache is only read, or another process was faster.
+    pub(super) fn set_aside(&self, path: &Path) -> Result<Option<PathBuf>, StoreError> {
+        if self.access == Access::Read {
+            return Ok(None);
+        }
+        let name = path.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
+        let free = self.root.join("quarantine").join(self.unique(&name));
+        match tree::move_away(path, &free) {
+            Ok(()) => Ok(Some(free)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn name_path(&self, pipeline: &str, instance: &Instance) -> PathBuf {
+        self.root.join("names").join(pipeline).join(format!("{}.json", instance.identity()))
+    }
+}
+
+impl Records for Store {
+    fn lookup(&self, key: &Digest) -> Lookup {
+        match self.find(key) {
+            Ok(Found::Whole(record)) => Lookup::Found(record.output),
+            Ok(Found::Missing) => Lookup::Missing,
+            Ok(Found::Damaged(damage)) => Lookup::Damaged(damage.to_string()),
+            Err(error) => Lookup::Damaged(error.to_string()),
+        }
+    }
+
+    fn previous(&self, pipeline: &str, instance: &Instance) -> Option<Preimage> {
+        Some(self.latest(pipeline, instance).ok()??.preimage)
+    }
+}
+
+/// A record; `None` when it has the format of another program version.
+fn parse(bytes: &[u8]) -> Result<Option<Record>, serde_json::Error> {
+    let of_another_format = || {
+        let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        Some(value.get("schema")?.as_u64()? != u64::from(record::SCHEMA))
+    };
+    match serde_json::from_slice::<Record>(bytes) {
+        Ok(record) if record.schema == record::SCHEMA => Ok(Some(record)),
+        Ok(_) => Ok(None),
+        Err(_) if of_another_format() == Some(true) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,159 @@
+//! Making a result visible: whole, or not at all.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use serde_json::Value;
+
+use super::durations::Durations;
+use super::memo::Stat;
+use super::record::{self, Record};
+use super::tree::{self, StoredFile};
+use super::{KeyLock, Store, StoreError};
+use crate::base::{Digest, files, lock};
+use crate::plan::Instance;
+use crate::plan::key::Preimage;
+
+/// A result in the making; dropping it throws it away.
+#[derive(Debug)]
+pub struct Work {
+    key: Digest,
+    folder: PathBuf,
+}
+
+/// What is to be written down about a finished result.
+#[derive(Clone, Debug)]
+pub struct Finished<'a> {
+    /// The pipeline that ran.
+    pub pipeline: &'a str,
+    /// The instance that ran.
+    pub instance: &'a Instance,
+    /// What its key is the digest of.
+    pub preimage: Preimage,
+    /// What the body reported.
+    pub facts: BTreeMap<String, Value>,
+    /// When it was started, in seconds since 1970.
+    pub started: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// The versions of the programs that made it.
+    pub versions: BTreeMap<String, String>,
+}
+
+impl Work {
+    /// The empty folder for the result's files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The stage key.
+    pub fn key(&self) -> &Digest {
+        &self.key
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // What stays behind is removed by the next one who begins this key.
+        let _ = tree::remove(&self.folder);
+    }
+}
+
+impl Store {
+    /// Begins a result: an empty, private folder. What attempts that died have left of this key is removed, except for
+    /// their checkpoints.
+    ///
+    /// # Errors
+    /// When the folder can't be made.
+    pub fn begin(&self, lock: &KeyLock) -> Result<Work, StoreError> {
+        let all = self.root.join("work");
+        let prefix = lock.key().to_string();
+        for entry in fs::read_dir(&all).map_err(|error| self.fail(error))? {
+            let entry = entry.map_err(|error| self.fail(error))?;
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                tree::remove(&entry.path()).map_err(|error| self.fail(error))?;
+            }
+        }
+        let folder = all.join(self.unique(&prefix));
+        fs::create_dir(&folder).map_err(|error| self.fail(error))?;
+        Ok(Work { key: *lock.key(), folder })
+    }
+
+    /// Publishes the files in the work folder as the result of its key, and removes the checkpoints. Files that are
+    /// there already, from this or another key, are shared.
+    ///
+    /// # Errors
+    /// When something can't be written or kept; then nothing is published and the work is thrown away.
+    pub fn publish(&self, work: Work, finished: Finished<'_>) -> Result<Record, StoreError> {
+        let key = finished.preimage.key();
+        if key != work.key {
+            let name = finished.instance.label.clone();
+            return Err(StoreError::WrongKey { name, begun: work.key, actual: key });
+        }
+        let (output, files) = self.keep(&work)?;
+        let record = Record {
+            schema: record::SCHEMA,
+            key,
+            preimage: finished.preimage,
+            output,
+            files,
+            facts: finished.facts,
+            pipeline: finished.pipeline.to_owned(),
+            stage: finished.instance.stage.clone(),
+            name: finished.instance.label.clone(),
+            started: finished.started,
+            seconds: finished.seconds,
+            host: lock::host(),
+            versions: finished.versions,
+        };
+        let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;
+        files::write_atomically(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
+        self.note_latest(finished.pipeline, finished.instance, &record.preimage)?;
+        let instance = finished.instance;
+        Durations::note(&self.durations, &instance.operation, finished.pipeline, &instance.stage, finished.seconds);
+        tree::remove(&self.scratch_path(&key)).map_err(|error| self.fail(error))?;
+        Ok(record)
+    }
+
+    /// Moves the files of the work folder to where results are kept.
+    fn keep(&self, work: &Work) -> Result<(Digest, BTreeMap<String, StoredFile>), StoreError> {
+        let listing = tree::list(&self.root, &work.folder)?;
+        let sealed = tree::seal(&listing).map_err(|error| self.fail(error))?;
+        let output = tree::digest(sealed.iter().map(|(path, file)| (path.as_str(), file.digest)));
+        let target = self.object_folder(&output);
+        if let Some(shared) = self.shared(&target, &sealed) {
+            return Ok((output, shared));
+        }
+        self.set_aside(&target)?;
+        let parent = target.parent().unwrap_or(&self.root);
+        fs::create_dir_all(parent).map_err(|error| self.fail(error))?;
+        match fs::rename(&work.folder, &target) {
+            Ok(()) => {}
+            Err(error) => {
+                let there = matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty);
+                // Another process has published the same files in this moment.
+                let shared = if there { self.shared(&target, &sealed) } else { None };
+                return shared.map(|files| (output, files)).ok_or_else(|| self.fail(error));
+            }
+        }
+        tree::close(&listing, &target).and_then(|()| files::sync_folder(parent)).map_err(|error| self.fail(error))?;
+        Ok((output, sealed))
+    }
+
+    /// The files of a published folder, if they are exactly these.
+    fn shared(&self, folder: &Path, wanted: &BTreeMap<String, StoredFile>) -> Option<BTreeMap<String, StoredFile>> {
+        let listing = tree::list(&self.root, folder).ok()?;
+        if !listing.files.keys().eq(wanted.keys()) {
+            return None;
+        }
+        let there = listing.files.iter().map(|(inside, path)| {
+            let digest = self.digest_of(path).ok()?;
+            let stat = Stat::of(&fs::metadata(path).ok()?);
+            let file = StoredFile { size: stat.size, digest, stat };
+            (digest == wanted[inside].digest).then(|| (inside.clone(), file))
+        });
+        there.collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! What is written down about a result.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::tree::StoredFile;
+use crate::base::Digest;
+use crate::plan::key::Preimage;
+
+/// The number of the record format. A record of another number is no result for this program:
+///
+/// * 1 (2026-08): the first.
+pub(super) const SCHEMA: u32 = 1;
+
+/// One result: what was made, of what, when and by whom.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The number of this format.
+    pub schema: u32,
+    /// The stage key.
+    pub key: Digest,
+    /// What the key is the digest of.
+    pub preimage: Preimage,
+    /// The digest of the files: names the folder in `objects/`.
+    pub output: Digest,
+    /// The files by their path inside the folder.
+    pub files: BTreeMap<String, StoredFile>,
+    /// What the body reported and may differ between two equal runs.
+    pub facts: BTreeMap<String, Value>,
+    /// The pipeline that asked for it first.
+    pub pipeline: String,
+    /// The stage there.
+    pub stage: String,
+    /// The instance there: `fit[method=spp,seed=123]`.
+    pub name: String,
+    /// When it was started, in seconds since 1970.
+    pub started: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// The machine it was made on.
+    pub host: String,
+    /// The versions of the programs that made it: `compt`, `libtorch`.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// The latest result of an instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latest {
+    /// The instance's name at that time.
+    pub name: String,
+    /// The stage key.
+    pub key: Digest,
+    /// What the key is the digest of; stands here too, so that it outlives the record.
+    pub preimage: Preimage,
+}

@@ -1,0 +1,6 @@
+//! One binary for all integration tests: linking is what costs.
+
+mod caching;
+mod layers;
+mod project;
+mod reproducible;

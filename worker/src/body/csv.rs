@@ -1,0 +1,52 @@
+//! Writes CSV (RFC 4180): fields with commas, quotes or line breaks are quoted.
+
+/// A table under construction.
+#[derive(Debug, Default)]
+pub struct Csv {
+    text: String,
+}
+
+impl Csv {
+    /// A table with this header.
+    pub fn new(header: &[&str]) -> Self {
+        let mut table = Self::default();
+        table.row(header);
+        table
+    }
+
+    /// Adds a row.
+    pub fn row<T: AsRef<str>>(&mut self, fields: &[T]) {
+        for (place, field) in fields.iter().enumerate() {
+            if place > 0 {
+                self.text.push(',');
+            }
+            let field = field.as_ref();
+            if field.contains(['"', ',', '\n', '\r']) {
+                self.text.push('"');
+                self.text.push_str(&field.replace('"', "\"\""));
+                self.text.push('"');
+            } else {
+                self.text.push_str(field);
+            }
+        }
+        self.text.push('\n');
+    }
+
+    /// The whole text.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Csv;
+
+    #[test]
+    fn quotes_where_needed() {
+        let mut table = Csv::new(&["a", "b"]);
+        table.row(&["x, y", "say \"no\""]);
+        table.row(&["line\nbreak", ""]);
+        assert_eq!(table.into_text(), "a,b\n\"x, y\",\"say \"\"no\"\"\"\n\"line\nbreak\",\n");
+    }
+}
