@@ -141,7 +141,8 @@ fn a_row_that_cannot_be_used_stops_fetch() {
     let error = Project::new(&rows).all(json!({"k": 4}), json!({})).unwrap_err();
     assert_eq!(
         error.message,
-        "row 5 of `train.csv` has the label `maybe` in column `verdict`, which `quiz` does not know; accepted: `no`, `yes`"
+        "row 5 of `train.csv` has the label `maybe` in column `verdict`, which `quiz` does not know; accepted: `no`, \
+         `yes`"
     );
     assert_eq!(error.hint.unwrap(), "correct `label.words` in `datasets/quiz.yaml`, or the files it names");
 }

@@ -1,7 +1,7 @@
 //! `fetch`: one data set, as its file in `datasets/` describes it, in one layout for all.
 //!
-//! Writes `task.json`, `dataset.json`, and `train.parquet`, `validation.parquet`, `test.parquet` for the splits that the
-//! data set's file names.
+//! Writes `task.json`, `dataset.json`, and `train.parquet`, `validation.parquet`, `test.parquet` for the splits that
+//! the data set's file names.
 
 use std::path::Path;
 
