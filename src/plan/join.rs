@@ -296,7 +296,8 @@ mod tests {
         // 100,000 cells against 100,000: ten thousand million comparisons for nested loops, which would not end here.
         let many: Vec<String> = (0..50_000).map(|i| i.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let left = Table::product(vec![axis("x", &many), axis("y", &["1", "2"])], &[Exclusion::new(); 0]);
+        let nothing: [Exclusion; 0] = [];
+        let left = Table::product(vec![axis("x", &many), axis("y", &["1", "2"])], &nothing);
         let right = Table::product(vec![axis("z", &["1", "2"]), axis("x", &many)], &[]);
         let joined = natural_join(&[&left, &right], MOST).unwrap();
         assert_eq!(joined.rows.len(), 200_000);

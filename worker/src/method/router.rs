@@ -34,7 +34,7 @@ pub struct Router {
 pub struct Weights {
     /// Weights of the sources [T, n].
     pub sources: Tensor,
-    /// The weight of the private prompt [T], when it is in the row.
+    /// The weight of the private prompt `[T]`, when it is in the row.
     pub private: Option<Tensor>,
     /// With `top_k`: the sources kept for each task, in their order.
     pub kept: Option<Vec<Vec<i64>>>,
