@@ -79,7 +79,7 @@ impl Default for EvaluateParameters {
 pub struct Evaluate;
 
 /// Bumped when equal inputs and parameters give other results.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Operation for Evaluate {
     fn name(&self) -> &'static str {

@@ -75,7 +75,9 @@ fn explain(path: &str, message: &str) -> ParameterError {
 
 /// Takes the value at `path` out of `value`; false when there is none.
 fn remove(value: &mut Value, path: &str) -> bool {
-    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+    // `lists[0].rate` has the parts `lists`, `[0]` and `rate`.
+    let path = path.replace('[', ".[");
+    let (parents, last) = path.rsplit_once('.').unwrap_or(("", &path));
     let mut here = value;
     for part in parents.split('.').filter(|part| !part.is_empty()) {
         let next = match here {

@@ -2,5 +2,6 @@
 
 mod caching;
 mod layers;
+mod messages;
 mod project;
 mod reproducible;

@@ -181,3 +181,10 @@ pub fn executed(events: &str) -> Vec<String> {
 pub fn both(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
+
+/// A lock file that pins another content of one file of the data set `ripe`.
+pub fn lock_of(file: &str, text: &str) -> String {
+    let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+    let pin = serde_json::json!({ "revision": "abc123", "files": { file: { "size": text.len(), "digest": digest } } });
+    serde_json::json!({ "format": 1, "datasets": { "ripe": pin } }).to_string()
+}

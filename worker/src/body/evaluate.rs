@@ -40,7 +40,7 @@ pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<
     let backbone = shelf.backbone(job, &settings.backbone, device, Precision::Float32, reporter)?;
 
     let mut predictions = Csv::new(&["task", "prompt", "id", "source", "gold", "predicted", "valid"]);
-    let mut scores = Csv::new(&["task", "prompt", "metric", "value", "examples"]);
+    let mut scores = Csv::new(&["task", "prompt", "metric", "of", "value", "examples"]);
     let started = Instant::now();
     let mut answered = 0;
     for (texts, set, examples) in &work {
@@ -201,7 +201,9 @@ fn record(
     let score = metric::paper_score(kind, &card.labels, &card.score, &pairs).map_err(refused)?;
     values.push((metric::SCORE.to_owned(), score));
     for (name, value) in values {
-        scores.row(&[&card.name, prompt, &name, &value.to_string(), &pairs.len().to_string()]);
+        // Tables name the metric behind a score in their headers.
+        let of = if name == metric::SCORE { card.score.as_str() } else { "" };
+        scores.row(&[&card.name, prompt, &name, of, &value.to_string(), &pairs.len().to_string()]);
     }
     Ok(())
 }

@@ -174,7 +174,7 @@ fn prompts_of_several_trainings_are_scored_by_task() {
     let files = bytes(folders[2].path());
     let scores = String::from_utf8(files["scores.csv"].clone()).unwrap();
     let lines: Vec<&str> = scores.lines().collect();
-    assert_eq!(lines[0], "task,prompt,metric,value,examples");
+    assert_eq!(lines[0], "task,prompt,metric,of,value,examples");
     let kinds = ["acid,learned", "acid,untrained", "mood,learned", "mood,untrained"];
     let metrics = ["accuracy", "f1", "invalid_rate", "nll", "score"];
     let expected: Vec<String> =
@@ -183,7 +183,7 @@ fn prompts_of_several_trainings_are_scored_by_task() {
     for (line, start) in lines[1..].iter().zip(&expected) {
         assert!(line.starts_with(start) && line.ends_with(",6"), "{line}");
     }
-    assert!(lines.iter().filter(|line| line.contains("invalid_rate")).all(|line| line.contains("rate,0,")));
+    assert!(lines.iter().filter(|line| line.contains("invalid_rate")).all(|line| line.contains("rate,,0,")));
     let predictions = String::from_utf8(files["predictions.csv"].clone()).unwrap();
     assert_eq!(predictions.lines().count(), 1 + 24);
     assert!(predictions.lines().nth(1).unwrap().starts_with("acid,learned,acid-50,"), "examples keep their order");
