@@ -15,6 +15,7 @@ use super::backbone::{Backbone, Shelf};
 use super::csv::Csv;
 use super::inputs::{self, instance};
 use super::machine;
+use super::modules;
 use super::predict::{Answers, Asking, answers};
 use super::prompts::{self, PromptSet};
 use crate::model::Generation;
@@ -69,7 +70,7 @@ pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<
 fn prompt_sets(job: &Job, settings: &EvaluateParameters) -> Result<Vec<(String, PromptSet)>, StageError> {
     let mut sets = Vec::new();
     for input in job.inputs.iter().filter(|input| input.operation == "train") {
-        let set = prompts::load(&input.folder)?;
+        let mut set = prompts::load(&input.folder)?;
         if set.backbone != settings.backbone {
             return Err(StageError::input(format!(
                 "{} was trained on `{}`, but `{}` shall evaluate it on `{}`",
@@ -79,6 +80,9 @@ fn prompt_sets(job: &Job, settings: &EvaluateParameters) -> Result<Vec<(String, 
                 settings.backbone
             ))
             .with_hint("give both stages the same `backbone`, best as one entry of `params`"));
+        }
+        if !settings.mask.is_total() {
+            set.learned = modules::masked(input, &settings.mask)?;
         }
         sets.push((instance(input), set));
     }
