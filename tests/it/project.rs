@@ -35,7 +35,6 @@ stages:
   score:
     run: { evaluate: { from: [fit, text], backbone: "${backbone}", untrained: true } }
   table:
-    matrix: {}
     run: { aggregate: { from: score, rows: method, columns: task, mean_over: seed } }
 "#;
 
