@@ -5,3 +5,4 @@ mod layers;
 mod messages;
 mod project;
 mod reproducible;
+mod schema;
