@@ -19,8 +19,6 @@ use crate::task::source::{SourceSettings, Watch};
 
 /// A pipeline, ready to be asked about.
 pub struct Session {
-    /// The project folder: where `datasets/` and `pipelines/` lie.
-    pub root: PathBuf,
     /// The plan.
     pub plan: Plan,
     /// The cache.
@@ -71,7 +69,6 @@ impl Session {
         let mut sources = SourceSettings::from_environment().with_mirror(absolute(arguments.mirror.as_deref())?);
         sources.offline |= arguments.offline;
         let mut session = Self {
-            root: root.clone(),
             plan,
             store,
             pins: Pins::default(),
@@ -111,6 +108,11 @@ impl Session {
             None => format!("the stages are {}", stages.join(", ")),
         };
         Err(Failure::usage(format!("this pipeline has no stage `{name}`"), hint))
+    }
+
+    /// How the digest of a file is found: the store remembers those of unchanged files.
+    pub fn digest_of(&self) -> impl Fn(&Path) -> std::io::Result<Digest> + '_ {
+        |path| self.store.digest_of(path)
     }
 
     /// Pins every source of the plan. What comes from the hub is taken from the lock file or added to it; what comes from
@@ -238,13 +240,5 @@ impl From<PinsError> for Failure {
 impl From<LockedError> for Failure {
     fn from(error: LockedError) -> Self {
         Self::Cache { message: error.to_string(), hint: None }
-    }
-}
-
-/// How the digest of a path is found, for stages that start while the plan runs.
-impl Session {
-    /// The store's digest memo as a function.
-    pub fn digest_of(&self) -> impl Fn(&Path) -> std::io::Result<Digest> + '_ {
-        |path| self.store.digest_of(path)
     }
 }

@@ -157,7 +157,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
     }
 
     fn may_start(&self) -> bool {
-        self.wish == Wish::GoOn && !(self.run.options.fail_fast && !self.failures.is_empty())
+        self.wish == Wish::GoOn && (self.failures.is_empty() || !self.run.options.fail_fast)
     }
 
     /// Finds the results, or makes ready, of instances whose inputs have all become known; and so on with their readers.

@@ -15,7 +15,7 @@ use crate::plan::catalog::{Place, SourceRef};
 use crate::plan::pins::Pins;
 use crate::plan::{Instance, Plan};
 use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
-use crate::store::{Access, Store};
+use crate::store::Store;
 
 /// Bodies that write one file: the text of the parameter `write`, then the files that they read.
 struct Desk<'a> {
@@ -71,7 +71,7 @@ impl Site {
 
     fn run(&self, plan: &Plan, bodies: &dyn Bodies) -> (Summary, Vec<Event>) {
         let mut events = Vec::new();
-        let store = Store::open(&self.root, Access::Write).unwrap();
+        let store = Store::open(&self.root).unwrap();
         let summary = run(
             &Run {
                 plan,
@@ -93,7 +93,7 @@ impl Site {
     /// What a stage wrote.
     fn text(&self, plan: &Plan, summary: &Summary, stage: &str) -> String {
         let (_, output) = summary.results[plan.find(stage).unwrap().id].unwrap();
-        let store = Store::open(&self.root, Access::Read).unwrap();
+        let store = Store::open_to_read(&self.root).unwrap();
         fs_err::read_to_string(store.object_folder(&output).join("text")).unwrap()
     }
 }
@@ -210,7 +210,7 @@ fn of_two_runners_one_works_and_the_other_waits() {
     let second = std::thread::scope(|scope| {
         let first = scope.spawn(|| place.run(&plan, &desk).0);
         working.pass();
-        let store = Store::open(&place.root, Access::Write).unwrap();
+        let store = Store::open(&place.root).unwrap();
         let mut listener = Opener { gate: &second_waits, events: Vec::new() };
         let second = run(
             &Run {
@@ -337,7 +337,7 @@ fn the_second_signal_kills_workers() {
     let program = tempfile::tempdir().unwrap();
     place.options.worker = Some(double(program.path(), "say({'log': dict(id=id, text='at work')})\ntime.sleep(600)"));
     let plan = heavy(&[("a", &[], write("a"))]);
-    let store = Store::open(&place.root, Access::Write).unwrap();
+    let store = Store::open(&place.root).unwrap();
     let mut listener = Raiser { interrupt: &place.interrupt };
     let summary = run(
         &Run {

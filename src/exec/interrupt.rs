@@ -25,18 +25,24 @@ impl Interrupt {
     /// Listens to SIGINT, SIGTERM and SIGHUP from now on. The third signal leaves the process at once: worker processes
     /// die with it, and results are published whole or not at all, so nothing half-written remains.
     ///
+    /// Where the signals are taken already (`nohup`, a background job of a script), whoever started us does not want us to
+    /// listen: then nothing is installed, and a signal that is not ignored ends the process, which loses nothing.
+    ///
     /// # Errors
-    /// When the handler can't be set, for example because one is set already.
+    /// When the operating system refuses.
     pub fn install() -> Result<Self, ctrlc::Error> {
         let interrupt = Self::default();
         let heard = interrupt.clone();
-        ctrlc::try_set_handler(move || {
+        let set = ctrlc::try_set_handler(move || {
             if heard.wish() == Wish::Kill {
                 std::process::exit(EXIT_CODE);
             }
             heard.raise();
-        })?;
-        Ok(interrupt)
+        });
+        match set {
+            Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(interrupt),
+            Err(error) => Err(error),
+        }
     }
 
     /// One more request to stop.

@@ -103,15 +103,15 @@ fn train() -> Vec<String> {
 
 #[test]
 fn from_files_to_texts() {
-    let folder =
-        Project::new(&train()).all(json!({"k": 6, "k_unit": "class"}), json!({"label_set": "hyphen"})).unwrap();
+    let mut project = Project::new(&train());
+    let folder = project.all(json!({"k": 6, "k_unit": "class"}), json!({"label_set": "hyphen"})).unwrap();
     let read = texts::read(&folder).unwrap();
     assert_eq!(read.card.labels, ["wrong-answer", "right-answer"]);
     assert_eq!((read.train.len(), read.validation.len(), read.test.len()), (12, 4, 5));
     for example in &read.train {
         let n: usize = example.source.rsplit_once(' ').unwrap().1.parse().unwrap();
         assert_eq!(example.source, format!("quiz: question: q{n} answer: a, {n}"));
-        assert_eq!(example.target, if n % 3 == 0 { "right-answer" } else { "wrong-answer" });
+        assert_eq!(example.target, if n.is_multiple_of(3) { "right-answer" } else { "wrong-answer" });
     }
 }
 
@@ -141,7 +141,8 @@ fn a_row_that_cannot_be_used_stops_fetch() {
     let error = Project::new(&rows).all(json!({"k": 4}), json!({})).unwrap_err();
     assert_eq!(
         error.message,
-        "row 5 of `train.csv` has the label `maybe` in column `verdict`, which `quiz` does not know; accepted: `no`, `yes`"
+        "row 5 of `train.csv` has the label `maybe` in column `verdict`, which `quiz` does not know; accepted: `no`, \
+         `yes`"
     );
     assert_eq!(error.hint.unwrap(), "correct `label.words` in `datasets/quiz.yaml`, or the files it names");
 }

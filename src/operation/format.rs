@@ -26,11 +26,12 @@ pub struct FormatParameters {
     /// The bundle of defaults for what is not written here (METHODS 8).
     #[serde(default)]
     pub preset: Preset,
-    /// Goes before every source; `{task}` stands for the task's name. Default `"{task}: "`; `paper_code`: `"src-{task}: "`.
+    /// Goes before every source; `{task}` stands for the task's name. Default `"{task}: "`; `paper_code`:
+    /// `"src-{task}: "`.
     #[serde(default)]
     pub prefix: Option<String>,
-    /// Words for labels: `words` (the data set's own, the default), `hyphen`, `number`, `distinct` (task and number), or a
-    /// set that the data set's file adds under `label_sets`.
+    /// Words for labels: `words` (the data set's own, the default), `hyphen`, `number`, `distinct` (task and number), or
+    /// a set that the data set's file adds under `label_sets`.
     #[serde(default)]
     pub label_set: Option<String>,
     /// Whether sources end in the list of label words, ` options:a,b`. Default false.
@@ -39,7 +40,8 @@ pub struct FormatParameters {
     /// Longest source in characters, prefix included; longer ones lose their end. Default: no limit; `paper_code`: 450.
     #[serde(default)]
     pub max_source_chars: Option<usize>,
-    /// Whether single columns are cut as the data set's file says under `column_chars`. Default false; `paper_code`: true.
+    /// Whether single columns are cut as the data set's file says under `column_chars`. Default false; `paper_code`:
+    /// true.
     #[serde(default)]
     pub cut_columns: Option<bool>,
     /// Scores (STS-B) are rounded to multiples of this. Default 0.2; `paper_code`: 0.1.

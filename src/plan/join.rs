@@ -9,6 +9,9 @@ use std::collections::HashMap;
 
 use super::matrix::{Axis, Table};
 
+/// The values of an axis that may be read by a cell of the reader.
+pub type List<'a> = Box<dyn Fn(&[u32]) -> Vec<String> + 'a>;
+
 /// A list of `only`: which values of an axis are read.
 pub struct Narrowing<'a> {
     /// The axis.
@@ -16,8 +19,11 @@ pub struct Narrowing<'a> {
     /// The reader's axes that the list depends on, by position.
     pub depends: Vec<usize>,
     /// The values that may be read by the reader's cell.
-    pub list: Box<dyn Fn(&[u32]) -> Vec<String> + 'a>,
+    pub list: List<'a>,
 }
+
+/// Rows by their levels on the shared axes, and on one axis more where that is narrowed.
+type Index = HashMap<(Box<[u32]>, Option<u32>), Vec<u32>>;
 
 /// For each row of `reader`, the rows of `read` that it reads, in their order. `None` when they are more than `most` in
 /// all: a slip in a file must not fill the memory.
@@ -28,7 +34,7 @@ pub fn gather(reader: &Table, read: &Table, only: &[Narrowing<'_>], most: usize)
     // One narrowed axis that the reader lacks is part of what is looked up; the others are compared row by row.
     narrowings.sort_by_key(|(axis, _)| shared.read.contains(axis));
     let first = narrowings.first().map(|(axis, _)| *axis).filter(|axis| !shared.read.contains(axis));
-    let mut index: HashMap<(Box<[u32]>, Option<u32>), Vec<u32>> = HashMap::new();
+    let mut index = Index::new();
     for (position, row) in read.rows.iter().enumerate() {
         if let Some(key) = shared.key_of_read(row) {
             index.entry((key, first.map(|axis| row[axis]))).or_default().push(position as u32);
@@ -290,7 +296,8 @@ mod tests {
         // 100,000 cells against 100,000: ten thousand million comparisons for nested loops, which would not end here.
         let many: Vec<String> = (0..50_000).map(|i| i.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let left = Table::product(vec![axis("x", &many), axis("y", &["1", "2"])], &[Exclusion::new(); 0]);
+        let nothing: [Exclusion; 0] = [];
+        let left = Table::product(vec![axis("x", &many), axis("y", &["1", "2"])], &nothing);
         let right = Table::product(vec![axis("z", &["1", "2"]), axis("x", &many)], &[]);
         let joined = natural_join(&[&left, &right], MOST).unwrap();
         assert_eq!(joined.rows.len(), 200_000);

@@ -211,13 +211,13 @@ mod tests {
         let axes = vec![axis("m", &["spp", "scp"]), axis("i", &["none", "mnli"]), axis("s", &["1", "2", "3"])];
         let table = Table::product(axes, &[]);
         let template = &small().instances[0];
-        let instance = |(id, row): (usize, &Box<[u32]>)| Instance {
+        let instance = |id: usize| Instance {
             id,
-            label: table.name("fit", row),
-            coordinates: table.coordinates(row),
+            label: table.name("fit", &table.rows[id]),
+            coordinates: table.coordinates(&table.rows[id]),
             ..template.clone()
         };
-        let instances: Vec<Instance> = table.rows.iter().enumerate().map(instance).collect();
+        let instances: Vec<Instance> = (0..table.rows.len()).map(instance).collect();
         let stage = StagePlan {
             name: "fit".into(),
             title: None,

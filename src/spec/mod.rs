@@ -2,9 +2,9 @@
 //!
 //! A pipeline file goes through named passes, and every pass reports all of its faults with file, line and column:
 //!
-//! 1. [`yaml`]: text to a JSON value and an index of where each node stands; syntax, duplicate keys, merge keys.
-//! 2. [`read`](mod@read): value to a typed tree; unknown fields, wrong types, missing fields. Data set files use this pass too.
-//! 3. [`load`](mod@load): profile, then `--set`, then axes, matrices and stages; names that mean nothing or are not used.
+//! 1. `yaml`: text to a JSON value and an index of where each node stands; syntax, duplicate keys, merge keys.
+//! 2. `read`: value to a typed tree; unknown fields, wrong types, missing fields. Data set files use this pass too.
+//! 3. `load`: profile, then `--set`, then axes, matrices and stages; names that mean nothing or are not used.
 //!
 //! What comes out is a [`Pipeline`] in which parameters (`${k}`) are filled in and axes (`${seed}`) are not:
 //! [`Pipeline::parameters_at`] and [`Pipeline::only_at`] do that for one instance of a stage. Nothing here knows what

@@ -13,7 +13,7 @@
 //! | [`texts`] | the files that training and evaluation read |
 //! | [`tokens`] | texts to token ids and back |
 //! | [`world`] | the built-in language world: the same tasks, made by a seeded generator |
-//! | [`preview`] | real rows of a data set, for `compt check` |
+//! | [`mod@preview`] | real rows of a data set, for `compt check` |
 
 pub mod dataset;
 pub mod draw;

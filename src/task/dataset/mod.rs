@@ -154,8 +154,8 @@ pub enum Kind {
 pub struct Label {
     /// The column that holds it.
     pub column: String,
-    /// For a classification: every value and its word. The order is the labels' order in tables and in `label_set: number`;
-    /// for F1, the second is the positive class.
+    /// For a classification: every value and its word. The order is the labels' order in tables and in
+    /// `label_set: number`; for F1, the second is the positive class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<LabelWord>,
     /// For a regression: the smallest score.

@@ -19,9 +19,9 @@ pub struct Gate {
 /// alpha and beta of each task.
 #[derive(Debug)]
 pub struct Gates {
-    /// Before the private prompt, [T].
+    /// Before the private prompt, `[T]`.
     pub private: Tensor,
-    /// Before the mixture, [T].
+    /// Before the mixture, `[T]`.
     pub source: Tensor,
 }
 
@@ -54,7 +54,7 @@ impl Gate {
         Self { kind: settings.kind, fixed: settings.fixed, tasks: tasks.len() as i64, device, private, source }
     }
 
-    /// The gates now; `joint [T]` is the private entry of the router's row, where there is one.
+    /// The gates now; `joint`, `[T]`, is the private entry of the router's row, where there is one.
     pub fn values(&self, joint: Option<Tensor>) -> Gates {
         let all = |value: f64| Tensor::full([self.tasks], value, (Kind::Float, self.device));
         let open = |logit: &Option<Tensor>| match logit {

@@ -34,7 +34,7 @@ pub struct Router {
 pub struct Weights {
     /// Weights of the sources [T, n].
     pub sources: Tensor,
-    /// The weight of the private prompt [T], when it is in the row.
+    /// The weight of the private prompt `[T]`, when it is in the row.
     pub private: Option<Tensor>,
     /// With `top_k`: the sources kept for each task, in their order.
     pub kept: Option<Vec<Vec<i64>>>,
@@ -42,6 +42,7 @@ pub struct Weights {
 
 impl Router {
     /// Sets up the router; `own[t]` is the source that belongs to task t.
+    #[expect(clippy::too_many_arguments, reason = "called once; each is needed once")]
     pub fn new(
         settings: &RouterSettings,
         tasks: &[String],

@@ -101,13 +101,11 @@ pub struct TokenLosses {
 
 impl TokenLosses {
     /// The one mean over all target tokens of the batch that METHODS 1.3 trains on: a scalar.
-    #[must_use]
     pub fn mean(&self) -> Tensor {
         self.values.mean(Kind::Float)
     }
 
     /// The summed negative log-likelihood of each row, `[rows]`.
-    #[must_use]
     pub fn row_sums(&self) -> Tensor {
         let rows: Vec<Tensor> = self
             .offsets

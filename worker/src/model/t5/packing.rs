@@ -93,10 +93,10 @@ impl SelfPlan {
             };
             if causal || members.len() > 1 {
                 let owner = owners(&lengths[members]);
-                bias = bias
-                    + mask(owner.len(), owner.len(), device, table.kind(), |query, key| {
-                        owner[query] == owner[key] && (!causal || key <= query)
-                    });
+                let hidden = mask(owner.len(), owner.len(), device, table.kind(), |query, key| {
+                    owner[query] == owner[key] && (!causal || key <= query)
+                });
+                bias = &bias + hidden;
             }
             plan.lengths.push(tokens);
             plan.biases.push(bias);
