@@ -162,8 +162,7 @@ fn synthetic_rows_of_every_task_become_texts() {
     let mut project = with_datasets();
     for task in world::TASKS {
         let rows = json!({"train": 40, "validation": 12, "test": 18});
-        let fetched =
-            project.run(&Fetch, json!({"dataset": task, "data": "synthetic", "rows": rows}), None).unwrap();
+        let fetched = project.run(&Fetch, json!({"dataset": task, "data": "synthetic", "rows": rows}), None).unwrap();
         let sampled = project.run(&Sample, json!({"k": "all", "test_samples": "all"}), Some(&fetched)).unwrap();
         let folder = project.run(&Format, json!({}), Some(&sampled)).unwrap();
         let read = texts::read(&folder).unwrap();

@@ -1,7 +1,7 @@
 //! `fetch`: one data set, as its file in `datasets/` describes it, in one layout for all.
 //!
-//! Writes `task.json`, `dataset.json`, and `train.parquet`, `validation.parquet`, `test.parquet` for the splits that the
-//! data set's file names. With `data: synthetic` the rows come from the built-in world, and nothing is fetched.
+//! Writes `task.json`, `dataset.json`, and `train.parquet`, `validation.parquet`, `test.parquet` for the splits that
+//! the data set's file names. With `data: synthetic` the rows come from the built-in world, and nothing is fetched.
 
 use std::path::Path;
 
@@ -131,9 +131,11 @@ impl Operation for Fetch {
         let all = match synthetic {
             Some(synthetic) => from_world(&dataset, &synthetic)?,
             None => {
-                let source = job.sources.iter().find(|source| source.name == dataset.name).ok_or_else(|| {
-                    StageError::bug(format!("`{}` was planned without its data set", job.stage))
-                })?;
+                let source = job
+                    .sources
+                    .iter()
+                    .find(|source| source.name == dataset.name)
+                    .ok_or_else(|| StageError::bug(format!("`{}` was planned without its data set", job.stage)))?;
                 fetched::read(&dataset, &source.files)?
             }
         };
