@@ -17,6 +17,14 @@ pub enum SourceError {
         /// What was typed.
         name: String,
     },
+    /// No such backbone in this executable.
+    #[error("there is no backbone `{name}` in this executable, only {}", known.join(", "))]
+    NoBuiltin {
+        /// What was typed.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// No such repository, or one that only its friends can see.
     #[error("the hub at {endpoint} has no {what}, or does not show it to {}", if *token { "the owner of this token" } else { "a visitor without a token" })]
     NoRepository {
@@ -133,6 +141,10 @@ impl SourceError {
         };
         Some(match self {
             Self::BadName { .. } => return None,
+            Self::NoBuiltin { name, known } => {
+                let near = suggest::nearest(name, known.iter().map(String::as_str))?;
+                format!("did you mean `{near}`?")
+            }
             Self::NoRepository { token, .. } => {
                 format!("check the spelling; if it is private, {}", token_hint(*token))
             }
