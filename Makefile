@@ -29,7 +29,8 @@ check: setup ## formatting, lints, docs, schema drift
 	$(CARGO) run --quiet -p compt -- schema --check
 
 bench: build ## throughput beside transformers + PEFT, no-op rerun time, peak memory; JSON lines
-	tools/bench.sh
+	$(CARGO) build --workspace --examples
+	python3 tools/bench.py
 
 clean: ## remove what was built (results in outputs/ and .compt/ stay)
 	$(CARGO) clean

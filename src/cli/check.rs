@@ -15,7 +15,7 @@ use crate::task::source::SourceSettings;
 
 /// Checks what is named, or everything in `pipelines/` and `datasets/`.
 pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
-    let here = PathBuf::from(".");
+    let here = PathBuf::new();
     let named = !arguments.files.is_empty();
     let files = if named { arguments.files.clone() } else { everything(&here)? };
     let mut settings = SourceSettings::from_environment().with_mirror(arguments.mirror.clone());
@@ -71,9 +71,9 @@ fn data_set_of(file: &Path) -> Option<(PathBuf, String)> {
     match folder {
         Some(folder) if folder.file_name().is_some_and(|name| name == "datasets") => {
             let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
-            Some((above.unwrap_or(Path::new(".")).to_owned(), stem))
+            Some((above.unwrap_or(Path::new("")).to_owned(), stem))
         }
-        None if file.extension().is_none() => Some((PathBuf::from("."), stem)),
+        None if file.extension().is_none() => Some((PathBuf::new(), stem)),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@
 //! | 0 | done |
 //! | 1 | a fault of ours |
 //! | 2 | the command line is wrong |
-//! | 3 | a pipeline or data set file is wrong |
+//! | 3 | a pipeline or data set file is wrong, or what it names is missing |
 //! | 4 | a stage failed |
 //! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
 //! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
@@ -28,6 +28,14 @@ pub enum Failure {
     /// A file of the user's is wrong.
     #[error("{0}")]
     Invalid(#[from] Invalid),
+    /// What the user's files name is missing or wrong.
+    #[error("{message}")]
+    Input {
+        /// What was wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// One or more stages failed; the reporter has said which.
     #[error("{failed} of {total} stages failed")]
     Stages {
@@ -66,7 +74,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } => 2,
-            Self::Invalid(_) => 3,
+            Self::Invalid(_) | Self::Input { .. } => 3,
             Self::Stages { environment: false, .. } => 4,
             Self::Stages { environment: true, .. } | Self::Environment { .. } => 5,
             Self::Cache { .. } => 6,
@@ -78,6 +86,7 @@ impl Failure {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Usage { hint, .. }
+            | Self::Input { hint, .. }
             | Self::Stages { hint, .. }
             | Self::Environment { hint, .. }
             | Self::Cache { hint, .. } => hint.as_deref(),
@@ -100,7 +109,7 @@ impl From<std::io::Error> for Failure {
 impl From<StageError> for Failure {
     fn from(error: StageError) -> Self {
         match error.kind {
-            StageErrorKind::Input => Self::Usage { message: error.message, hint: error.hint },
+            StageErrorKind::Input => Self::Input { message: error.message, hint: error.hint },
             StageErrorKind::Environment | StageErrorKind::Bug => {
                 Self::Environment { message: error.message, hint: error.hint }
             }

@@ -147,7 +147,19 @@ impl Session {
             }
         }
         if locked {
-            known.require(&found, lock_file)?;
+            // What has no revisions can't be in a lock file; but a mirror of what is there must have the same bytes.
+            let mut comparable = Pins::default();
+            for (source, pin) in found.iter() {
+                let mut pin = pin.clone();
+                match known.get(source) {
+                    Some(locked) if pin.revision.is_none() => pin.revision.clone_from(&locked.revision),
+                    Some(_) => {}
+                    None if !self.sourcing.is_from_hub(source)? => continue,
+                    None => {}
+                }
+                comparable.insert(source.clone(), pin);
+            }
+            known.require(&comparable, lock_file)?;
         } else if add_to_lock.iter().next().is_some() {
             let mut pins = known;
             pins.merge(&add_to_lock);
@@ -168,8 +180,9 @@ pub fn project_folder(file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let above = folder.file_name().is_some_and(|name| name == "pipelines").then(|| folder.parent()).flatten();
     match above {
-        Some(above) if above.as_os_str().is_empty() => PathBuf::from("."),
+        // An empty path, not `.`: messages then name `datasets/rte.yaml` as the user would.
         Some(above) => above.to_owned(),
+        None if folder == Path::new(".") => PathBuf::new(),
         None => folder.to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! `evaluate`: lets the backbone answer the texts of a split with learned prompts, and scores the answers.
 
+mod mask;
+
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -9,6 +11,8 @@ use serde_json::Value;
 use super::{Operation, parameters};
 use crate::operation::train::Preset;
 use crate::plan::catalog::{ParameterError, Place, Resolved, SourceRef};
+
+pub use mask::{DroppedHalf, Keep, MaskSettings, UnknownMask};
 
 /// How prompts are evaluated. What a pipeline leaves out is taken from `preset`; what it writes wins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +32,9 @@ pub struct EvaluateParameters {
     pub batch: usize,
     /// Whether the prompts as they were before training are scored too.
     pub untrained: bool,
+    /// Which parts of the learned prompts are kept; left out: all of them.
+    #[serde(skip_serializing_if = "MaskSettings::is_total")]
+    pub mask: MaskSettings,
     /// Which split is scored.
     pub split: Split,
     /// Whether the negative log-likelihood of the right answer is measured too (`rank` gives it for nothing).
@@ -67,6 +74,7 @@ impl Default for EvaluateParameters {
             repetition_penalty: 1.0,
             batch: 50,
             untrained: false,
+            mask: MaskSettings::default(),
             split: Split::Test,
             nll: false,
             max_source_tokens: None,
@@ -79,7 +87,7 @@ impl Default for EvaluateParameters {
 pub struct Evaluate;
 
 /// Bumped when equal inputs and parameters give other results.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Operation for Evaluate {
     fn name(&self) -> &'static str {
@@ -123,6 +131,10 @@ pub fn resolve(written: &Value) -> Result<EvaluateParameters, Vec<ParameterError
             complete.max_new_tokens = Some(128);
         }
     }
+    if complete.mask.is_total() {
+        // With nothing dropped the other two choices mean nothing; equal results then have equal parameters.
+        complete.mask = MaskSettings::default();
+    }
     let mut faults = Vec::new();
     let mut unless = |good: bool, path: &str, message: &str, help: &str| {
         if !good {
@@ -154,6 +166,12 @@ pub fn resolve(written: &Value) -> Result<EvaluateParameters, Vec<ParameterError
         "`max_new_tokens` is 0: no answer could be written",
         "write 1 or more, or `null` for five more than the longest label",
     );
+    unless(
+        !complete.untrained || complete.mask.is_total(),
+        "untrained",
+        "a mask drops parts of the learned prompts; the untrained ones are not masked",
+        "write `untrained: false` here, and score the untrained prompts in a stage with `mask: {keep: total}`",
+    );
     if faults.is_empty() { Ok(complete) } else { Err(faults) }
 }
 
@@ -176,5 +194,32 @@ mod tests {
         let faults = resolve(&json!({"batch": 0, "repetition_penalty": -1})).unwrap_err();
         let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(paths, ["backbone", "batch", "repetition_penalty"]);
+    }
+
+    #[test]
+    fn masks_are_read_and_the_total_one_leaves_no_trace() {
+        let of = |mask: Value| resolve(&json!({"backbone": "b", "mask": mask}));
+        let chosen = of(json!({"keep": "src_2", "scp": "remove"})).unwrap().mask;
+        assert_eq!(chosen, MaskSettings { keep: Keep::Source(2), renormalise: true, scp: DroppedHalf::Remove });
+        let plain = resolve(&json!({"backbone": "b"})).unwrap();
+        assert_eq!(of(json!({"keep": "total", "renormalise": false})).unwrap(), plain);
+        // Results that were stored before there were masks keep their keys.
+        assert!(parameters::complete(&plain).get("mask").is_none());
+        let masked = of(json!({"keep": "all_src"})).unwrap();
+        assert_eq!(parameters::read::<EvaluateParameters>(&parameters::complete(&masked)).unwrap(), masked);
+    }
+
+    #[test]
+    fn unknown_masks_and_masked_untrained_prompts_are_refused() {
+        let unknown = resolve(&json!({"backbone": "b", "mask": {"keep": "all_scr"}})).unwrap_err();
+        assert_eq!(unknown[0].path, "mask.keep");
+        for name in ["`all_scr`", "`total`", "`all_src`", "`private`", "`src_1`"] {
+            assert!(unknown[0].message.contains(name), "{}", unknown[0].message);
+        }
+        assert_eq!(unknown[0].help.as_deref(), Some("did you mean `all_src`?"));
+        let both = json!({"backbone": "b", "untrained": true, "mask": {"keep": "private"}});
+        let refused = resolve(&both).unwrap_err();
+        assert!(refused[0].path == "untrained" && refused[0].help.is_some());
+        assert!(resolve(&json!({"backbone": "b", "untrained": true, "mask": {"keep": "total"}})).is_ok());
     }
 }

@@ -29,7 +29,16 @@ pub fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, Vec<ParameterE
             root if root == "." => String::new(),
             path => path,
         };
-        faults.push(explain(&path, &error.inner().to_string()));
+        let message = error.inner().to_string();
+        // A faulty entry that was taken out is not missing.
+        let taken_out = |fault: &ParameterError| {
+            let name = fault.path.rsplit('.').next().unwrap_or_default();
+            message == format!("missing field `{name}`")
+        };
+        if !faults.is_empty() && faults.iter().any(taken_out) {
+            return Err(faults);
+        }
+        faults.push(explain(&path, &message));
         if faults.len() >= MOST_FAULTS || !remove(&mut rest, &path) {
             return Err(faults);
         }
@@ -75,7 +84,9 @@ fn explain(path: &str, message: &str) -> ParameterError {
 
 /// Takes the value at `path` out of `value`; false when there is none.
 fn remove(value: &mut Value, path: &str) -> bool {
-    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+    // `lists[0].rate` has the parts `lists`, `[0]` and `rate`.
+    let path = path.replace('[', ".[");
+    let (parents, last) = path.rsplit_once('.').unwrap_or(("", &path));
     let mut here = value;
     for part in parents.split('.').filter(|part| !part.is_empty()) {
         let next = match here {

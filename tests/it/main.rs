@@ -2,5 +2,7 @@
 
 mod caching;
 mod layers;
+mod messages;
 mod project;
 mod reproducible;
+mod schema;

@@ -35,7 +35,6 @@ stages:
   score:
     run: { evaluate: { from: [fit, text], backbone: "${backbone}", untrained: true } }
   table:
-    matrix: {}
     run: { aggregate: { from: score, rows: method, columns: task, mean_over: seed } }
 "#;
 
@@ -180,4 +179,11 @@ pub fn executed(events: &str) -> Vec<String> {
 /// What a command printed, for messages of failed tests.
 pub fn both(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A lock file that pins another content of one file of the data set `ripe`.
+pub fn lock_of(file: &str, text: &str) -> String {
+    let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+    let pin = serde_json::json!({ "revision": "abc123", "files": { file: { "size": text.len(), "digest": digest } } });
+    serde_json::json!({ "format": 1, "datasets": { "ripe": pin } }).to_string()
 }

@@ -15,6 +15,7 @@ use super::backbone::{Backbone, Shelf};
 use super::csv::Csv;
 use super::inputs::{self, instance};
 use super::machine;
+use super::modules;
 use super::predict::{Answers, Asking, answers};
 use super::prompts::{self, PromptSet};
 use crate::model::Generation;
@@ -40,7 +41,7 @@ pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<
     let backbone = shelf.backbone(job, &settings.backbone, device, Precision::Float32, reporter)?;
 
     let mut predictions = Csv::new(&["task", "prompt", "id", "source", "gold", "predicted", "valid"]);
-    let mut scores = Csv::new(&["task", "prompt", "metric", "value", "examples"]);
+    let mut scores = Csv::new(&["task", "prompt", "metric", "of", "value", "examples"]);
     let started = Instant::now();
     let mut answered = 0;
     for (texts, set, examples) in &work {
@@ -69,7 +70,7 @@ pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<
 fn prompt_sets(job: &Job, settings: &EvaluateParameters) -> Result<Vec<(String, PromptSet)>, StageError> {
     let mut sets = Vec::new();
     for input in job.inputs.iter().filter(|input| input.operation == "train") {
-        let set = prompts::load(&input.folder)?;
+        let mut set = prompts::load(&input.folder)?;
         if set.backbone != settings.backbone {
             return Err(StageError::input(format!(
                 "{} was trained on `{}`, but `{}` shall evaluate it on `{}`",
@@ -79,6 +80,9 @@ fn prompt_sets(job: &Job, settings: &EvaluateParameters) -> Result<Vec<(String, 
                 settings.backbone
             ))
             .with_hint("give both stages the same `backbone`, best as one entry of `params`"));
+        }
+        if !settings.mask.is_total() {
+            set.learned = modules::masked(input, &settings.mask)?;
         }
         sets.push((instance(input), set));
     }
@@ -201,7 +205,9 @@ fn record(
     let score = metric::paper_score(kind, &card.labels, &card.score, &pairs).map_err(refused)?;
     values.push((metric::SCORE.to_owned(), score));
     for (name, value) in values {
-        scores.row(&[&card.name, prompt, &name, &value.to_string(), &pairs.len().to_string()]);
+        // Tables name the metric behind a score in their headers.
+        let of = if name == metric::SCORE { card.score.as_str() } else { "" };
+        scores.row(&[&card.name, prompt, &name, of, &value.to_string(), &pairs.len().to_string()]);
     }
     Ok(())
 }

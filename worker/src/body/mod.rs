@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod failure;
 pub mod inputs;
 pub mod machine;
+pub mod modules;
 pub mod native;
 pub mod predict;
 pub mod pretrain;

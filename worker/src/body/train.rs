@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tch::{Device, Tensor};
 
 use super::backbone::{Backbone, Shelf, source};
-use super::{failure, inputs, machine, prompts};
+use super::{failure, inputs, machine, modules, prompts};
 use crate::method::Moment;
 use crate::method::compt::{Compt, Task};
 use crate::method::init::Origin;
@@ -22,7 +22,10 @@ use crate::train::counts::counts;
 use crate::train::curve;
 use crate::train::data::TaskPairs;
 use crate::train::fit::{Course, Event, Fit, Outcome};
-use crate::train::tensor_file::{read, to_bytes};
+use crate::train::tensor_file::read;
+
+/// The name of the file with the counts and losses, in a training's folder.
+pub const SUMMARY: &str = "summary.json";
 
 /// Trains the prompts of a job.
 ///
@@ -160,7 +163,7 @@ fn write(
     let learned = tch::no_grad(|| method.prompts(Moment::Evaluation)).to_device(Device::Cpu);
     let prompts = prompts::bytes(settings, method.tasks(), &learned, untrained);
     fs_err::write(job.output.join(prompts::FILE), prompts)?;
-    fs_err::write(job.output.join("modules.safetensors"), modules(settings, method))?;
+    fs_err::write(job.output.join(modules::FILE), modules::bytes(settings, method))?;
     let rates: Vec<(Group, f64)> = Group::ALL
         .into_iter()
         .filter(|group| method.parameters().all().iter().any(|parameter| parameter.group == *group))
@@ -170,26 +173,7 @@ fn write(
     let mut text = serde_json::to_string_pretty(&summary(settings, method, outcome, course, tasks))
         .map_err(|error| StageError::bug(error.to_string()))?;
     text.push('\n');
-    Ok(fs_err::write(job.output.join("summary.json"), text)?)
-}
-
-/// `modules.safetensors`: every trained tensor; the metadata say what its rows are.
-fn modules(settings: &TrainParameters, method: &Compt) -> Vec<u8> {
-    let all = method.parameters().all();
-    let tensors = all.iter().map(|parameter| (parameter.name.clone(), parameter.tensor.shallow_clone())).collect();
-    let rows: BTreeMap<&str, Value> = all
-        .iter()
-        .map(|parameter| (parameter.name.as_str(), json!({ "group": parameter.group.name(), "rows": parameter.rows })))
-        .collect();
-    let metadata = BTreeMap::from([
-        ("format".to_owned(), "compt modules 1".to_owned()),
-        ("parameters".to_owned(), json!(rows).to_string()),
-        ("settings".to_owned(), json!(settings).to_string()),
-        ("router_norm".to_owned(), method.norm().map_or(json!(null), |norm| json!(norm)).to_string()),
-        ("sources".to_owned(), json!(method.sources()).to_string()),
-        ("tasks".to_owned(), json!(method.tasks()).to_string()),
-    ]);
-    to_bytes(&tensors, &metadata)
+    Ok(fs_err::write(job.output.join(SUMMARY), text)?)
 }
 
 fn summary(

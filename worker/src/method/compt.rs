@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use compt::operation::train::{Init, Norm, TrainParameters};
+use compt::operation::evaluate::MaskSettings;
+use compt::operation::train::{Compose, Init, Norm, TrainParameters};
 use serde::Serialize;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::compose::{Parts, compose, concatenates_sources, has_private, has_sources};
 use super::encoder::Bank;
 use super::gate::Gate;
 use super::init::{Origin, Seat, table};
 use super::parameter::{Group, Parameters};
-use super::router::Router;
-use super::{MethodError, Moment};
+use super::router::{Router, Weights};
+use super::{MethodError, Moment, mask};
 
 /// A task, as far as prompts depend on it.
 #[derive(Clone, Debug)]
@@ -146,11 +147,79 @@ impl Compt {
         })
     }
 
+    /// A method as it was after training: `settings` and `tasks` are those of the run, `norm` is what [`Self::norm`] was,
+    /// and `tensors` has the values of all its parameters by name.
+    ///
+    /// # Errors
+    /// When `tensors` are not the parameters that these settings lead to.
+    pub fn restore(
+        settings: &TrainParameters,
+        tasks: &[String],
+        norm: Option<Norm>,
+        tensors: &BTreeMap<String, Tensor>,
+        total_steps: u64,
+        device: Device,
+    ) -> Result<Self, MethodError> {
+        let foreign =
+            |message: String| MethodError::new(message, "run the `train` stage that wrote these tensors again");
+        let tables = [Group::Source, Group::Private].map(|group| format!("{}.table", group.name()));
+        let table = tables.iter().find_map(|name| tensors.get(name));
+        let width = table.and_then(|table| table.size().last().copied());
+        let width = width.ok_or_else(|| foreign("there is no table among the trained tensors".to_owned()))?;
+        // All starts are overwritten, so they may be the ones that need no backbone.
+        let mut plain = settings.clone();
+        (plain.prompt.init, plain.prompt.private_init) = (Init::Uniform, None);
+        plain.router.norm = norm.unwrap_or(settings.router.norm);
+        let tasks: Vec<Task> = tasks.iter().map(|name| Task { name: name.clone(), labels: Vec::new() }).collect();
+        let embed = |ids: &[i64]| Tensor::zeros([ids.len() as i64, width], (Kind::Float, Device::Cpu));
+        let origin = Origin { width, vocabulary: 0, embed: &embed, words: Vec::new(), file: BTreeMap::new() };
+        let mut method = Self::new(&plain, &tasks, &origin, total_steps, device)?;
+        method.settings = settings.clone();
+        let all = method.parameters.all();
+        if let Some(name) = tensors.keys().find(|name| all.iter().all(|parameter| parameter.name != **name)) {
+            return Err(foreign(format!("the trained tensor `{name}` has no place in this method")));
+        }
+        let mut values = Vec::with_capacity(all.len());
+        for parameter in all {
+            let shape = parameter.tensor.size();
+            let value = tensors.get(&parameter.name).filter(|value| value.size() == shape).ok_or_else(|| {
+                foreign(format!("there is no trained tensor `{}` of the shape {shape:?}", parameter.name))
+            })?;
+            values.push(value.shallow_clone());
+        }
+        method.parameters.overwrite(&values);
+        Ok(method)
+    }
+
     /// The composed prompts of all tasks, [T, rows, d], in the order of [`Self::tasks`].
     pub fn prompts(&self, moment: Moment) -> Tensor {
         let sources = self.sources.as_ref().map(Bank::prompts);
         let private = self.privates.as_ref().map(Bank::prompts);
         let weights = self.router.as_ref().map(|router| router.weights(moment));
+        self.composed(self.settings.compose, sources, private, weights)
+    }
+
+    /// The composed prompts after training of which only a part is kept (METHODS 2.5), as [`Self::prompts`].
+    ///
+    /// # Errors
+    /// A mask that this composition does not have.
+    pub fn masked(&self, mask: &MaskSettings) -> Result<Tensor, MethodError> {
+        let trained = self.settings.compose;
+        let entries = mask::entries(mask.keep, trained, self.source_names.len())?;
+        let sources = self.sources.as_ref().map(Bank::prompts);
+        let private = self.privates.as_ref().map(Bank::prompts);
+        let private = if entries.private { private } else { private.map(|private| private.zeros_like()) };
+        let weights = self.router.as_ref().map(|router| router.masked(&entries, mask.renormalise));
+        Ok(self.composed(mask::composition(trained, mask.scp, &entries), sources, private, weights))
+    }
+
+    fn composed(
+        &self,
+        compose_as: Compose,
+        sources: Option<Tensor>,
+        private: Option<Tensor>,
+        weights: Option<Weights>,
+    ) -> Tensor {
         let joint = weights.as_ref().and_then(|weights| weights.private.as_ref()).map(Tensor::shallow_clone);
         let gates = self.gate.values(joint);
         let parts = Parts {
@@ -160,7 +229,7 @@ impl Compt {
             private: private.as_ref(),
             gates: &gates,
         };
-        compose(self.settings.compose, &parts).expect("`new` set up every part of this composition")
+        compose(compose_as, &parts).expect("`new` set up every part of this composition")
     }
 
     /// Names of the tasks.
@@ -224,7 +293,6 @@ impl Compt {
 mod tests {
     use compt::operation::train::resolve;
     use serde_json::{Value, json};
-    use tch::Kind;
 
     use super::*;
     use crate::fixture::difference;

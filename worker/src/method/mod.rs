@@ -5,6 +5,7 @@ pub mod compt;
 pub mod encoder;
 pub mod gate;
 pub mod init;
+pub mod mask;
 pub mod parameter;
 pub mod router;
 pub mod sparsemax;

@@ -29,6 +29,15 @@ pub struct Router {
     device: Device,
 }
 
+/// The entries of a router's rows that a mask keeps (METHODS 2.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries {
+    /// Of each source.
+    pub sources: Vec<bool>,
+    /// Of the private prompt.
+    pub private: bool,
+}
+
 /// A router's row for each task.
 #[derive(Debug)]
 pub struct Weights {
@@ -79,8 +88,27 @@ impl Router {
 
     /// The weights at a moment.
     pub fn weights(&self, moment: Moment) -> Weights {
+        self.weigh(moment, None)
+    }
+
+    /// The weights after training when only `entries` are kept; the others get weight 0. With `renormalise` they leave
+    /// the set before sources are selected and weights normalised; otherwise the kept ones weigh what they weigh in
+    /// the full set (METHODS 2.5).
+    pub fn masked(&self, entries: &Entries, renormalise: bool) -> Weights {
+        let any = entries.sources.contains(&true) || (self.settings.include_private && entries.private);
+        if renormalise && any {
+            return self.weigh(Moment::Evaluation, Some(entries));
+        }
+        let Weights { sources, private, kept } = self.weights(Moment::Evaluation);
+        let row: Vec<f32> = entries.sources.iter().map(|&kept| f32::from(kept)).collect();
+        let sources = sources * Tensor::from_slice(&row).to_device(self.device);
+        let private = private.map(|private| if entries.private { private } else { private.zeros_like() });
+        Weights { sources, private, kept }
+    }
+
+    fn weigh(&self, moment: Moment, entries: Option<&Entries>) -> Weights {
         let Some(logits) = &self.logits else {
-            return self.constant();
+            return self.constant(entries);
         };
         let scores = match (self.settings.kind, moment, self.settings.eval) {
             (RouterKind::RelaxedBernoulli, Moment::Training { step }, _) => {
@@ -92,8 +120,8 @@ impl Router {
             }
             _ => logits.shallow_clone(),
         };
-        let kept = self.kept(&scores);
-        let mask = kept.as_ref().map(|kept| self.mask(kept, scores.size()[1]));
+        let kept = self.kept(&scores, entries);
+        let mask = self.mask(kept.as_deref(), entries, scores.size()[1]);
         let row = normalise(&scores, self.norm, mask.as_ref());
         Weights {
             sources: row.narrow(1, 0, self.sources),
@@ -102,20 +130,22 @@ impl Router {
         }
     }
 
-    fn constant(&self) -> Weights {
+    fn constant(&self, entries: Option<&Entries>) -> Weights {
         let tasks = self.tasks.len() as i64;
+        let present =
+            entries.map_or(self.sources, |entries| entries.sources.iter().filter(|&&kept| kept).count() as i64);
         let count = match self.settings.top_k {
-            0 => self.sources,
-            kept => self.sources.min(kept as i64),
+            0 => present,
+            kept => present.min(kept as i64),
         };
         let each = match self.settings.constant {
             ConstantWeights::Uniform => 1.0 / count as f64,
             ConstantWeights::Ones => 1.0,
         };
         let sources = Tensor::full([tasks, self.sources], each, (Kind::Float, self.device));
-        let kept = (count < self.sources).then(|| vec![(0..count).collect::<Vec<_>>(); self.tasks.len()]);
-        let sources = match &kept {
-            Some(kept) => sources * self.mask(kept, self.sources),
+        let kept = self.kept(&sources, entries);
+        let sources = match self.mask(kept.as_deref(), entries, self.sources) {
+            Some(mask) => sources * mask,
             None => sources,
         };
         Weights { sources, private: None, kept }
@@ -145,8 +175,8 @@ impl Router {
         now.max(heat.min)
     }
 
-    /// The `top_k` best sources of each task; of equal ones the first.
-    fn kept(&self, scores: &Tensor) -> Option<Vec<Vec<i64>>> {
+    /// The `top_k` best sources of each task; of equal ones the first. Sources that are not among the entries come last.
+    fn kept(&self, scores: &Tensor, entries: Option<&Entries>) -> Option<Vec<Vec<i64>>> {
         let keep = self.settings.top_k;
         if keep == 0 || keep as i64 >= self.sources {
             return None;
@@ -154,12 +184,13 @@ impl Router {
         let numbers = Vec::<f64>::try_from(scores.detach().to_kind(Kind::Double).to_device(Device::Cpu).reshape([-1]));
         let numbers = numbers.unwrap_or_default();
         let columns = scores.size()[1] as usize;
+        let absent = |source: usize| entries.is_some_and(|entries| !entries.sources[source]);
         Some(
             numbers
                 .chunks(columns)
                 .map(|row| {
                     let mut order: Vec<usize> = (0..self.sources as usize).collect();
-                    order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+                    order.sort_by(|&a, &b| absent(a).cmp(&absent(b)).then(row[b].total_cmp(&row[a])));
                     let mut best: Vec<i64> = order[..keep].iter().map(|&source| source as i64).collect();
                     best.sort_unstable();
                     best
@@ -168,18 +199,23 @@ impl Router {
         )
     }
 
-    /// 1 for kept sources (and for the private entry), 0 for the others; [T, columns].
-    fn mask(&self, kept: &[Vec<i64>], columns: i64) -> Tensor {
-        let mut mask = vec![0f32; kept.len() * columns as usize];
-        for (row, kept) in mask.chunks_mut(columns as usize).zip(kept) {
-            for &source in kept {
-                row[source as usize] = 1.0;
-            }
-            for private in &mut row[self.sources as usize..] {
-                *private = 1.0;
+    /// 1 for selected sources and entries that are there, 0 for the others; [T, columns]. `None`: all ones.
+    fn mask(&self, kept: Option<&[Vec<i64>]>, entries: Option<&Entries>, columns: i64) -> Option<Tensor> {
+        if kept.is_none() && entries.is_none() {
+            return None;
+        }
+        let tasks = self.tasks.len();
+        let mut mask = vec![0f32; tasks * columns as usize];
+        for (task, row) in mask.chunks_mut(columns as usize).enumerate() {
+            for (column, value) in row.iter_mut().enumerate() {
+                let private = column as i64 >= self.sources;
+                let selected = private || kept.is_none_or(|kept| kept[task].contains(&(column as i64)));
+                let there =
+                    entries.is_none_or(|entries| if private { entries.private } else { entries.sources[column] });
+                *value = f32::from(selected && there);
             }
         }
-        Tensor::from_slice(&mask).reshape([kept.len() as i64, columns]).to_device(self.device)
+        Some(Tensor::from_slice(&mask).reshape([tasks as i64, columns]).to_device(self.device))
     }
 }
 
@@ -298,6 +334,49 @@ mod tests {
         assert_eq!(stochastic.weights(Moment::Evaluation).sources.double_value(&[0, 0]), 0.5);
         chosen.eval = RouterEvaluation::Logit;
         assert_eq!(router(&chosen, 3, 4).0.weights(Moment::Evaluation).sources.double_value(&[0, 0]), 0.0);
+    }
+
+    #[test]
+    fn masked_entries_leave_the_set_before_or_after_the_normalisation() {
+        let entries = |sources: [bool; 3]| Entries { sources: sources.to_vec(), private: false };
+        let numbers = |weights: Weights| Vec::<f64>::try_from(weights.sources.get(0).to_kind(Kind::Double)).unwrap();
+        let near = |weights: Weights, expected: [f64; 3]| {
+            let found = numbers(weights);
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {expected:?}");
+        };
+        let made = |norm, top_k, kind| {
+            let mut chosen = settings();
+            (chosen.norm, chosen.top_k, chosen.kind) = (norm, top_k, kind);
+            let (router, parameters) = router(&chosen, 1, 3);
+            // ln 1, ln 2, ln 3: softmax gives sixths.
+            let logits = [0.0, 2f32.ln(), 3f32.ln()];
+            if kind != RouterKind::Constant {
+                parameters.overwrite(&[Tensor::from_slice(&logits).reshape([1, 3])]);
+            }
+            router
+        };
+        let soft = made(Norm::Softmax, 0, RouterKind::Direct);
+        near(soft.masked(&entries([true, false, false]), true), [1.0, 0.0, 0.0]);
+        near(soft.masked(&entries([true, true, false]), true), [1.0 / 3.0, 2.0 / 3.0, 0.0]);
+        near(soft.masked(&entries([true, true, false]), false), [1.0 / 6.0, 2.0 / 6.0, 0.0]);
+        for renormalise in [true, false] {
+            near(soft.masked(&entries([false; 3]), renormalise), [0.0; 3]);
+            near(soft.masked(&entries([true; 3]), renormalise), [1.0 / 6.0, 2.0 / 6.0, 3.0 / 6.0]);
+        }
+        // Sparsemax of one entry is 1; a sigmoid is of each entry alone, so that nothing is there to renormalise.
+        near(
+            made(Norm::Sparsemax, 0, RouterKind::Direct).masked(&entries([true, false, false]), true),
+            [1.0, 0.0, 0.0],
+        );
+        let alone = made(Norm::Sigmoid, 0, RouterKind::Direct);
+        near(alone.masked(&entries([false, true, false]), true), [0.0, 2.0 / 3.0, 0.0]);
+        // The full model selects the third source, the masked one selects among what is left.
+        let best = made(Norm::Softmax, 1, RouterKind::Direct);
+        near(best.masked(&entries([true, true, false]), true), [0.0, 1.0, 0.0]);
+        near(best.masked(&entries([true, true, false]), false), [0.0; 3]);
+        let equal = made(Norm::Softmax, 0, RouterKind::Constant);
+        near(equal.masked(&entries([false, true, true]), true), [0.0, 0.5, 0.5]);
+        near(equal.masked(&entries([false, true, true]), false), [0.0, 1.0 / 3.0, 1.0 / 3.0]);
     }
 
     proptest! {

@@ -174,7 +174,7 @@ fn prompts_of_several_trainings_are_scored_by_task() {
     let files = bytes(folders[2].path());
     let scores = String::from_utf8(files["scores.csv"].clone()).unwrap();
     let lines: Vec<&str> = scores.lines().collect();
-    assert_eq!(lines[0], "task,prompt,metric,value,examples");
+    assert_eq!(lines[0], "task,prompt,metric,of,value,examples");
     let kinds = ["acid,learned", "acid,untrained", "mood,learned", "mood,untrained"];
     let metrics = ["accuracy", "f1", "invalid_rate", "nll", "score"];
     let expected: Vec<String> =
@@ -183,7 +183,7 @@ fn prompts_of_several_trainings_are_scored_by_task() {
     for (line, start) in lines[1..].iter().zip(&expected) {
         assert!(line.starts_with(start) && line.ends_with(",6"), "{line}");
     }
-    assert!(lines.iter().filter(|line| line.contains("invalid_rate")).all(|line| line.contains("rate,0,")));
+    assert!(lines.iter().filter(|line| line.contains("invalid_rate")).all(|line| line.contains("rate,,0,")));
     let predictions = String::from_utf8(files["predictions.csv"].clone()).unwrap();
     assert_eq!(predictions.lines().count(), 1 + 24);
     assert!(predictions.lines().nth(1).unwrap().starts_with("acid,learned,acid-50,"), "examples keep their order");
@@ -249,4 +249,31 @@ fn a_killed_training_goes_on_to_the_same_bytes() {
         assert_eq!(notes.facts["resumed_from_step"], json!((moment - 1) / 2 * 2));
         assert!(bytes(folder.path()) == bytes(whole.path()), "killed in step {moment}");
     }
+}
+
+#[test]
+fn masks_change_the_prompts_that_are_scored() {
+    let _alone = alone();
+    let data = tempfile::tempdir().unwrap();
+    let (mood, acid) = (task(data.path(), "mood", ["bad", "good"]), task(data.path(), "acid", ["yes", "no"]));
+    let folders: Vec<_> = (0..2).map(|_| tempfile::tempdir().unwrap()).collect();
+    let train = job(folders[0].path(), "train", training(&json!({"method": "scp"})), vec![mood.clone(), acid.clone()]);
+    run(&train).unwrap();
+    let inputs = vec![as_input("fit", &train), mood, acid];
+    let likelihoods = |mask: Value| -> Result<Vec<String>, StageError> {
+        let parameters = evaluation(&json!({"mode": "rank", "mask": mask}));
+        run(&job(folders[1].path(), "evaluate", parameters, inputs.clone()))?;
+        let scores = String::from_utf8(bytes(folders[1].path())["scores.csv"].clone()).unwrap();
+        Ok(scores.lines().filter(|line| line.contains(",nll,")).map(str::to_owned).collect())
+    };
+    let masks = ["total", "all_src", "private", "src_1", "src_2"];
+    let found: Vec<Vec<String>> = masks.iter().map(|mask| likelihoods(json!({"keep": mask})).unwrap()).collect();
+    for (place, one) in found.iter().enumerate() {
+        assert_eq!(one.len(), 2);
+        assert!(!found[..place].contains(one), "{} is as another mask: {one:?}", masks[place]);
+    }
+    let removed = likelihoods(json!({"keep": "private", "scp": "remove"})).unwrap();
+    assert_ne!(removed, found[2], "zero rows are attended to");
+    let refused = likelihoods(json!({"keep": "src_3"})).unwrap_err().message;
+    assert!(refused.contains("`fit`: there is no `src_3`") && refused.contains("`src_2`"), "{refused}");
 }

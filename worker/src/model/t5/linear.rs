@@ -47,25 +47,32 @@ impl Linear {
         match self.route {
             Route::InnerProduct => x.to_mkldnn().mkldnn_linear(&self.weight, None::<&Tensor>).to_dense(None, false),
             Route::Convolution if x.size()[0] >= CONVOLUTION_ROWS && x.numel() as i64 > CONVOLUTION_INPUTS => {
-                self.convolve(x)
+                convolve(x, &self.weight)
+            }
+            // Few rows and no gradient: a decoding step. With the roles exchanged, the large weight is the image and is
+            // read where it lies, instead of being rearranged for every step: 0.16 ms and not 0.33 ms for 12 rows
+            // of `[512, 2048]`.
+            Route::Convolution if !x.requires_grad() && self.weight.numel() as i64 > CONVOLUTION_INPUTS => {
+                convolve(&self.weight, x).transpose(0, 1).contiguous()
             }
             Route::Convolution | Route::Plain => x.linear(&self.weight, None::<&Tensor>),
         }
     }
+}
 
-    /// The rows are the pixels of one image whose channels are the inputs. In the channels-last layout that is the very
-    /// memory of `x`, so nothing is copied on the way in or out. The dilation of 2 means nothing to a 1x1 kernel, but with a
-    /// single thread libtorch would choose MKL again for an undilated one.
-    fn convolve(&self, x: &Tensor) -> Tensor {
-        let (rows, inputs) = (x.size()[0], x.size()[1]);
-        let outputs = self.weight.size()[0];
-        let image = x.contiguous().view([1, rows, 1, inputs]).permute([0, 3, 1, 2]); // [1, inputs, rows, 1]
-        let kernel = self.weight.view([outputs, inputs, 1, 1]);
-        image
-            .conv2d(&kernel, None::<&Tensor>, [1, 1], [0, 0], [1, 2], 1) // [1, outputs, rows, 1]
-            .permute([0, 2, 3, 1])
-            .reshape([rows, outputs])
-    }
+/// `x W^T` as a convolution: `[rows, inputs]` and `[outputs, inputs]` -> `[rows, outputs]`.
+///
+/// The rows are the pixels of one image whose channels are the inputs. In the channels-last layout that is the very
+/// memory of `x`, so nothing is copied on the way in or out. The dilation of 2 means nothing to a 1x1 kernel, but with a
+/// single thread libtorch would choose MKL again for an undilated one.
+fn convolve(x: &Tensor, weight: &Tensor) -> Tensor {
+    let (rows, inputs, outputs) = (x.size()[0], x.size()[1], weight.size()[0]);
+    let image = x.contiguous().view([1, rows, 1, inputs]).permute([0, 3, 1, 2]); // [1, inputs, rows, 1]
+    let kernel = weight.contiguous().view([outputs, inputs, 1, 1]);
+    image
+        .conv2d(&kernel, None::<&Tensor>, [1, 1], [0, 0], [1, 2], 1) // [1, outputs, rows, 1]
+        .permute([0, 2, 3, 1])
+        .reshape([rows, outputs])
 }
 
 #[cfg(test)]
@@ -79,14 +86,18 @@ mod tests {
         let _alone = generator_alone();
         tch::manual_seed(1);
         let random = |size: [i64; 2]| Tensor::randn(size, (Kind::Float, Device::Cpu));
-        for (rows, inputs, outputs) in [(900, 64, 96), (65, 512, 32), (3, 64, 96), (1, 8, WIDE_OUTPUTS), (70, 16, 9000)]
+        for (rows, inputs, outputs) in
+            [(900, 64, 96), (65, 512, 32), (3, 256, 96), (1, 256, 96), (1, 8, WIDE_OUTPUTS), (70, 16, 9000)]
         {
             let (x, weight, upstream) = (random([rows, inputs]), random([outputs, inputs]), random([rows, outputs]));
             let x = x.set_requires_grad(true);
-            let y = Linear::new(weight.shallow_clone()).forward(&x);
+            let linear = Linear::new(weight.shallow_clone());
+            let y = linear.forward(&x);
+            let without_gradient = linear.forward(&x.detach());
             let gradient = Tensor::run_backward(&[&(&y * &upstream).sum(Kind::Float)], &[&x], false, false).remove(0);
             let wide = |tensor: &Tensor| tensor.detach().to_kind(Kind::Double);
             let errors = [
+                (&without_gradient - y.detach()).abs().max().double_value(&[]) / (inputs as f64).sqrt(),
                 (wide(&y) - wide(&x).matmul(&wide(&weight).transpose(0, 1))).abs().max().double_value(&[])
                     / (inputs as f64).sqrt(),
                 (wide(&gradient) - wide(&upstream).matmul(&wide(&weight))).abs().max().double_value(&[])

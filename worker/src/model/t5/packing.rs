@@ -85,19 +85,20 @@ impl SelfPlan {
             let positions: Vec<i64> = rows[members.clone()].concat();
             let tokens = positions.len() as i64;
             let in_order = positions.iter().enumerate().all(|(index, position)| index as i64 == *position);
-            let mut bias = if in_order {
+            let bias = if in_order {
                 square.narrow(1, 0, tokens).narrow(2, 0, tokens)
             } else {
                 let index = Tensor::from_slice(&positions).to_device(device);
                 square.index_select(1, &index).index_select(2, &index)
             };
-            if causal || members.len() > 1 {
+            // Added out of place: a bias that is in order is a view, and all groups look at the same square.
+            let bias = if causal || members.len() > 1 {
                 let owner = owners(&lengths[members]);
-                let hidden = mask(owner.len(), owner.len(), device, table.kind(), |query, key| {
-                    owner[query] == owner[key] && (!causal || key <= query)
-                });
-                bias = &bias + hidden;
-            }
+                let visible = |query: usize, key: usize| owner[query] == owner[key] && (!causal || key <= query);
+                bias + mask(owner.len(), owner.len(), device, table.kind(), visible)
+            } else {
+                bias
+            };
             plan.lengths.push(tokens);
             plan.biases.push(bias);
         }
@@ -152,6 +153,16 @@ mod tests {
         assert_eq!(group(&[70, 10, 20, 40, 64, 1], Device::Cpu), vec![0..1, 1..3, 3..4, 4..5, 5..6]);
         assert_eq!(group(&[], Device::Cpu), Vec::<Range<usize>>::new());
         assert_eq!(group(&[3, 3, 3], Device::Cuda(0)), vec![0..3]);
+    }
+
+    #[test]
+    fn a_mask_stays_in_its_own_group() {
+        let table = PositionTable::new(Tensor::zeros([8, 2], (Kind::Float, Device::Cpu)), false, 20);
+        let long = || (0..70).collect::<Vec<i64>>();
+        let plan = SelfPlan::new(&[long(), long()], &table, true, Device::Cpu);
+        assert_eq!(plan.lengths, [70, 70]);
+        assert!(plan.biases[0].equal(&plan.biases[1]));
+        assert_eq!(plan.biases[0].double_value(&[1, 0, 1]), f64::from(f32::MIN));
     }
 
     #[test]
