@@ -13,8 +13,18 @@ const PREFIX: &str = "builtin/";
 /// A file by its name in the backbone's folder.
 type File = (&'static str, &'static [u8]);
 
+/// A file of `assets/`.
+macro_rules! asset {
+    ($folder:literal, $name:literal) => {
+        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/", $folder, "/", $name)))
+    };
+}
+
 /// The built-in backbones by name, with their files.
-const BACKBONES: &[(&str, &[File])] = &[];
+const BACKBONES: &[(&str, &[File])] = &[(
+    "nano",
+    &[asset!("nano", "config.json"), asset!("nano", "tokenizer.json"), asset!("nano", "model.safetensors")],
+)];
 
 /// What a built-in backbone needs: its files, unpacked below `folder`; `None` where `name` is not `builtin/NAME`.
 ///
@@ -54,7 +64,7 @@ fn unpack(name: &str, files: &[File], folder: &Path) -> std::io::Result<PathBuf>
 #[cfg(test)]
 mod tests {
     use super::{File, builtin_request, unpack};
-    use crate::task::source::SourceError;
+    use crate::task::source::{SourceSettings, locate};
 
     const FILES: &[File] = &[("config.json", b"{}"), ("model.safetensors", b"numbers")];
 
@@ -76,7 +86,13 @@ mod tests {
     fn only_known_names_are_taken() {
         let root = tempfile::tempdir().unwrap();
         assert!(builtin_request("google-t5/t5-base", root.path()).is_none());
+        let nano = builtin_request("builtin/nano", root.path()).unwrap().unwrap();
+        let located = locate(&nano, &SourceSettings::from_variables(|_| None), &mut ()).unwrap();
+        let names: Vec<&str> = located.files.keys().map(String::as_str).collect();
+        assert_eq!(names, ["config.json", "model.safetensors", "tokenizer.json"]);
         let unknown = builtin_request("builtin/nanno", root.path()).unwrap();
-        assert!(matches!(unknown, Err(SourceError::NoBuiltin { .. })), "{unknown:?}");
+        let error = unknown.unwrap_err();
+        assert_eq!(error.to_string(), "there is no backbone `builtin/nanno` in this executable, only builtin/nano");
+        assert_eq!(error.hint().as_deref(), Some("did you mean `builtin/nano`?"));
     }
 }

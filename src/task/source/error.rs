@@ -12,7 +12,9 @@ const MOST_LISTED: usize = 12;
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Neither an id of the hub nor a folder.
-    #[error("`{name}` names no model, expected `owner/name`, `owner/name@revision`, or a folder as `./folder`")]
+    #[error(
+        "`{name}` names no model, expected `owner/name`, `owner/name@revision`, a folder as `./folder`, or `builtin/nano`"
+    )]
     BadName {
         /// What was typed.
         name: String,

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use compt::operation::pretrain::{PretrainParameters, resolve};
-use compt_worker::body::{self, backbone::Shelf};
+use compt::operation::train::Precision;
+use compt::task::world;
+use compt_worker::body::{self, backbone::Backbone, backbone::Shelf};
 use compt_worker::model::t5::initial;
 use compt_worker::model::{Batch, Mode, T5, T5Config};
 use compt_worker::train::checkpoint::Checkpoint;
@@ -170,4 +172,27 @@ fn the_operation_writes_a_backbone_that_can_be_loaded() {
     let job = job(folder.path(), "pretrain", parameters, inputs());
     let error = body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap_err();
     assert!(error.message.contains("`tsate`"), "{error}");
+}
+
+/// `assets/nano`: its label words are whole, and it tells praise from blame in sentences that it has not read.
+#[test]
+fn the_committed_backbone_knows_what_its_card_says() {
+    let _alone = alone();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/nano");
+    let backbone = Backbone::load(&folder, Device::Cpu, Precision::Float32).unwrap();
+    for word in ["entailment", "not_entailment", "equivalent", "not_equivalent", "positive", "negative"] {
+        assert_eq!(backbone.decode(&backbone.target(word).unwrap()).unwrap(), word);
+    }
+    let labels = ["negative", "positive"].map(|word| backbone.target(word).unwrap());
+    let sizes = world::Sizes { train: 0, validation: 0, test: 100 };
+    let rows = world::generate("sst2", 77, sizes).unwrap().test;
+    let right = rows.iter().filter(|row| {
+        let text = format!("sst2: sentence1: {}", row.columns["sentence"]);
+        let source = backbone.tokenizer.encode_source(&text, 128).unwrap().into_iter().map(i64::from).collect();
+        let batch = Batch { sources: vec![source], ..Batch::default() };
+        let scores = backbone.model.rank(&batch, None, &labels).unwrap();
+        scores.argmax(1, false).int64_value(&[0]).to_string() == row.label
+    });
+    let right = right.count();
+    assert!(right >= 80, "{right} of 100");
 }
