@@ -68,13 +68,15 @@ impl Session {
 
         let mut sources = SourceSettings::from_environment().with_mirror(absolute(arguments.mirror.as_deref())?);
         sources.offline |= arguments.offline;
+        // Paths of a worker's job may not depend on where it stands.
+        let builtin = std::path::absolute(&arguments.cache)?.join("builtin");
         let mut session = Self {
             plan,
             store,
             pins: Pins::default(),
             unknown: Vec::new(),
             numeric: numeric(arguments)?,
-            sourcing: Sourcing { root, settings: sources },
+            sourcing: Sourcing { root, settings: sources, builtin },
         };
         session.pin(&arguments.file.with_extension("lock"), arguments.locked, missing)?;
         Ok(session)

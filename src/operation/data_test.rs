@@ -1,4 +1,4 @@
-//! `fetch`, `sample` and `format` one after the other, on a small data set of a user's own.
+//! `fetch`, `sample` and `format` one after the other, on a small data set of a user's own and on synthetic ones.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::format::Format;
 use super::sample::Sample;
 use crate::protocol::{Compute, Input, Job, Reporter, ResolvedSource, StageError};
 use crate::task::source::{self, SourceSettings};
-use crate::task::{dataset, texts};
+use crate::task::{dataset, texts, world};
 
 const DATASET: &str = r#"
 source: { local: rows }
@@ -145,4 +145,49 @@ fn a_row_that_cannot_be_used_stops_fetch() {
          `yes`"
     );
     assert_eq!(error.hint.unwrap(), "correct `label.words` in `datasets/quiz.yaml`, or the files it names");
+}
+
+/// A project with all data set files of this repository.
+fn with_datasets() -> Project {
+    let project = Project::new(&train());
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets");
+    for name in world::TASKS {
+        fs_err::copy(own.join(format!("{name}.yaml")), project.root().join(format!("datasets/{name}.yaml"))).unwrap();
+    }
+    project
+}
+
+#[test]
+fn synthetic_rows_of_every_task_become_texts() {
+    let mut project = with_datasets();
+    for task in world::TASKS {
+        let rows = json!({"train": 40, "validation": 12, "test": 18});
+        let fetched = project.run(&Fetch, json!({"dataset": task, "data": "synthetic", "rows": rows}), None).unwrap();
+        let sampled = project.run(&Sample, json!({"k": "all", "test_samples": "all"}), Some(&fetched)).unwrap();
+        let folder = project.run(&Format, json!({}), Some(&sampled)).unwrap();
+        let read = texts::read(&folder).unwrap();
+        // The world's splits are used as they are, whatever policy the data set's file has for its real splits.
+        assert_eq!((read.train.len(), read.validation.len(), read.test.len()), (40, 12, 18), "{task}");
+        for example in read.train.iter().chain(&read.validation).chain(&read.test) {
+            assert!(example.source.starts_with(&format!("{task}: ")), "{example:?}");
+            let is_label = read.card.labels.contains(&example.target);
+            let is_score = read.card.labels.is_empty() && example.target.parse::<f64>().is_ok();
+            assert!(is_label || is_score, "{task}: {example:?}");
+        }
+    }
+}
+
+#[test]
+fn synthetic_rows_depend_on_the_seed_and_need_no_source() {
+    let project = with_datasets();
+    let resolve = |given: Value| Fetch.resolve(&given, project.root());
+    let plain = resolve(json!({"dataset": "rte", "data": "synthetic"})).unwrap();
+    assert!(plain.sources.is_empty());
+    assert_eq!(plain.parameters["synthetic"]["world"], json!(world::VERSION));
+    assert_ne!(resolve(json!({"dataset": "rte", "data": "synthetic", "data_seed": 1})).unwrap(), plain);
+    assert!(resolve(json!({"dataset": "rte"})).unwrap().parameters.get("synthetic").is_none());
+    let fault = |given: Value| resolve(given).unwrap_err().remove(0);
+    assert_eq!(fault(json!({"dataset": "rte", "data_seed": 1})).message, "`data_seed` is for synthetic data only");
+    assert!(fault(json!({"dataset": "quiz", "data": "synthetic"})).message.contains("no task `quiz`"));
+    assert_eq!(fault(json!({"dataset": "rte", "data": "synthetic", "rows": {"train": 0}})).path, "rows.train");
 }

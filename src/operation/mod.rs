@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod fetch;
 pub mod format;
 pub mod parameters;
+pub mod pretrain;
 pub mod publishing;
 pub mod sample;
 pub mod sourcing;
@@ -84,6 +85,7 @@ pub static ALL: &[&dyn Operation] = &[
     &evaluate::Evaluate,
     &aggregate::Aggregate,
     &compare::Compare,
+    &pretrain::Pretrain,
 ];
 
 impl Operations {

@@ -19,6 +19,8 @@ pub struct Sourcing {
     pub root: PathBuf,
     /// Where to look.
     pub settings: SourceSettings,
+    /// Where built-in backbones are unpacked: a folder of the cache.
+    pub builtin: PathBuf,
 }
 
 /// How a file's digest is found; the store remembers those of unchanged files.
@@ -72,7 +74,10 @@ impl Sourcing {
     fn request(&self, source: &SourceRef) -> Result<SourceRequest, StageError> {
         Ok(match source {
             SourceRef::Dataset(name) => source::dataset_request(&dataset::read(&self.root, name)?, &self.root),
-            SourceRef::Model(name) => source::model_request(name, &self.root)?,
+            SourceRef::Model(name) => match source::builtin_request(name, &self.builtin) {
+                Some(request) => request?,
+                None => source::model_request(name, &self.root)?,
+            },
             SourceRef::File(path) => source::file_request(path, &self.root),
         })
     }

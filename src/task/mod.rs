@@ -12,6 +12,7 @@
 //! | [`text`] | template, prefix, cuts and target words |
 //! | [`texts`] | the files that training and evaluation read |
 //! | [`tokens`] | texts to token ids and back |
+//! | [`vocabulary`] | makes a tokenizer from texts |
 //! | [`world`] | the built-in language world: the same tasks, made by a seeded generator |
 //! | [`mod@preview`] | real rows of a data set, for `compt check` |
 
@@ -26,6 +27,7 @@ pub mod split;
 pub mod text;
 pub mod texts;
 pub mod tokens;
+pub mod vocabulary;
 pub mod world;
 
 #[cfg(test)]

@@ -84,6 +84,11 @@ impl Tokenizer {
         self.eos
     }
 
+    /// The id of a piece, special ones included.
+    pub fn id(&self, piece: &str) -> Option<u32> {
+        self.inner.token_to_id(piece)
+    }
+
     /// The number of pieces, special ones included; a backbone's vocabulary may be padded beyond it.
     pub fn pieces(&self) -> usize {
         self.inner.get_vocab_size(true)

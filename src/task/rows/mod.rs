@@ -2,6 +2,7 @@
 
 mod file;
 mod normal;
+mod synthetic;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::task::dataset::{Dataset, Kind};
 
 pub use file::{is_supported, read_source};
 pub use normal::{read_normal, write_normal};
+pub use synthetic::from_world;
 
 /// The label's column in the files that `fetch` writes.
 pub const LABEL: &str = "label";

@@ -12,10 +12,20 @@ const MOST_LISTED: usize = 12;
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Neither an id of the hub nor a folder.
-    #[error("`{name}` names no model, expected `owner/name`, `owner/name@revision`, or a folder as `./folder`")]
+    #[error(
+        "`{name}` names no model, expected `owner/name`, `owner/name@revision`, a folder as `./folder`, or `builtin/nano`"
+    )]
     BadName {
         /// What was typed.
         name: String,
+    },
+    /// No such backbone in this executable.
+    #[error("there is no backbone `{name}` in this executable, only {}", known.join(", "))]
+    NoBuiltin {
+        /// What was typed.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
     },
     /// No such repository, or one that only its friends can see.
     #[error("the hub at {endpoint} has no {what}, or does not show it to {}", if *token { "the owner of this token" } else { "a visitor without a token" })]
@@ -133,6 +143,10 @@ impl SourceError {
         };
         Some(match self {
             Self::BadName { .. } => return None,
+            Self::NoBuiltin { name, known } => {
+                let near = suggest::nearest(name, known.iter().map(String::as_str))?;
+                format!("did you mean `{near}`?")
+            }
             Self::NoRepository { token, .. } => {
                 format!("check the spelling; if it is private, {}", token_hint(*token))
             }

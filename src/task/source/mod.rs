@@ -1,8 +1,10 @@
-//! Where data sets and models come from: the hub, its cache, a mirror folder in hub layout, or a plain folder.
+//! Where data sets and models come from: the hub, its cache, a mirror folder in hub layout, a plain folder, or the
+//! executable itself.
 //!
 //! [`dataset_request`] and [`model_request`] say what is needed, [`locate`] finds it and, when needed, downloads it.
 //! With a mirror nothing else is asked; without one, the hub's own cache is used and filled as Python users know it.
 
+mod builtin;
 mod download;
 mod error;
 mod folder;
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use builtin::builtin_request;
 pub use error::SourceError;
 pub use hub::Hub;
 pub use settings::{SourceSettings, Token};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use compt::protocol::{Input, Job, StageError};
 use compt::task::texts::{self, Example, TaskTexts};
+use compt::task::tokens::Tokenizer;
 
 use super::backbone::{Backbone, wide};
 use crate::train::data::Pair;
@@ -51,10 +52,23 @@ pub fn pairs(
     longest_source: usize,
     longest_target: Option<usize>,
 ) -> Result<Vec<Pair>, StageError> {
+    encoded(&backbone.tokenizer, examples, longest_source, longest_target)
+}
+
+/// The same by a tokenizer alone.
+///
+/// # Errors
+/// A text that the tokenizer refuses.
+pub fn encoded(
+    tokenizer: &Tokenizer,
+    examples: &[Example],
+    longest_source: usize,
+    longest_target: Option<usize>,
+) -> Result<Vec<Pair>, StageError> {
     let sources: Vec<&str> = examples.iter().map(|example| example.source.as_str()).collect();
     let targets: Vec<&str> = examples.iter().map(|example| example.target.as_str()).collect();
-    let sources = backbone.tokenizer.encode_sources(&sources, longest_source)?;
-    let targets = backbone.tokenizer.encode_targets(&targets)?;
+    let sources = tokenizer.encode_sources(&sources, longest_source)?;
+    let targets = tokenizer.encode_targets(&targets)?;
     let longest_target = longest_target.unwrap_or(usize::MAX);
     let both = sources.iter().zip(&targets);
     Ok(both.map(|(source, target)| Pair { source: wide(source), target: cut(wide(target), longest_target) }).collect())

@@ -9,6 +9,7 @@ pub mod machine;
 pub mod modules;
 pub mod native;
 pub mod predict;
+pub mod pretrain;
 pub mod prompts;
 pub mod serve;
 pub mod train;
@@ -23,6 +24,7 @@ use self::backbone::Shelf;
 /// Why the stage failed.
 pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<(), StageError> {
     match job.operation.as_str() {
+        "pretrain" => pretrain::run(job, reporter),
         "train" => train::run(job, shelf, reporter),
         "evaluate" => evaluate::run(job, shelf, reporter),
         other => Err(StageError::bug(format!("a worker was given `{other}`, which it has no body for"))),

@@ -69,6 +69,11 @@ impl Parameters {
         shared
     }
 
+    /// Adds a tensor as it is: it shares its memory with whoever uses it, and requires a gradient already.
+    pub fn adopt(&mut self, name: &str, group: Group, rows: Vec<String>, tensor: Tensor) {
+        self.list.push(Parameter { name: name.to_owned(), group, rows, tensor });
+    }
+
     /// All of them.
     pub fn all(&self) -> &[Parameter] {
         &self.list

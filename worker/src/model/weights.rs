@@ -1,5 +1,6 @@
 //! Reading safetensors checkpoints, one file or shards with an index, by the names Hugging Face gives the tensors.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,17 @@ pub struct Weights {
     list: PathBuf,
     device: Device,
     kind: Kind,
+    /// Where weights are to be trained: what was given out.
+    leaves: Option<RefCell<Vec<Leaf>>>,
+}
+
+/// A weight that is trained: a tensor of its own that requires a gradient.
+#[derive(Debug)]
+pub struct Leaf {
+    /// The checkpoint's tensors that it holds, below one another and of the same shape.
+    pub names: Vec<String>,
+    /// Its numbers.
+    pub tensor: Tensor,
 }
 
 #[derive(Debug)]
@@ -50,7 +62,8 @@ impl Weights {
     pub fn open(folder: &Path, device: Device, kind: Kind) -> Result<Self, ModelError> {
         let single = folder.join(SINGLE);
         let index = folder.join(INDEX);
-        let mut weights = Self { files: Vec::new(), places: HashMap::new(), list: single.clone(), device, kind };
+        let mut weights =
+            Self { files: Vec::new(), places: HashMap::new(), list: single.clone(), device, kind, leaves: None };
         if single.is_file() {
             weights.add(&single)?;
             let names = weights.files[0].metadata.offset_keys();
@@ -62,6 +75,29 @@ impl Weights {
             return Err(no_weights(folder));
         }
         Ok(weights)
+    }
+
+    /// The same, but tensors are copies that require a gradient and are noted in [`Weights::leaves`].
+    #[must_use]
+    pub fn trainable(mut self) -> Self {
+        self.leaves = Some(RefCell::default());
+        self
+    }
+
+    /// What has been given out to be trained, in that order.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<Leaf> {
+        let leaves = self.leaves.as_ref().map(RefCell::borrow);
+        let copies = leaves.iter().flat_map(|leaves| leaves.iter());
+        copies.map(|leaf| Leaf { names: leaf.names.clone(), tensor: leaf.tensor.shallow_clone() }).collect()
+    }
+
+    /// What is given out for `names`: as it is, or as a leaf.
+    fn give(&self, names: &[String], tensor: Tensor) -> Tensor {
+        let Some(leaves) = &self.leaves else { return tensor };
+        let tensor = tensor.detach().copy().set_requires_grad(true);
+        leaves.borrow_mut().push(Leaf { names: names.to_vec(), tensor: tensor.shallow_clone() });
+        tensor
     }
 
     fn add(&mut self, path: &Path) -> Result<(), ModelError> {
@@ -109,6 +145,10 @@ impl Weights {
     /// # Errors
     /// When it is missing, misshapen, or stored in a type that is not read.
     pub fn take(&self, name: &str, shape: &[i64]) -> Result<Tensor, ModelError> {
+        Ok(self.give(&[name.to_owned()], self.read(name, shape)?))
+    }
+
+    fn read(&self, name: &str, shape: &[i64]) -> Result<Tensor, ModelError> {
         let (file, range, stored) = self.locate(name, shape)?;
         let mapped = file.map.tensor(range.clone(), shape, stored)?;
         if self.device == Device::Cpu && self.kind == stored {
@@ -124,13 +164,13 @@ impl Weights {
     /// # Errors
     /// As [`Weights::take`].
     pub fn take_stacked(&self, names: &[String], rows: i64, inputs: i64) -> Result<Tensor, ModelError> {
-        let parts = names.iter().map(|name| self.take(name, &[rows, inputs])).collect::<Result<Vec<_>, _>>()?;
+        let parts = names.iter().map(|name| self.read(name, &[rows, inputs])).collect::<Result<Vec<_>, _>>()?;
         let stacked = Tensor::f_cat(&parts, 0)?;
         for name in names {
             let (file, range, _) = self.locate(name, &[rows, inputs])?;
             file.map.forget(range);
         }
-        Ok(stacked)
+        Ok(self.give(names, stacked))
     }
 
     fn locate(&self, name: &str, shape: &[i64]) -> Result<(&WeightFile, Range<usize>, Kind), ModelError> {

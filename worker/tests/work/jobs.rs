@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::alone;
 
 #[derive(Debug, Default)]
-struct Notes {
+pub(crate) struct Notes {
     facts: BTreeMap<String, Value>,
     log: Vec<String>,
     last: (u64, u64),

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod jobs;
+mod pretraining;
 mod process;
 mod training;
 

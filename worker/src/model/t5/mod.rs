@@ -9,6 +9,7 @@ pub mod config;
 mod dropout;
 mod feed_forward;
 mod generate;
+pub mod initial;
 mod input;
 mod linear;
 #[cfg(test)]
@@ -31,10 +32,11 @@ use self::config::T5Config;
 use self::linear::Linear;
 use self::packing::{CrossPlan, SelfPlan};
 use self::stack::{Decoder, Encoder};
-use super::weights::Weights;
+use super::weights::{Leaf, Weights};
 use super::{Batch, Mode, ModelError, Prompts, TokenLosses};
 
-/// A frozen T5. None of its weights requires a gradient; gradients flow only into the prompts of a batch.
+/// A T5. Unless it was loaded to be trained, none of its weights requires a gradient: gradients flow only into the prompts
+/// of a batch.
 #[derive(Debug)]
 pub struct T5 {
     config: T5Config,
@@ -47,7 +49,7 @@ pub struct T5 {
     device: Device,
     kind: Kind,
     /// The maps that the tensors above may lie in; dropped after them.
-    _weights: Weights,
+    weights: Weights,
 }
 
 impl T5 {
@@ -64,8 +66,25 @@ impl T5 {
                 "T5 does not work in {kind:?}; choose float32 or bfloat16 (float16 overflows in its feed-forward layers)"
             )));
         }
+        Self::build(folder, Weights::open(folder, device, kind)?, device, kind)
+    }
+
+    /// Loads a checkpoint to go on training all its weights, in float32; [`T5::leaves`] are what a gradient is taken of.
+    ///
+    /// # Errors
+    /// As [`T5::load`].
+    pub fn load_trainable(folder: &Path, device: Device) -> Result<Self, ModelError> {
+        Self::build(folder, Weights::open(folder, device, Kind::Float)?.trainable(), device, Kind::Float)
+    }
+
+    /// The weights that are trained, in the order of loading; none in a frozen model.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<Leaf> {
+        self.weights.leaves()
+    }
+
+    fn build(folder: &Path, weights: Weights, device: Device, kind: Kind) -> Result<Self, ModelError> {
         let config = T5Config::read(&folder.join("config.json"))?;
-        let weights = Weights::open(folder, device, kind)?;
         let table = [config.vocab_size, config.d_model];
         let shared = weights.take("shared.weight", &table)?;
         // METHODS 1.2: the file and not the config says whether there is a head of its own. A duplicate of the shared table,
@@ -83,7 +102,7 @@ impl T5 {
             device,
             kind,
             config,
-            _weights: weights,
+            weights,
         })
     }
 

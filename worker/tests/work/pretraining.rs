@@ -1,0 +1,198 @@
+//! Pre-training of a T5 with a few thousand numbers: it learns, repeats itself to the bit and survives being killed; and
+//! the whole operation, from texts to a backbone that everybody can load.
+
+use std::path::Path;
+
+use compt::operation::pretrain::{PretrainParameters, resolve};
+use compt::operation::train::Precision;
+use compt::task::world;
+use compt_worker::body::{self, backbone::Backbone, backbone::Shelf};
+use compt_worker::model::t5::initial;
+use compt_worker::model::{Batch, Mode, T5, T5Config};
+use compt_worker::train::checkpoint::Checkpoint;
+use compt_worker::train::corruption::Corruption;
+use compt_worker::train::data::{Pair, TaskPairs};
+use compt_worker::train::pretraining::{Outcome, Pretraining, parameters};
+use compt_worker::train::tensor_file::{bytes_of, to_bytes};
+use serde_json::{Value, json};
+use tch::Device;
+
+use crate::alone;
+use crate::jobs::{Notes, job, task};
+
+fn settings(more: &Value) -> PretrainParameters {
+    let mut all = json!({
+        "steps": 12, "batch": 6, "learning_rate": 5e-3, "embedding_rate": 5e-3, "dropout": 0.1,
+        "corpus": {"alone": 4, "share": 0.34, "length": 16},
+        "shape": {"d_model": 16, "d_kv": 4, "d_ff": 24, "layers": 2, "decoder_layers": 1, "heads": 2, "sentinels": 4},
+    });
+    for (name, value) in more.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    resolve(&all).unwrap().settings
+}
+
+/// Texts that count upwards, and a task that asks for the parity of a number.
+fn data() -> (Vec<Vec<i64>>, Vec<TaskPairs>) {
+    let texts = (0..20).map(|first| (first..first + 16).map(|n| 10 + n % 20).collect()).collect();
+    let train = (0..16).map(|n| Pair { source: vec![40, 10 + n, 1], target: vec![41 + n % 2, 1] }).collect();
+    (texts, vec![TaskPairs { name: "parity".to_owned(), train, validation: Vec::new() }])
+}
+
+fn fresh(folder: &Path, settings: &PretrainParameters) -> T5 {
+    let config = json!({
+        "model_type": "t5", "vocab_size": 60, "d_model": settings.shape.d_model, "d_kv": settings.shape.d_kv,
+        "d_ff": settings.shape.d_ff, "num_layers": settings.shape.layers,
+        "num_decoder_layers": settings.shape.decoder_layers, "num_heads": settings.shape.heads,
+    });
+    fs_err::write(folder.join("config.json"), config.to_string()).unwrap();
+    let config = T5Config::read(&folder.join("config.json")).unwrap();
+    let numbers = to_bytes(&initial::tensors(&config, 7), &Default::default());
+    fs_err::write(folder.join("model.safetensors"), numbers).unwrap();
+    T5::load_trainable(folder, Device::Cpu).unwrap()
+}
+
+/// Trains a fresh model; the bytes of all its weights, and how it went.
+fn run(settings: &PretrainParameters, scratch: Option<&Path>, stop_after: Option<u64>) -> (Vec<Vec<u8>>, Outcome) {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fresh(folder.path(), settings);
+    let (texts, tasks) = data();
+    let corruption = Corruption { noise: 0.15, span: 3.0, sentinels: vec![59, 58, 57, 56], end: 1 };
+    let checkpoint = scratch.map(|folder| Checkpoint::new(folder, "this pre-training", Some(3)));
+    let parameters = parameters(&model);
+    let training = Pretraining {
+        model: &model,
+        parameters: &parameters,
+        settings,
+        texts: &texts,
+        corruption: &corruption,
+        tasks: &tasks,
+        checkpoint: checkpoint.as_ref(),
+        stop_after,
+    };
+    let outcome = training.run(&mut |_| {}).unwrap();
+    (model.leaves().iter().map(|leaf| bytes_of(&leaf.tensor)).collect(), outcome)
+}
+
+#[test]
+fn it_repeats_itself_and_survives_being_killed_anywhere() {
+    let _alone = alone();
+    let settings = settings(&json!({}));
+    let (whole, _) = run(&settings, None, None);
+    assert!(run(&settings, None, None).0 == whole, "a second run");
+    for stop in [1, 3, 5, 11] {
+        let scratch = tempfile::tempdir().unwrap();
+        run(&settings, Some(scratch.path()), Some(stop));
+        let (resumed, outcome) = run(&settings, Some(scratch.path()), None);
+        assert_eq!(outcome.resumed_from, stop / 3 * 3);
+        assert!(resumed == whole, "killed after step {stop}");
+    }
+}
+
+#[test]
+fn it_learns_and_every_weight_moves() {
+    let _alone = alone();
+    let settings = settings(&json!({"steps": 150, "dropout": 0.0}));
+    let folder = tempfile::tempdir().unwrap();
+    let before: Vec<Vec<u8>> =
+        fresh(folder.path(), &settings).leaves().iter().map(|leaf| bytes_of(&leaf.tensor)).collect();
+    let (after, outcome) = run(&settings, None, None);
+    assert!(before.iter().zip(&after).all(|(before, after)| before != after));
+    let curve = &outcome.progress.curve;
+    let mean = |points: &[compt_worker::train::curve::Point]| {
+        points.iter().map(|point| point.loss).sum::<f64>() / points.len() as f64
+    };
+    let (first, last) = (mean(&curve[4..14]), mean(&curve[140..]));
+    assert!(last < 0.7 * first, "from {first} to {last}");
+}
+
+/// What the frozen model computes must be what the trainable one computes, at its current numbers.
+#[test]
+fn a_trainable_model_is_the_frozen_one_with_gradients() {
+    let _alone = alone();
+    let settings = settings(&json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let trainable = fresh(folder.path(), &settings);
+    let frozen = T5::load(folder.path(), Device::Cpu, tch::Kind::Float).unwrap();
+    assert!(frozen.leaves().is_empty());
+    let batch = Batch {
+        sources: vec![vec![10, 11, 12, 1], vec![13, 1]],
+        targets: vec![vec![14, 1], vec![15, 16, 1]],
+        prompt_of_row: Vec::new(),
+    };
+    let loss = |model: &T5| model.losses(&batch, None, Mode::Evaluation).unwrap().mean();
+    assert_eq!(bytes_of(&loss(&trainable)), bytes_of(&loss(&frozen)));
+    // The slope along a direction, from the gradient and from a difference of losses.
+    let leaves = trainable.leaves();
+    let tensors: Vec<&tch::Tensor> = leaves.iter().map(|leaf| &leaf.tensor).collect();
+    let gradients = tch::Tensor::run_backward(&[&loss(&trainable)], &tensors, false, false);
+    let square: f64 = gradients.iter().map(|gradient| gradient.square().sum(tch::Kind::Double).double_value(&[])).sum();
+    let step = 1e-2 / square.sqrt();
+    let moved = |by: f64| {
+        tch::no_grad(|| {
+            for (leaf, gradient) in leaves.iter().zip(&gradients) {
+                let _ = leaf.tensor.shallow_clone().g_add_(&(gradient * by));
+            }
+            loss(&trainable).double_value(&[])
+        })
+    };
+    let (up, down) = (moved(step), moved(-2.0 * step));
+    let slope = (up - down) / (2.0 * step);
+    assert!((slope / square - 1.0).abs() < 0.03, "{slope} by differences, {square} by gradients");
+}
+
+#[test]
+fn the_operation_writes_a_backbone_that_can_be_loaded() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let inputs =
+        || vec![task(folder.path(), "taste", ["sour", "sweet"]), task(folder.path(), "other", ["not_so", "so"])];
+    let written = json!({
+        "steps": 6, "batch": 4, "held_out": ["other"], "corpus": {"texts": 40, "alone": 2},
+        "shape": {"d_model": 16, "d_kv": 4, "d_ff": 24, "layers": 1, "decoder_layers": 1, "heads": 2,
+                  "vocabulary": 300, "sentinels": 20},
+    });
+    let mut bytes = Vec::new();
+    for _ in 0..2 {
+        let parameters = serde_json::to_value(resolve(&written).unwrap()).unwrap();
+        let job = job(folder.path(), "pretrain", parameters, inputs());
+        let mut notes = Notes::default();
+        body::run(&job, &mut Shelf::default(), &mut notes).unwrap();
+        let read = |name: &str| fs_err::read(job.output.join(name)).unwrap();
+        let names = ["config.json", "tokenizer.json", "model.safetensors", "curve.csv", "scores.csv", "summary.json"];
+        bytes.push(names.map(read));
+        let scores = String::from_utf8(read("scores.csv")).unwrap();
+        assert!(scores.starts_with("task,held_out,examples,accuracy,most_frequent_label\nother,true,6,"), "{scores}");
+        let model = T5::load(&job.output, Device::Cpu, tch::Kind::Float).unwrap();
+        assert_eq!(model.config().num_layers, 1);
+    }
+    assert!(bytes[0] == bytes[1], "a second run gives the same bytes");
+    let wrong = json!({"steps": 1, "held_out": ["tsate"]});
+    let parameters = serde_json::to_value(resolve(&wrong).unwrap()).unwrap();
+    let job = job(folder.path(), "pretrain", parameters, inputs());
+    let error = body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap_err();
+    assert!(error.message.contains("`tsate`"), "{error}");
+}
+
+/// `assets/nano`: its label words are whole, and it tells praise from blame in sentences that it has not read.
+#[test]
+fn the_committed_backbone_knows_what_its_card_says() {
+    let _alone = alone();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/nano");
+    let backbone = Backbone::load(&folder, Device::Cpu, Precision::Float32).unwrap();
+    for word in ["entailment", "not_entailment", "equivalent", "not_equivalent", "positive", "negative"] {
+        assert_eq!(backbone.decode(&backbone.target(word).unwrap()).unwrap(), word);
+    }
+    let labels = ["negative", "positive"].map(|word| backbone.target(word).unwrap());
+    let sizes = world::Sizes { train: 0, validation: 0, test: 100 };
+    let rows = world::generate("sst2", 77, sizes).unwrap().test;
+    let right = rows.iter().filter(|row| {
+        let text = format!("sst2: sentence1: {}", row.columns["sentence"]);
+        let source = backbone.tokenizer.encode_source(&text, 128).unwrap().into_iter().map(i64::from).collect();
+        let batch = Batch { sources: vec![source], ..Batch::default() };
+        let scores = backbone.model.rank(&batch, None, &labels).unwrap();
+        scores.argmax(1, false).int64_value(&[0]).to_string() == row.label
+    });
+    let right = right.count();
+    assert!(right >= 80, "{right} of 100");
+}
