@@ -12,16 +12,16 @@ use crate::model::{Batch, Mode, ModelError};
 const ORACLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/oracle/t5v11");
 
 /// A folder that is removed when the test ends.
-struct Scratch(PathBuf);
+struct Scratch(PathBuf, #[expect(dead_code, reason = "removes the folder")] tempfile::TempDir);
 
 impl Scratch {
     /// With the fixture's `config.json`, changed by `change`.
-    fn new(name: &str, change: impl Fn(String) -> String) -> Self {
-        let folder = std::env::temp_dir().join(format!("compt-loading-{name}-{}", std::process::id()));
-        fs_err::create_dir_all(&folder).unwrap();
+    fn new(change: impl Fn(String) -> String) -> Self {
+        let guard = tempfile::tempdir().unwrap();
+        let folder = guard.path().to_owned();
         let config = fs_err::read_to_string(Path::new(ORACLE).join("config.json")).unwrap();
         fs_err::write(folder.join("config.json"), change(config)).unwrap();
-        Self(folder)
+        Self(folder, guard)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
@@ -38,12 +38,6 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs_err::remove_dir_all(&self.0);
-    }
-}
-
 fn weights() -> Vec<u8> {
     fs_err::read(Path::new(ORACLE).join("model.safetensors")).unwrap()
 }
@@ -55,7 +49,7 @@ fn loss(model: &T5) -> f64 {
 
 #[test]
 fn missing_files() {
-    let scratch = Scratch::new("missing", |config| config);
+    let scratch = Scratch::new(|config| config);
     assert!(scratch.message().starts_with("`FOLDER` has no `model.safetensors`"), "{}", scratch.message());
     scratch.write("pytorch_model.bin", b"");
     assert!(scratch.message().contains("but `pytorch_model.bin`, which is in Python's pickle format"));
@@ -65,7 +59,7 @@ fn missing_files() {
 
 #[test]
 fn damaged_files() {
-    let scratch = Scratch::new("damaged", |config| config);
+    let scratch = Scratch::new(|config| config);
     let whole = weights();
     for length in [0, 4, 100, whole.len() / 2, whole.len() - 1] {
         scratch.write("model.safetensors", &whole[..length]);
@@ -80,12 +74,12 @@ fn damaged_files() {
 
 #[test]
 fn tensors_that_do_not_fit_the_config() {
-    let deeper = Scratch::new("deeper", |config| config.replace("\"num_layers\": 2", "\"num_layers\": 3"));
+    let deeper = Scratch::new(|config| config.replace("\"num_layers\": 2", "\"num_layers\": 3"));
     deeper.write("model.safetensors", &weights());
     let message = deeper.message();
     let name = "`encoder.block.2.layer.0.SelfAttention.q.weight`";
     assert!(message.starts_with(&format!("`FOLDER/model.safetensors` has no tensor {name}")), "{message}");
-    let wider = Scratch::new("wider", |config| config.replace("\"d_ff\": 64", "\"d_ff\": 96"));
+    let wider = Scratch::new(|config| config.replace("\"d_ff\": 64", "\"d_ff\": 96"));
     wider.write("model.safetensors", &weights());
     let message = wider.message();
     assert!(message.contains("has shape [64, 32], but `config.json` implies [96, 32]"), "{message}");
@@ -93,7 +87,7 @@ fn tensors_that_do_not_fit_the_config() {
 
 #[test]
 fn wrapped_names_and_other_number_types_are_named() {
-    let scratch = Scratch::new("wrapped", |config| config);
+    let scratch = Scratch::new(|config| config);
     let numbers = vec![0_u8; 128 * 32 * 4];
     let wrapped = TensorView::new(Dtype::F32, vec![128, 32], &numbers).unwrap();
     serialize_to_file([("model.shared.weight", wrapped)], None, &scratch.0.join("model.safetensors")).unwrap();
@@ -105,7 +99,7 @@ fn wrapped_names_and_other_number_types_are_named() {
 
 #[test]
 fn shards_load_like_one_file() {
-    let scratch = Scratch::new("shards", |config| config);
+    let scratch = Scratch::new(|config| config);
     let bytes = weights();
     let whole = SafeTensors::deserialize(&bytes).unwrap();
     let mut map = BTreeMap::new();

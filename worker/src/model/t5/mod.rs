@@ -66,7 +66,8 @@ impl T5 {
                 "T5 does not work in {kind:?}; choose float32 or bfloat16 (float16 overflows in its feed-forward layers)"
             )));
         }
-        Self::build(folder, Weights::open(folder, device, kind)?, device, kind)
+        let config = T5Config::read(&folder.join("config.json"))?;
+        Self::build(config, Weights::open(folder, device, kind)?, device, kind)
     }
 
     /// Loads a checkpoint to go on training all its weights, in float32; [`T5::leaves`] are what a gradient is taken of.
@@ -74,7 +75,8 @@ impl T5 {
     /// # Errors
     /// As [`T5::load`].
     pub fn load_trainable(folder: &Path, device: Device) -> Result<Self, ModelError> {
-        Self::build(folder, Weights::open(folder, device, Kind::Float)?.trainable(), device, Kind::Float)
+        let config = T5Config::read(&folder.join("config.json"))?;
+        Self::build(config, Weights::open(folder, device, Kind::Float)?.trainable(), device, Kind::Float)
     }
 
     /// The weights that are trained, in the order of loading; none in a frozen model.
@@ -83,8 +85,7 @@ impl T5 {
         self.weights.leaves()
     }
 
-    fn build(folder: &Path, weights: Weights, device: Device, kind: Kind) -> Result<Self, ModelError> {
-        let config = T5Config::read(&folder.join("config.json"))?;
+    fn build(config: T5Config, weights: Weights, device: Device, kind: Kind) -> Result<Self, ModelError> {
         let table = [config.vocab_size, config.d_model];
         let shared = weights.take("shared.weight", &table)?;
         // METHODS 1.2: the file and not the config says whether there is a head of its own. A duplicate of the shared table,
