@@ -1,0 +1,48 @@
+//! What the documents show works: every complete pipeline in them, and in `pipelines/`, passes `compt check`.
+
+use std::path::Path;
+
+use crate::project::{Project, both};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The YAML blocks of a Markdown file that are whole pipelines.
+fn pipelines_in(document: &str) -> Vec<String> {
+    let text = fs_err::read_to_string(root().join(document)).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block);
+    blocks
+        .filter(|block| block.lines().any(|line| line.starts_with("name:")))
+        .filter(|block| block.lines().any(|line| line.starts_with("stages:")))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn pipelines_in_the_documents_are_accepted() {
+    let project = Project::new();
+    for entry in fs_err::read_dir(root().join("datasets")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            project.write(&format!("datasets/{name}"), &fs_err::read_to_string(&path).unwrap());
+        }
+    }
+    let mut checked = 0;
+    for document in ["README.md", "docs/pipeline-format.md"] {
+        for pipeline in pipelines_in(document) {
+            project.write("pipelines/shown.yaml", &pipeline);
+            let output = project.compt(&["check", "pipelines/shown.yaml"]);
+            assert!(output.status.success(), "{document}:\n{pipeline}\n{}", both(&output));
+            checked += 1;
+        }
+    }
+    assert!(checked >= 2, "README and the manual each show a whole pipeline");
+}
+
+#[test]
+fn our_own_pipelines_and_data_sets_are_accepted() {
+    let output = Project::new().command(&["check", "--rows", "0"]).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", both(&output));
+}
