@@ -50,6 +50,25 @@ def last_json(command):
     return json.loads(lines[-1])
 
 
+def step_gflop(folder, batches, batch, prompt):
+    """Multiplications and additions of a training step, in units of 1e9, from the shapes alone: no padding, forward once
+    and once more backward to the inputs (the weights are frozen). Counted are 2 per weight and token, 4 per
+    pair of attending positions and attention channel."""
+    config = json.loads((folder / "config.json").read_text())
+    d, inner, ff = config["d_model"], config["num_heads"] * config["d_kv"], config["d_ff"]
+    rows = [json.loads(line) for line in (folder / "train.order.jsonl").read_text().splitlines()]
+    total = 0
+    for i in range(batches * batch):
+        row = rows[(i + 2 * batch) % len(rows)]
+        source, target = len(row["input_ids"]) + prompt, len(row["labels"])
+        encoder = source * (2 * 4 * d * inner + 2 * 2 * d * ff) + 4 * source * source * inner
+        decoder = target * (2 * 6 * d * inner + 2 * 2 * d * ff) + 4 * target * target * inner
+        cross = source * 2 * 2 * d * inner + 4 * source * target * inner
+        total += encoder * config["num_layers"] + (decoder + cross) * config["num_decoder_layers"]
+        total += target * 2 * d * config["vocab_size"]
+    return 2 * total / batches / 1e9
+
+
 def throughput(args):
     data = WORK / "small"
     ours = ROOT / "target" / "debug" / "examples" / "throughput"
@@ -64,11 +83,11 @@ def throughput(args):
     random.Random(1).shuffle(rows)
     (data / "train.order.jsonl").write_text("\n".join(rows) + "\n")
     threads = str(os.cpu_count())
-    work = {
+    commands = {
         "train": ["--steps", str(args.steps)],
         "eval": ["--examples", str(args.examples)],
     }
-    for command, more in work.items():
+    for command, more in commands.items():
         figures = {"compt": [], "peer": []}
         for _ in range(args.rounds):
             order = ["--rows", data / "train.order.jsonl"] if command == "train" else []
@@ -80,6 +99,12 @@ def throughput(args):
             for who, runs in figures.items()
             if runs
         }
+        if command == "train":
+            best = last_json([ours, "peak", data, "--threads", threads])["gflops"]
+            step = statistics.median(run["s_per_step"] for run in figures["compt"])
+            work = step_gflop(data, args.steps, 12, 20)
+            share = work / step / best
+            say(bench="matrix_peak", gflops=best, step_gflop=round(work, 1), share_of_peak=round(share, 3))
         for who, runs in figures.items():
             for run in runs:
                 say(bench=command, who=who, **{k: run[k] for k in ("examples_per_s", "peak_rss_mib") if k in run})

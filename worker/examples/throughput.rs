@@ -4,6 +4,7 @@
 //! ```text
 //! throughput train DIR --steps 20
 //! throughput eval DIR --examples 200
+//! throughput peak DIR
 //! ```
 //! `DIR` holds a checkpoint, `train.jsonl` and `test.jsonl` with rows of `input_ids` and `labels`.
 
@@ -14,12 +15,14 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use compt_worker::model::{Batch, Generation, Mode, Position, Prompts, T5, runtime};
 use serde::Deserialize;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Command {
     Train,
     Eval,
+    /// The machine's best float32 matrix product.
+    Peak,
 }
 
 #[derive(Parser)]
@@ -140,9 +143,37 @@ fn evaluate(arguments: &Arguments, model: &T5, rows: &[Row]) -> Result<String, B
     Ok(format!(r#""examples_per_s": {:.3}, "generated": {generated}"#, rows.len() as f64 / wall))
 }
 
+/// GFLOP/s of a product of `[n, n]` matrices, the best of ten and of the two libraries behind libtorch.
+fn peak() -> f64 {
+    const N: i64 = 2048;
+    let (left, right) =
+        (Tensor::rand([N, N], (Kind::Float, Device::Cpu)), Tensor::rand([N, N], (Kind::Float, Device::Cpu)));
+    // Rows are pixels and columns are channels: [1, N, 1, N] in channels-last layout, without a copy.
+    let image = left.view([1, 1, N, N]).permute([0, 3, 1, 2]);
+    let kernel = right.view([N, N, 1, 1]);
+    let mut best = f64::INFINITY;
+    for _ in 0..10 {
+        let start = Instant::now();
+        let _ = left.matmul(&right);
+        best = best.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        let _ = image.conv2d(&kernel, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1);
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    2.0 * (N as f64).powi(3) / best / 1e9
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     runtime::make_deterministic(arguments.threads);
+    if arguments.command == Command::Peak {
+        println!(
+            r#"{{"program": "compt", "command": "peak", "threads": {}, "gflops": {:.1}}}"#,
+            arguments.threads,
+            peak()
+        );
+        return Ok(());
+    }
     let device = compt_worker::cuda::device(&arguments.device)?;
     let model = T5::load(&arguments.folder, device, Kind::Float)?;
     let split = if arguments.command == Command::Train { "train.jsonl" } else { "test.jsonl" };
@@ -150,6 +181,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (name, figures) = match arguments.command {
         Command::Train => ("train", train(&arguments, &model, &rows)?),
         Command::Eval => ("eval", evaluate(&arguments, &model, &rows)?),
+        Command::Peak => unreachable!("answered above"),
     };
     println!(
         r#"{{"program": "compt", "command": "{name}", "threads": {}, "batch": {}, "prompt_tokens": {}, "peak_rss_mib": {}, {figures}}}"#,
