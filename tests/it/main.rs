@@ -2,8 +2,10 @@
 
 mod caching;
 mod documents;
+mod hub;
 mod layers;
 mod messages;
+mod pinning;
 mod project;
 mod reproducible;
 mod schema;

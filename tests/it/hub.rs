@@ -1,7 +1,7 @@
 //! The hub's protocol over HTTP on loopback: what a good hub gives, and what becomes of every way it can misbehave.
 //! Each ends in success after retries or in one clear message, and nothing half-written is ever used.
 
-mod server;
+pub(crate) mod server;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
