@@ -47,7 +47,16 @@ impl Fixture {
     /// METHODS 9: 1e-5 for v1.0 and 2e-5 for v1.1, whose logits are larger; for values up to 3.
     fn tolerance(&self, reference: &Tensor) -> f64 {
         let base = if self.model.config().feed_forward == FeedForwardKind::Relu { 1e-5 } else { 2e-5 };
-        base * (reference.abs().max().double_value(&[]) / 3.0).max(1.0)
+        base * (reference.abs().max().double_value(&[]) / 3.0).max(1.0) * self.rounding()
+    }
+
+    /// How much more float32 may round than in the shape for which METHODS 9 states its tolerances (2 + 2 layers of
+    /// width 32, where this is 1): errors add up over layers, and grow with the root of the terms of a sum.
+    fn rounding(&self) -> f64 {
+        let config = self.model.config();
+        let depth = (config.num_layers + config.num_decoder_layers) as f64 / 4.0;
+        let width = (config.d_model as f64 / 32.0).max(config.d_ff as f64 / 64.0);
+        depth.max(1.0) * width.sqrt().max(1.0)
     }
 
     /// `[rows, targets, ..]` -> the positions that are not ignored, packed.
@@ -100,7 +109,7 @@ fn without_prompts() {
         let expected = fixture.pack(fixture.tensor("noprompt.logits"));
         assert_close(&fixture.name, &logits, &expected, fixture.tolerance(&expected));
         let loss = fixture.model.losses(&batch, None, Mode::Evaluation).unwrap().mean();
-        assert_close(&fixture.name, &loss.unsqueeze(0), fixture.tensor("noprompt.loss"), 1e-5);
+        assert_close(&fixture.name, &loss.unsqueeze(0), fixture.tensor("noprompt.loss"), 1e-5 * fixture.rounding());
     }
 }
 
@@ -126,10 +135,10 @@ fn logits_losses_and_gradients_with_prompts() {
                     fixture.tolerance(&reference),
                 );
                 let loss = losses.mean();
-                assert_close(&case, &loss.unsqueeze(0), expected("loss"), 1e-5);
+                assert_close(&case, &loss.unsqueeze(0), expected("loss"), 1e-5 * fixture.rounding());
                 let gradient = Tensor::run_backward(&[&loss], &[&rows], false, false).remove(0);
                 let reference = expected("grad_prompt").view(gradient.size().as_slice());
-                let tolerance = 1e-5 * reference.abs().max().double_value(&[]).max(1.0);
+                let tolerance = 1e-5 * reference.abs().max().double_value(&[]).max(1.0) * fixture.rounding();
                 assert_close(&format!("gradient of {case}"), &gradient, &reference, tolerance);
                 let sums = losses.row_sums().sum(Kind::Float);
                 assert_close(&case, &sums, &losses.values.sum(Kind::Float), 1e-4);
@@ -192,7 +201,7 @@ fn rank_scores() {
         let scores = fixture.model.rank(&fixture.batch(choices), Some(&prompts), &candidates).unwrap();
         // A score sums several log-likelihoods, so their errors add up.
         let longest = candidates.iter().map(Vec::len).max().unwrap() as f64;
-        assert_close(&fixture.name, &scores, fixture.tensor("rank.scores"), 2e-5 * longest);
+        assert_close(&fixture.name, &scores, fixture.tensor("rank.scores"), 2e-5 * longest * fixture.rounding());
     }
 }
 
