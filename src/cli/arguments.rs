@@ -26,6 +26,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Show a stage's record, its files and its log
     Show(ShowArguments),
+    /// List the operations, or the parameters of one
+    List(ListArguments),
     /// Print what was found on this machine, and how to mend what is missing
     Doctor(DoctorArguments),
     /// Write the JSON Schemas of pipeline and data set files
@@ -73,6 +75,12 @@ pub struct RunArguments {
     /// How many training and evaluation stages run at once [default: cores / threads]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<usize>,
+    /// How much there is of a resource that stages name: `--resource mem_gb=64`; may be given more than once
+    #[arg(long = "resource", value_name = "NAME=N", value_parser = amount)]
+    pub resources: Vec<(String, u64)>,
+    /// The GPUs to use, by id: `--gpus 0,1` [default: all that are visible]
+    #[arg(long, value_name = "IDS")]
+    pub gpus: Option<String>,
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub outputs: PathBuf,
@@ -140,6 +148,13 @@ pub struct ShowArguments {
     pub json: bool,
 }
 
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// An operation, to see its parameters
+    pub operation: Option<String>,
+}
+
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArguments {
@@ -160,6 +175,12 @@ pub struct SchemaArguments {
     /// The folder of the schema files
     #[arg(long, value_name = "DIR", default_value = "schema")]
     pub folder: PathBuf,
+}
+
+fn amount(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = assignment(text)?;
+    let value = value.trim().parse().map_err(|_| "expected a whole number, for example `--resource mem_gb=64`")?;
+    Ok((name, value))
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -9,6 +9,7 @@ mod arguments;
 mod check;
 mod doctor;
 mod failure;
+mod list;
 mod plan;
 mod run;
 mod schema;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => why::why(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Show(arguments) => show::show(&arguments),
+        Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
     };

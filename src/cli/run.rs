@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
 use super::ui;
 use crate::exec::interrupt::Interrupt;
+use crate::exec::resources;
 use crate::exec::thread::Bodies;
 use crate::exec::{self, Options, Run, Summary};
 use crate::operation::aggregate::stage_error;
@@ -53,12 +54,15 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 fn options(arguments: &RunArguments, session: &Session) -> Options {
     let defaults = Options::default();
     let room = (defaults.cores / session.numeric.threads).max(1);
-    let gpus = match arguments.pipeline.device.split_once(':') {
-        Some((_, id)) => vec![id.to_owned()],
-        None => defaults.gpus.clone(),
+    let gpus = match (&arguments.gpus, arguments.pipeline.device.split_once(':')) {
+        (Some(list), _) => resources::parse_gpus(list),
+        (None, Some((_, id))) => vec![id.to_owned()],
+        (None, None) => defaults.gpus.clone(),
     };
+    let mut amounts = defaults.resources.clone();
+    amounts.extend(arguments.resources.iter().cloned());
     let jobs = arguments.jobs.unwrap_or(if session.numeric.device == "cpu" { room } else { gpus.len().max(1) });
-    Options { jobs: jobs.max(1), gpus, fail_fast: arguments.fail_fast, ..defaults }
+    Options { jobs: jobs.max(1), gpus, resources: amounts, fail_fast: arguments.fail_fast, ..defaults }
 }
 
 /// The tables of this run, on standard output.

@@ -131,7 +131,7 @@ pub(crate) fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<(),
 
 fn damaged(path: &Path, error: &serde_json::Error) -> StageError {
     StageError::environment(format!("`{}` is not what an earlier stage wrote: {error}", path.display()))
-        .with_hint("run `compt fsck`, then the same command again")
+        .with_hint("run the same command again: a damaged result is found and made again")
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ fn numbers<T>(rows: &Rows, number: impl Fn(Label) -> T) -> Vec<T> {
 pub fn read_normal(path: &Path, dataset: &Dataset) -> Result<Rows, StageError> {
     let failed = |error: PolarsError| {
         StageError::environment(format!("`{}` is not what an earlier stage wrote: {error}", path.display()))
-            .with_hint("run `compt fsck`, then the same command again")
+            .with_hint("run the same command again: a damaged result is found and made again")
     };
     let frame = ParquetReader::new(fs_err::File::open(path)?.into_file()).finish().map_err(failed)?;
     let mut cells = vec![Vec::with_capacity(dataset.columns.len()); frame.height()];
