@@ -22,11 +22,11 @@ run: build ## the quickstart pipeline, from nothing to the table
 test: build ## every test
 	$(CARGO) test --workspace --no-fail-fast
 
-check: setup ## formatting, lints, docs, schema drift
+check: build ## formatting, lints, docs, schema drift
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
-	$(CARGO) run --quiet -p compt -- schema --check
+	$(COMPT) schema --check
 
 bench: build ## throughput beside transformers + PEFT, no-op rerun time, peak memory; JSON lines
 	$(CARGO) build --workspace --examples
