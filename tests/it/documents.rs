@@ -22,13 +22,7 @@ fn pipelines_in(document: &str) -> Vec<String> {
 #[test]
 fn pipelines_in_the_documents_are_accepted() {
     let project = Project::new();
-    for entry in fs_err::read_dir(root().join("datasets")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "yaml") {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            project.write(&format!("datasets/{name}"), &fs_err::read_to_string(&path).unwrap());
-        }
-    }
+    // The thirteen data sets are built in: a project needs no files of its own for them.
     let mut checked = 0;
     for document in ["README.md", "docs/pipeline-format.md"] {
         for pipeline in pipelines_in(document) {

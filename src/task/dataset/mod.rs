@@ -1,5 +1,6 @@
 //! A data set's description, `datasets/NAME.yaml`: where its files are, which columns matter, how they become text.
 
+mod builtin;
 mod check;
 mod label;
 mod read;

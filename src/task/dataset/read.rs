@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, DatasetFile, check};
+use super::{Dataset, DatasetFile, builtin, check};
 use crate::base::suggest;
-use crate::spec::{self, Invalid};
+use crate::spec::{Document, Invalid};
 
 /// The folder of data set files inside a project.
 pub const FOLDER: &str = "datasets";
@@ -57,27 +57,30 @@ impl From<DatasetError> for crate::protocol::StageError {
     }
 }
 
-/// The data sets of a project, sorted.
+/// The data sets that a project at `root` can name, its own and the built-in ones, sorted.
 pub fn names(root: &Path) -> Vec<String> {
-    let Ok(entries) = fs_err::read_dir(root.join(FOLDER)) else { return Vec::new() };
+    let entries = fs_err::read_dir(root.join(FOLDER)).into_iter().flatten();
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.strip_suffix(".yaml").map(str::to_owned))
+        .chain(builtin::names().map(str::to_owned))
         .collect();
     names.sort();
+    names.dedup();
     names
 }
 
-/// Reads and checks the data set `name` of the project at `root`.
+/// Reads and checks the data set `name` of the project at `root`, or the built-in one of this name.
 ///
 /// # Errors
 /// No such data set, or all faults of its file at once.
 pub fn read(root: &Path, name: &str) -> Result<Dataset, DatasetError> {
     let path = root.join(FOLDER).join(format!("{name}.yaml"));
     let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if !plain || !path.is_file() {
-        return Err(DatasetError::Unknown { name: name.to_owned(), path, known: names(root) });
-    }
-    let file = read_file(&path)?;
+    let file = match builtin::text(name) {
+        _ if plain && path.is_file() => read_file(&path)?,
+        Some(text) => checked(Document::parse(&path, text)?)?,
+        None => return Err(DatasetError::Unknown { name: name.to_owned(), path, known: names(root) }),
+    };
     Ok(Dataset {
         name: name.to_owned(),
         source: file.source,
@@ -100,7 +103,12 @@ pub fn read(root: &Path, name: &str) -> Result<Dataset, DatasetError> {
 /// # Errors
 /// All faults of the file at once.
 pub fn read_file(path: &Path) -> Result<DatasetFile, DatasetError> {
-    let (file, text) = spec::read::<DatasetFile>(path)?;
+    checked(Document::read(path)?)
+}
+
+fn checked(document: Document) -> Result<DatasetFile, DatasetError> {
+    let file: DatasetFile = document.interpret()?;
+    let text = document.file;
     let problem = |(field, message): check::Fault| text.problem(&field, "compt::dataset::invalid", message);
     Invalid::check(check::faults(&file).into_iter().map(problem).collect())?;
     Ok(file)
