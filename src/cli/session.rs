@@ -126,7 +126,8 @@ impl Session {
         let digest_of = |path: &Path| self.store.digest_of(path);
         for source in self.plan.sources() {
             let from_hub = self.sourcing.is_from_hub(&source)?;
-            if let Some(pin) = known.get(&source).filter(|_| from_hub) {
+            let request = self.sourcing.request_text(&source)?;
+            if let Some(pin) = known.get(&source).filter(|pin| from_hub && pin.request == request) {
                 found.insert(source, pin.clone());
                 continue;
             }

@@ -10,7 +10,7 @@ use crate::plan::catalog::SourceRef;
 use crate::plan::pins::{Pin, PinnedFile, Pins};
 use crate::protocol::{ResolvedSource, StageError};
 use crate::task::dataset;
-use crate::task::source::{self, Located, Origin, SourceRequest, SourceSettings, Watch};
+use crate::task::source::{self, Located, Origin, SourceRequest, SourceSettings, Wanted, Watch};
 
 /// Finds sources.
 #[derive(Clone, Debug)]
@@ -35,6 +35,21 @@ impl Sourcing {
         Ok(self.settings.mirror.is_none() && matches!(self.request(source)?.origin, Origin::Hub(_)))
     }
 
+    /// What is asked of the hub for this source, in words: a lock entry counts only for the request it was made for.
+    ///
+    /// # Errors
+    /// A name that can't be a source, or a data set file that can't be read.
+    pub fn request_text(&self, source: &SourceRef) -> Result<Option<String>, StageError> {
+        let request = self.request(source)?;
+        let Origin::Hub(repository) = &request.origin else { return Ok(None) };
+        let files = match &request.wanted {
+            Wanted::Matching(patterns) => patterns.join(", "),
+            Wanted::Exactly(files) => files.join(", "),
+            Wanted::Model => "model".to_owned(),
+        };
+        Ok(Some(format!("{}@{}: {files}", repository.id, repository.revision)))
+    }
+
     /// Finds a source (and downloads it, if it must) and says what it contains.
     ///
     /// # Errors
@@ -45,7 +60,8 @@ impl Sourcing {
             let size = fs_err::metadata(path)?.len();
             Ok((name.clone(), PinnedFile { size, digest: digest_of(path)? }))
         });
-        Ok(Pin { revision: located.revision.clone(), files: files.collect::<io::Result<_>>()? })
+        let request = self.request_text(source)?;
+        Ok(Pin { request, revision: located.revision.clone(), files: files.collect::<io::Result<_>>()? })
     }
 
     /// Finds a source that was pinned, and checks that it still is what the plan was made with.

@@ -270,7 +270,7 @@ mod tests {
         let file = PinnedFile { size: 1, digest: Digest::of(b"x") };
         pins.insert(
             SourceRef::Dataset("rte".into()),
-            Pin { revision: None, files: [("train".to_owned(), file)].into() },
+            Pin { request: None, revision: None, files: [("train".to_owned(), file)].into() },
         );
         pins
     }

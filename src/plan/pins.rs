@@ -28,6 +28,10 @@ pub struct PinnedFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
+    /// What was asked of the hub when this was pinned: repository, revision and files. An entry that was made for another
+    /// request says nothing about this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// The hub's commit id; absent for what comes from a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
@@ -279,6 +283,7 @@ mod tests {
     fn pin(revision: Option<&str>, files: &[(&str, &str)]) -> Pin {
         let file = |text: &str| PinnedFile { size: text.len() as u64, digest: Digest::of(text.as_bytes()) };
         Pin {
+            request: None,
             revision: revision.map(str::to_owned),
             files: files.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect(),
         }

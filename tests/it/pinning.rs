@@ -47,6 +47,13 @@ fn what_is_fetched_is_pinned_and_runs_again_without_the_hub() {
     assert!(done && stages.iter().any(|stage| stage.starts_with("fit")), "{text}");
     assert!(server.seen().is_empty());
 
+    // Another request is not what was pinned: the old entry must not answer for it.
+    let yaml = project.read("datasets/ripe.yaml");
+    project.edit("datasets/ripe.yaml", "folder: csv }", "folder: csv, revision: other }");
+    let (done, _, text) = run(&project, None, &["--locked"]);
+    assert!(!done && text.contains("HF_HUB_OFFLINE"), "{text}");
+    project.write("datasets/ripe.yaml", &yaml);
+
     // An empty result cache, but the hub's cache is there: the pinned files are taken from it.
     let (done, stages, text) = run(&project, None, &["--locked", "--cache", "fresh"]);
     assert!(done && stages.len() == 8, "{text}");
