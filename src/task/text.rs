@@ -95,6 +95,8 @@ impl Template {
 /// How texts are made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextSettings {
+    /// In place of the data set's own template.
+    pub template: Option<String>,
     /// Goes before the text; `{task}` stands for the task's name.
     pub prefix: String,
     /// The name of a label set.
@@ -113,6 +115,7 @@ pub struct TextSettings {
 impl Default for TextSettings {
     fn default() -> Self {
         Self {
+            template: None,
             prefix: "{task}: ".to_owned(),
             label_set: WORDS.to_owned(),
             options: false,
@@ -138,9 +141,9 @@ impl<'a> Formatter<'a> {
     /// Resolves the label set and fills the prefix.
     ///
     /// # Errors
-    /// An unknown label set, a prefix with other names than `task`, a cut that leaves no room for text.
+    /// A template with other names than the data set's columns, an unknown label set, a prefix with other names than `task`, a cut that leaves no room for text.
     pub fn new(dataset: &'a Dataset, settings: &'a TextSettings) -> Result<Self, StageError> {
-        let template = Template::parse(&dataset.template).map_err(StageError::input)?;
+        let template = template(dataset, settings)?;
         let prefix = prefix(&settings.prefix, &dataset.name).map_err(StageError::input)?;
         let words = label_words(dataset, &settings.label_set)?;
         let suffix =
@@ -197,6 +200,18 @@ impl<'a> Formatter<'a> {
                 .ok_or_else(|| StageError::bug(format!("`{}` has no label {index}", self.dataset.name))),
         }
     }
+}
+
+/// The template of the settings, or the data set's own.
+fn template(dataset: &Dataset, settings: &TextSettings) -> Result<Template, StageError> {
+    let text = settings.template.as_ref().unwrap_or(&dataset.template);
+    let template = Template::parse(text).map_err(StageError::input)?;
+    let is_column = |name: &str| dataset.columns.iter().any(|column| column == name);
+    if let Some(unknown) = template.names().find(|name| !is_column(name)) {
+        return Err(StageError::input(format!("`template` uses `{unknown}`, no column of `{}`", dataset.name))
+            .with_hint(format!("the columns are {}", dataset.columns.join(", "))));
+    }
+    Ok(template)
 }
 
 /// The prefix for a task.
@@ -279,6 +294,19 @@ mod tests {
         assert_eq!(formatter.source(&row).unwrap(), "rte: sentence1: Dana {Reeve} died. sentence2: She lives.");
         assert_eq!(formatter.target(Label::Class(1)).unwrap(), "not_entailment");
         assert!(formatter.target(Label::Class(2)).is_err());
+    }
+
+    #[test]
+    fn a_template_of_the_pipelines_own() {
+        let rte = fixtures::dataset("rte");
+        let settings = |template: &str| TextSettings { template: Some(template.to_owned()), ..TextSettings::default() };
+        let own = settings("premise: {sentence1} hypothesis: {sentence2}");
+        let text = Formatter::new(&rte, &own).unwrap().source(&cells(&["a", "b"])).unwrap();
+        assert_eq!(text, "rte: premise: a hypothesis: b");
+        let wrong = settings("{premise}");
+        let error = Formatter::new(&rte, &wrong).err().unwrap();
+        assert_eq!(error.message, "`template` uses `premise`, no column of `rte`");
+        assert_eq!(error.hint.as_deref(), Some("the columns are sentence1, sentence2"));
     }
 
     #[test]
