@@ -98,7 +98,9 @@ impl Failure {
             | Self::Stages { hint, .. }
             | Self::Environment { hint, .. }
             | Self::Cache { hint, .. } => hint.as_deref(),
-            Self::Claims { .. } => Some("`claims.csv` has their effects; without `--claims-must-hold` a run succeeds all the same"),
+            Self::Claims { .. } => {
+                Some("`claims.csv` has their effects; without `--claims-must-hold` a run succeeds all the same")
+            }
             Self::Invalid(_) | Self::Interrupted => None,
         }
     }

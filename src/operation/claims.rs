@@ -124,7 +124,9 @@ impl<'de> Deserialize<'de> for Places {
                     let values = match values {
                         Value::Null => None,
                         Value::Array(list) if list.is_empty() => {
-                            return Err(A::Error::custom(format!("invalid value: the axis `{axis}` has an empty list")));
+                            return Err(A::Error::custom(format!(
+                                "invalid value: the axis `{axis}` has an empty list"
+                            )));
                         }
                         Value::Array(list) => Some(list.into_iter().map(text_of).collect::<Result<_, A::Error>>()?),
                         one => Some(vec![text_of(one)?]),
@@ -198,8 +200,7 @@ impl Operation for Claims {
         };
         let sources: Vec<Source> = job.inputs.iter().map(source).collect();
         let answers = Answers::read(&sources).map_err(stage_error)?;
-        let rows =
-            claims::check(&answers, &claims, &parameters.seeds, parameters.resamples).map_err(stage_error)?;
+        let rows = claims::check(&answers, &claims, &parameters.seeds, parameters.resamples).map_err(stage_error)?;
         let table = claims::sheet::table(&rows).map_err(stage_error)?;
         sheet::write(&job.output.join("claims.csv"), table).map_err(stage_error)?;
         files::write_atomically(&job.output.join("claims.md"), claims::sheet::markdown(&rows).as_bytes())?;
@@ -318,10 +319,12 @@ mod tests {
                 "better,4.1,SPP above PT,mean(method=spp) > mean(method=pt),k=8,80.0",
                 "better,4.1,SPP above PT,mean(method=spp) > mean(method=pt),k=32,42.5",
                 "worse,,,mean(method=spp) < mean(method=pt) - 1,k=32,42.5",
-                "chance,,,\"mean(method=pt, k=8) > chance\"",
+                "chance,,,\"mean(method=pt, k=8) > chance\",",
             ]
         );
-        assert!(fs_err::read_to_string(job.output.join("claims.md")).unwrap().starts_with("1 of 3 claims pass, 2 fail\n"));
+        assert!(
+            fs_err::read_to_string(job.output.join("claims.md")).unwrap().starts_with("1 of 3 claims pass, 2 fail\n")
+        );
         let ending = Claims.ending(&job.output, Style { width: 80, ansi: false, digits: 1 }).unwrap().unwrap();
         assert_eq!(ending.broken, ["worse", "chance"]);
         assert!(ending.text.contains("✓ pass      SPP above PT (section 4.1)\n"), "{}", ending.text);
@@ -364,7 +367,10 @@ mod tests {
         let wrong = said(json!({"check": [{"name": "a", "expect": "mean() > 1", "for": {"k": []}, "section": [1]}]}));
         assert_eq!(wrong.len(), 2, "{wrong:?}");
         let completed = Claims
-            .resolve(&json!({"check": [{"name": "a", "expect": "mean() > 1", "for": "k", "section": 4.1}]}), Path::new("."))
+            .resolve(
+                &json!({"check": [{"name": "a", "expect": "mean() > 1", "for": "k", "section": 4.1}]}),
+                Path::new("."),
+            )
             .unwrap()
             .parameters;
         assert_eq!((&completed["check"][0]["for"], &completed["seeds"]), (&json!({"k": null}), &json!(["seed"])));

@@ -292,7 +292,8 @@ pub(super) mod tests {
         Source { name: name.to_owned(), coordinates, folder }
     }
 
-    const SCORES: &str = "task,prompt,metric,of,value,examples\nrte,learned,accuracy,,50,2\nrte,learned,score,accuracy,50,2\n";
+    const SCORES: &str =
+        "task,prompt,metric,of,value,examples\nrte,learned,accuracy,,50,2\nrte,learned,score,accuracy,50,2\n";
     const PLAIN: &str = "task,prompt,id,source,gold,predicted,valid\n\
         rte,learned,b,\"two\nlines\",yes,yes,true\nrte,learned,a,x,no,,false\nrte,untrained,a,x,no,no,true\n";
 

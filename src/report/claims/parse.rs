@@ -346,7 +346,8 @@ mod tests {
         let Term::Mean(selection) = &read.right[0].term else { unreachable!() };
         assert_eq!(selection.text, "mean( method = pt )");
 
-        let read = Statement::parse("-5 + mean(backbone='a b', part=google-t5/t5-base) - chance ~ mean() within 1e1").unwrap();
+        let read =
+            Statement::parse("-5 + mean(backbone='a b', part=google-t5/t5-base) - chance ~ mean() within 1e1").unwrap();
         assert_eq!(read.relation, Relation::Within(10.0));
         assert_eq!(choices(&read.left[1].term)[0].1, ["a b"]);
         assert_eq!(choices(&read.left[1].term)[1].1, ["google-t5/t5-base"]);

@@ -84,13 +84,16 @@ impl Scored {
                 if counts.iter().all(|&count| count == 0) {
                     return None;
                 }
-                Some(100.0 * match ranked {
-                    None => correlation(gold, predicted, &counts),
-                    Some([by_gold, by_predicted]) => {
-                        let gold = ranks(gold, by_gold, &counts);
-                        correlation(&gold, &ranks(predicted, by_predicted, &counts), &counts)
-                    }
-                })
+                Some(
+                    100.0
+                        * match ranked {
+                            None => correlation(gold, predicted, &counts),
+                            Some([by_gold, by_predicted]) => {
+                                let gold = ranks(gold, by_gold, &counts);
+                                correlation(&gold, &ranks(predicted, by_predicted, &counts), &counts)
+                            }
+                        },
+                )
             }
         }
     }
@@ -170,9 +173,8 @@ mod tests {
     }
 
     /// Rows and how often each counts, at least one of them once.
-    fn counted(value: impl Strategy<Value = String>) -> impl Strategy<Value = (Vec<(String, String)>, Vec<u32>)> {
-        let value = value.boxed();
-        let row = (value.clone(), value, 0u32..4).prop_map(|(gold, predicted, count)| ((gold, predicted), count));
+    fn counted(value: &'static str) -> impl Strategy<Value = (Vec<(String, String)>, Vec<u32>)> {
+        let row = (value, value, 0u32..4).prop_map(|(gold, predicted, count)| ((gold, predicted), count));
         prop::collection::vec(row, 1..30)
             .prop_map(|rows| rows.into_iter().unzip())
             .prop_filter("one counts", |(_, counts): &(Vec<_>, Vec<u32>)| counts.iter().any(|&count| count > 0))

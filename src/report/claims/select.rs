@@ -134,10 +134,7 @@ impl Groups {
 }
 
 /// The tasks that all terms are about; `None` where every term names its own.
-fn common_tasks(
-    answers: &Answers,
-    means: &[(f64, &Selection, Groups)],
-) -> Result<Option<Vec<usize>>, ReportError> {
+fn common_tasks(answers: &Answers, means: &[(f64, &Selection, Groups)]) -> Result<Option<Vec<usize>>, ReportError> {
     let tasks = |groups: &Groups| groups.0.keys().copied().collect::<Vec<_>>();
     let Some((_, first, groups)) = means.first() else { return Ok(None) };
     let of_first = tasks(groups);
@@ -187,7 +184,8 @@ fn choose(answers: &Answers, selection: &Selection, at: &At) -> Result<Vec<usize
     let mut chosen: Vec<usize> = (0..answers.cells.len()).collect();
     let defaults = DEFAULTS.iter().filter(|(axis, _)| !named(axis) && !at.contains_key(*axis));
     let written = selection.choices.iter().map(|(axis, values)| (axis.as_str(), values.clone(), true));
-    let place = at.iter().filter(|(axis, _)| !named(axis)).map(|(axis, value)| (axis.as_str(), vec![value.clone()], false));
+    let place =
+        at.iter().filter(|(axis, _)| !named(axis)).map(|(axis, value)| (axis.as_str(), vec![value.clone()], false));
     let defaults = defaults.map(|(axis, value)| (*axis, vec![(*value).to_owned()], false));
     for (axis, values, must_have) in written.chain(place).chain(defaults) {
         let fits = |cell: &Cell| match cell.on(axis) {
@@ -280,9 +278,7 @@ mod tests {
     fn summed(text: &str, at: &[(&str, &str)]) -> Vec<(String, f64)> {
         let answers = sample();
         let name = |place: &Place| match place {
-            Place::Cell(cell) => {
-                ["method", "task"].map(|axis| answers.cells[*cell].on(axis).unwrap_or("-")).join(" ")
-            }
+            Place::Cell(cell) => ["method", "task"].map(|axis| answers.cells[*cell].on(axis).unwrap_or("-")).join(" "),
             Place::Chance(task) => format!("chance {}", answers.tasks[*task].name),
         };
         of(text, at).unwrap().seeds[0].iter().map(|(place, coefficient)| (name(place), *coefficient)).collect()
@@ -299,12 +295,12 @@ mod tests {
             summed("mean(method=spp) > mean(method=pt) + 3", &[]),
             expected(&[("spp a", 0.5), ("spp b", 0.5), ("pt a", -0.5), ("pt b", -0.5)])
         );
-        assert_eq!(summed("mean(method=spp) > chance", &[("task", "b")]), expected(&[("spp b", 1.0), ("chance b", -1.0)]));
-        // Two methods on one task: half each, as many as there are.
         assert_eq!(
-            summed("mean(task=b, method=[spp, pt]) < 10", &[]),
-            expected(&[("spp b", 0.5), ("pt b", 0.5)])
+            summed("mean(method=spp) > chance", &[("task", "b")]),
+            expected(&[("spp b", 1.0), ("chance b", -1.0)])
         );
+        // Two methods on one task: half each, as many as there are.
+        assert_eq!(summed("mean(task=b, method=[spp, pt]) < 10", &[]), expected(&[("spp b", 0.5), ("pt b", 0.5)]));
     }
 
     #[test]
@@ -361,9 +357,8 @@ mod tests {
     fn places_are_the_values_or_those_that_are_named() {
         let across = |axis: &str, values: Option<&[&str]>| {
             let values = values.map(|values| values.iter().map(|value| (*value).to_owned()).collect());
-            places(&sample(), &Across([(axis.to_owned(), values)].into())).map(|places| {
-                places.iter().map(shown).collect::<Vec<_>>()
-            })
+            places(&sample(), &Across([(axis.to_owned(), values)].into()))
+                .map(|places| places.iter().map(shown).collect::<Vec<_>>())
         };
         assert_eq!(places(&sample(), &Across::default()).unwrap(), [At::new()]);
         assert_eq!(across("method", None).unwrap(), ["method=spp", "method=pt", "method=zero"]);

@@ -64,7 +64,8 @@ pub fn read(path: &Path) -> Result<Vec<Checked>, ReportError> {
             })?,
             seeds: seeds[at].ok_or_else(missing)?,
             seeds_needed: needed_of(&needed[at]).ok_or_else(|| {
-                sheet.fault(at, format!("column `seeds_needed`: `{}` is neither a number nor a word for it", needed[at]))
+                sheet
+                    .fault(at, format!("column `seeds_needed`: `{}` is neither a number nor a word for it", needed[at]))
             })?,
         })
     };
@@ -225,7 +226,10 @@ pub(super) mod tests {
         assert!(text.starts_with(head), "{text}");
         fs_err::write(&path, text.replace("undecided", "perhaps")).unwrap();
         let error = read(&path).unwrap_err().to_string();
-        assert!(error.ends_with("line 4: column `outcome`: `perhaps` is none of `pass`, `undecided`, `fail`"), "{error}");
+        assert!(
+            error.ends_with("line 4: column `outcome`: `perhaps` is none of `pass`, `undecided`, `fail`"),
+            "{error}"
+        );
     }
 
     #[test]

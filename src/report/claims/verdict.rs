@@ -184,9 +184,13 @@ mod tests {
         assert_eq!(seeds_needed(1.9, &resampled), SeedsNeeded::Never);
         // Each seed has noise of its own, which goes away with more seeds: nothing is shared.
         let by_seed: Vec<Vec<f64>> = (0..1024)
-            .map(|i| [4.0, 6.0, 8.0].iter().enumerate().map(|(seed, effect)| {
-                effect + if i >> seed & 1 == 0 { 1.0 } else { -1.0 }
-            }).collect())
+            .map(|i| {
+                [4.0, 6.0, 8.0]
+                    .iter()
+                    .enumerate()
+                    .map(|(seed, effect)| effect + if i >> seed & 1 == 0 { 1.0 } else { -1.0 })
+                    .collect()
+            })
             .collect();
         let resampled = Resampled { by_seed, ..resampled };
         // 4 / (0.5 / 1.96)^2 = 61.5.
