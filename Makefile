@@ -16,8 +16,11 @@ setup: ## prepare libtorch in .libtorch/ (LIBTORCH of your own wins)
 build: setup ## compile compt and compt-worker into target/debug/
 	$(CARGO) build --workspace
 
-run: build ## the quickstart pipeline, from nothing to the table
+run: build ## the quickstart pipeline, from nothing to the table and the claims
 	$(COMPT) run pipelines/quickstart.yaml
+	@echo
+	@echo "next, the real thing (T5-base, data from the hub; --profile smoke is a short version):"
+	@echo "  $(COMPT) run pipelines/set2_modularity.yaml"
 
 test: build ## every test
 	$(CARGO) test --workspace --no-fail-fast

@@ -87,6 +87,9 @@ pub struct RunArguments {
     /// Stop at the first failure instead of finishing what does not depend on it
     #[arg(long)]
     pub fail_fast: bool,
+    /// End with exit code 7 when a claim fails; undecided ones do not count
+    #[arg(long)]
+    pub claims_must_hold: bool,
     /// Print every event as a line of JSON
     #[arg(long)]
     pub json: bool,

@@ -10,8 +10,19 @@ use crate::plan::pins::Pins;
 use crate::plan::{Instance, Plan};
 use crate::store::{Store, StoreError};
 
+/// One stage's result in the output folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The operation that made it.
+    pub operation: String,
+    /// Where its files lie.
+    pub folder: PathBuf,
+    /// Their names, in alphabetical order.
+    pub files: Vec<String>,
+}
+
 /// Brings `outputs/<pipeline>/` up to date: a folder for each publishing stage that has a result, and `run.json`. Files
-/// whose content is right already are not touched. Returns the folders, in plan order.
+/// whose content is right already are not touched. Returns what was published, in plan order.
 ///
 /// # Errors
 /// The output folder can't be written, or the cache can't be read.
@@ -21,7 +32,7 @@ pub fn publish(
     results: &[Option<(Digest, Digest)>],
     pins: &Pins,
     folder: &Path,
-) -> Result<Vec<PathBuf>, PublishError> {
+) -> Result<Vec<Published>, PublishError> {
     let mut published = Vec::new();
     for instance in plan.instances.iter().filter(|instance| instance.publishes) {
         let Some((key, output)) = results.get(instance.id).copied().flatten() else { continue };
@@ -30,7 +41,8 @@ pub fn publish(
         for name in record.files.keys() {
             copy(&store.object_folder(&output).join(name), &target.join(name))?;
         }
-        published.push(target);
+        let files = record.files.keys().cloned().collect();
+        published.push(Published { operation: instance.operation.clone(), folder: target, files });
     }
     let mut note = serde_json::to_string_pretty(&note(plan, results, pins)).unwrap_or_default();
     note.push('\n');
