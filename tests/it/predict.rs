@@ -199,7 +199,8 @@ fn what_the_run_does_not_know_is_said_once() {
     said += &refused(&with(&["--task", "ripe"], &text));
     said += &refused(&with(&["--task", "ripe", "--stage", "fit[method=spp]"], &text));
     said += &refused(&with(&["--task", "ripe", "--stage", "fti[method=spp,seed=1]"], &text));
-    said += &refused(&with(&["--task", "ripe", "--run"], &["outputs/toi"]));
+    let output = project().compt(&["predict", "--run", "outputs/toi", "--task", "ripe", "--text", "x"]);
+    said += &format!("{}[exit code {}]\n", String::from_utf8_lossy(&output.stderr), output.status.code().unwrap_or(-1));
     insta::assert_snapshot!(said);
 }
 

@@ -117,5 +117,6 @@ pub fn missing(wanted: &[&str], present: &[&str]) -> String {
         _ => None,
     };
     let near = near.map_or_else(String::new, |near| format!("; is it `{near}`?"));
-    format!("the {columns} {} {are} missing, found {}{near}", quoted(&absent), quoted(present))
+    let found = if present.is_empty() { "nothing".to_owned() } else { quoted(present) };
+    format!("the {columns} {} {are} missing, found {found}{near}", quoted(&absent))
 }

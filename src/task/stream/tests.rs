@@ -59,7 +59,7 @@ fn faults_name_the_line() {
     let refused = |column: &str| row.text(column).unwrap_err().message;
     assert_eq!(refused("text"), "`text` is null, expected a text");
     assert_eq!(refused("l"), "`l` is `[1]`, expected a text");
-    assert_eq!(refused("tekst"), "the column `tekst` is missing, found `text`, `n`, `l`; is it `text`?");
+    assert_eq!(refused("tex"), "the column `tex` is missing, found `text`, `n`, `l`; is it `text`?");
     assert_eq!(row.text("n").unwrap(), "3");
 }
 
