@@ -108,6 +108,16 @@ impl FormatParameters {
     }
 }
 
+/// The settings that complete parameters of a planned `format` stage mean.
+///
+/// # Errors
+/// Parameters of another version.
+pub fn planned_settings(parameters: &Value) -> Result<TextSettings, StageError> {
+    let planned: Planned = serde_json::from_value(parameters.clone())
+        .map_err(|error| StageError::input(format!("a `format` stage of another version of compt: {error}")))?;
+    Ok(planned.into())
+}
+
 impl From<Planned> for TextSettings {
     fn from(planned: Planned) -> Self {
         Self {

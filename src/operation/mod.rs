@@ -18,12 +18,14 @@ pub mod compare;
 pub mod evaluate;
 pub mod fetch;
 pub mod format;
+pub mod lineage;
 pub mod parameters;
 pub mod pretrain;
 pub mod publishing;
 pub mod sample;
 pub mod sourcing;
 pub mod train;
+pub mod trained;
 
 #[cfg(test)]
 mod data_test;

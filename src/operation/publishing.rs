@@ -21,6 +21,9 @@ pub struct Published {
     pub files: Vec<String>,
 }
 
+/// The file in an output folder that says what ran.
+pub const NOTE: &str = "run.json";
+
 /// Brings `outputs/<pipeline>/` up to date: a folder for each publishing stage that has a result, and `run.json`. Files
 /// whose content is right already are not touched. Returns what was published, in plan order.
 ///
@@ -46,7 +49,7 @@ pub fn publish(
     }
     let mut note = serde_json::to_string_pretty(&note(plan, results, pins)).unwrap_or_default();
     note.push('\n');
-    write_if_changed(&folder.join("run.json"), note.as_bytes())?;
+    write_if_changed(&folder.join(NOTE), note.as_bytes())?;
     Ok(published)
 }
 
@@ -95,6 +98,7 @@ fn note(plan: &Plan, results: &[Option<(Digest, Digest)>], pins: &Pins) -> Value
                 "operation": instance.operation,
                 "version": instance.version,
                 "parameters": instance.parameters.as_ref(),
+                "inputs": instance.inputs.iter().map(|&input| plan.instances[input].name()).collect::<Vec<_>>(),
                 "key": result.map(|(key, _)| key),
                 "output": result.map(|(_, output)| output),
             })

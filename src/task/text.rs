@@ -76,6 +76,32 @@ impl Template {
         })
     }
 
+    /// The values of a text that this template could have made: each name's value ends where the text after it begins.
+    /// Nothing for a text of another form, or when it can't be told where a value ends.
+    pub fn read<'t>(&self, text: &'t str) -> Option<Vec<(&str, &'t str)>> {
+        let mut values: Vec<(&str, &'t str)> = Vec::new();
+        let (mut rest, mut open) = (text, None);
+        for piece in &self.0 {
+            match (piece, open) {
+                (Piece::Name(_), Some(_)) => return None,
+                (Piece::Name(name), None) => open = Some(name.as_str()),
+                (Piece::Text(literal), None) => rest = rest.strip_prefix(literal.as_str())?,
+                (Piece::Text(literal), Some(name)) => {
+                    let (value, after) = rest.split_once(literal.as_str())?;
+                    values.push((name, value));
+                    (rest, open) = (after, None);
+                }
+            }
+        }
+        match open {
+            Some(name) => values.push((name, rest)),
+            None if rest.is_empty() => {}
+            None => return None,
+        }
+        let agree = |(name, value): &(&str, &str)| values.iter().all(|(other, text)| other != name || text == value);
+        values.iter().all(agree).then_some(values)
+    }
+
     /// The text with every name's value.
     ///
     /// # Errors
@@ -369,6 +395,18 @@ mod tests {
         let braces = Template::parse("{{{a}}}").unwrap();
         assert_eq!(braces.fill(|_| Some("1".into())).unwrap(), "{1}");
         assert!(prefix("{tsk}: ", "rte").unwrap_err().contains("`{tsk}`"));
+    }
+
+    #[test]
+    fn a_text_in_the_templates_form_gives_its_values_back() {
+        let template = Template::parse("premise: {a} hypothesis: {b}").unwrap();
+        let both = template.read("premise: It is hot. hypothesis: It is {cold}.").unwrap();
+        assert_eq!(both, [("a", "It is hot."), ("b", "It is {cold}.")]);
+        assert_eq!(template.read("It is hot."), None);
+        assert_eq!(template.read("premise: It is hot."), None);
+        assert_eq!(Template::parse("{a}{b}").unwrap().read("xy"), None);
+        assert_eq!(Template::parse("{a}, {a}!").unwrap().read("x, y!"), None);
+        assert_eq!(Template::parse("{a}, {a}!").unwrap().read("x, x!").unwrap()[0], ("a", "x"));
     }
 
     proptest! {

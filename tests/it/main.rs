@@ -6,6 +6,7 @@ mod hub;
 mod layers;
 mod messages;
 mod pinning;
+mod predict;
 mod project;
 mod reproducible;
 mod schema;
