@@ -64,9 +64,10 @@ pub enum PublishError {
     Io(#[from] std::io::Error),
 }
 
-/// `table`, or `table,seed=1` for a stage with axes: a name that every file system takes.
+/// `table`, or `table,seed=1` for a stage with axes: a name that every file system takes. A stage of an included pipeline
+/// is in that pipeline's folder: `glue_fewshot/table`.
 fn folder_name(instance: &Instance) -> String {
-    let mut name = instance.stage.clone();
+    let mut name = instance.stage.replace('.', "/");
     for (axis, value) in &instance.coordinates {
         let plain: String =
             value.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();

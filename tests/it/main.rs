@@ -3,8 +3,10 @@
 mod caching;
 mod documents;
 mod hub;
+mod include;
 mod layers;
 mod messages;
+mod paper;
 mod pinning;
 mod predict;
 mod project;
