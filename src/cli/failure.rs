@@ -9,6 +9,7 @@
 //! | 4 | a stage failed |
 //! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
 //! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
+//! | 8 | `compare --fail-on` found differences |
 //! | 130 | interrupted |
 
 use crate::protocol::{StageError, StageErrorKind};
@@ -64,6 +65,12 @@ pub enum Failure {
         /// How to mend it.
         hint: Option<String>,
     },
+    /// What was compared is not the same, and `--fail-on` asked for a failure then.
+    #[error("{message}")]
+    Differs {
+        /// How many cells.
+        message: String,
+    },
     /// Ctrl-C.
     #[error("interrupted; the same command continues from here")]
     Interrupted,
@@ -78,6 +85,7 @@ impl Failure {
             Self::Stages { environment: false, .. } => 4,
             Self::Stages { environment: true, .. } | Self::Environment { .. } => 5,
             Self::Cache { .. } => 6,
+            Self::Differs { .. } => 8,
             Self::Interrupted => 130,
         }
     }
@@ -90,7 +98,7 @@ impl Failure {
             | Self::Stages { hint, .. }
             | Self::Environment { hint, .. }
             | Self::Cache { hint, .. } => hint.as_deref(),
-            Self::Invalid(_) | Self::Interrupted => None,
+            Self::Invalid(_) | Self::Differs { .. } | Self::Interrupted => None,
         }
     }
 

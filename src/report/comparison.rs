@@ -5,12 +5,14 @@
 //! so 3 to 5 points), a correlation r about `(1 - r²) / sqrt(n - 1)`. Runs of the paper share their test examples, so more
 //! runs do not make it smaller. Ours is put together from the deviation over runs (`sd / sqrt(n)`) and the same
 //! formula for our own test examples. The error of an average over tasks is that of a mean of independent tasks. For
-//! other metrics nothing is said. Averages over different tasks stand side by side without a difference.
+//! other metrics nothing is said. Averages over different tasks stand side by side without a difference, and so do numbers
+//! in different metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::DataFrame;
 
+use super::noise::sampling;
 use super::published::{Published, PublishedRow};
 use super::statistics::Summary;
 use super::table::Table;
@@ -67,12 +69,16 @@ pub struct Line {
     pub keys: Vec<String>,
     /// Our metric; empty without our side.
     pub metric: String,
+    /// The metric of the published number; empty where it does not say.
+    pub published_metric: String,
     /// The published number.
     pub published: Option<f64>,
     /// Ours.
     pub ours: Option<Summary>,
-    /// Ours less published.
+    /// Ours less published; none of numbers that do not compare.
     pub difference: Option<f64>,
+    /// The standard error of the difference, where it is known.
+    pub error: Option<f64>,
     /// Whether the difference is at most twice its standard error; none where that is not known.
     pub within_noise: Option<bool>,
 }
@@ -93,6 +99,8 @@ pub struct Join {
     pub keys: BTreeMap<String, String>,
     /// Over how many examples a published number was taken.
     pub published_examples: u64,
+    /// Metrics that count as one.
+    pub alike: Vec<String>,
 }
 
 impl Comparison {
@@ -124,9 +132,14 @@ impl Comparison {
             lines.push(Line {
                 keys: order.iter().map(|name| cell.keys.get(name).cloned().unwrap_or_default()).collect(),
                 metric: cell.metric.clone(),
+                published_metric: partner.map(|row| row.metric.clone()).unwrap_or_default(),
                 published: partner.map(|row| row.score),
                 ours: cell.summary,
-                difference: partner.zip(cell.summary).map(|(row, ours)| ours.mean - row.score),
+                difference: partner
+                    .filter(|row| row.is_comparable(&cell.metric, &join.alike))
+                    .zip(cell.summary)
+                    .map(|(row, ours)| ours.mean - row.score),
+                error: None,
                 within_noise: None,
             });
         }
@@ -145,9 +158,11 @@ impl Comparison {
                     })
                     .collect(),
                 metric: String::new(),
+                published_metric: row.metric.clone(),
                 published: Some(row.score),
                 ours: None,
                 difference: None,
+                error: None,
                 within_noise: None,
             }
         }));
@@ -164,11 +179,14 @@ impl Comparison {
         let mut columns: Vec<_> =
             self.names.iter().enumerate().map(|(at, name)| texts(name, &|line| line.keys[at].clone())).collect();
         columns.push(texts("metric", &|line| line.metric.clone()));
+        columns.push(texts("published metric", &|line| line.published_metric.clone()));
         columns.push(texts("published", &|line| number(line.published)));
         columns.push(texts("ours mean", &|line| number(line.ours.map(|ours| ours.mean))));
         columns.push(texts("ours sd", &|line| number(line.ours.and_then(|ours| ours.sd))));
         columns.push(texts("n", &|line| line.ours.map(|ours| ours.n.to_string()).unwrap_or_default()));
         columns.push(texts("difference", &|line| number(line.difference)));
+        columns.push(texts("low", &|line| number(line.interval().map(|interval| interval.0))));
+        columns.push(texts("high", &|line| number(line.interval().map(|interval| interval.1))));
         columns.push(texts("within_noise", &|line| verdict(line).to_owned()));
         sheet::frame(columns)
     }
@@ -195,7 +213,23 @@ impl Comparison {
             let (published, difference) = (number(line.published), number(line.difference));
             text += &format!(" {published} | {ours} | {difference} | {} |\n", verdict(line));
         }
+        let unlike = self.unlike();
+        if !unlike.is_empty() {
+            text += "\nNot compared, because the numbers are in different metrics:\n\n";
+        }
+        for (task, ours, published) in unlike {
+            text += &format!("- {}: ours is {}, published is {}\n", shown(task), shown(ours), shown(published));
+        }
         text
+    }
+
+    /// Tasks whose numbers do not compare, with our metric and the published one.
+    fn unlike(&self) -> BTreeSet<(&str, &str, &str)> {
+        let unlike = self.lines.iter().filter(|line| {
+            let both = line.ours.is_some() && line.published.is_some() && line.difference.is_none();
+            both && !is_average(line) && !line.published_metric.is_empty()
+        });
+        unlike.map(|line| (line.keys.last().map_or("", |task| task), &*line.metric, &*line.published_metric)).collect()
     }
 
     /// How many cells have a partner, how many of those are within noise, and the mean difference.
@@ -222,6 +256,14 @@ impl Comparison {
             differences.len(),
             fixed(mean, digits)
         )
+    }
+}
+
+impl Line {
+    /// Where the difference may lie: two standard errors to both sides.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        let (difference, error) = (self.difference?, self.error?);
+        Some((difference - 2.0 * error, difference + 2.0 * error))
     }
 }
 
@@ -304,8 +346,9 @@ fn ambiguous(row: &PublishedRow, other: &PublishedRow, published: &Published) ->
     ReportError::layout(
         format!("several published rows answer to one cell; they differ in {}", quoted(&differing)),
         format!(
-            "choose with `where: {{ {first}: {} }}`, or say which of our axes it is with `keys`",
-            other.keys[*first]
+            "choose with `where: {{ {first}: {value} }}` (`--where {first}={value}`), or say which of our axes it is with `keys` \
+             (`--key`)",
+            value = other.keys[*first]
         ),
     )
 }
@@ -331,19 +374,6 @@ impl Errors {
     }
 }
 
-/// The squared standard error of a metric's value over so many examples, in squared points.
-fn sampling(metric: &str, value: f64, examples: u64) -> Option<f64> {
-    let examples = examples as f64;
-    match metric {
-        "accuracy" if examples > 0.0 => Some((value * (100.0 - value)).max(0.0) / examples),
-        "pearson" | "spearman" if examples > 1.0 => {
-            let r = value / 100.0;
-            Some((100.0 * (1.0 - r * r)).powi(2) / (examples - 1.0))
-        }
-        _ => None,
-    }
-}
-
 /// Fills in whether differences are within noise; averages take the errors of the tasks that go into them.
 fn judge(lines: &mut [Line], errors: &[Option<Errors>]) {
     for at in 0..lines.len() {
@@ -362,8 +392,9 @@ fn judge(lines: &mut [Line], errors: &[Option<Errors>]) {
         } else {
             errors[at].map(|errors| errors.published + errors.examples + errors.runs)
         };
+        lines[at].error = variance.filter(|_| lines[at].difference.is_some()).map(f64::sqrt);
         lines[at].within_noise =
-            lines[at].difference.zip(variance).map(|(difference, variance)| difference.abs() <= 2.0 * variance.sqrt());
+            lines[at].difference.zip(lines[at].error).map(|(difference, error)| difference.abs() <= 2.0 * error);
     }
 }
 
