@@ -43,7 +43,7 @@ pub struct Parameters {
     /// Metrics that count as one, such as `[pearson, spearman]`. Numbers in different metrics are not compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alike: Vec<String>,
-    /// What stands around the numbers of `comparison.tex`, which `beside` writes.
+    /// What stands around the numbers of `comparison.tex`.
     #[serde(default)]
     pub latex: LatexParameters,
     /// Decimals of the tables.
@@ -186,6 +186,8 @@ fn join(
     sheet::write(&job.output.join("comparison.csv"), frame).map_err(stage_error)?;
     let page = comparison.markdown(parameters.digits);
     files::write_atomically(&job.output.join("comparison.md"), page.as_bytes())?;
+    let paper = comparison.latex(parameters.digits, &parameters.latex.frame());
+    files::write_atomically(&job.output.join("comparison.tex"), paper.as_bytes())?;
     reporter.log(&comparison.summary(parameters.digits));
     Ok(())
 }
@@ -306,7 +308,7 @@ mod tests {
               a partner: 0 of ours, 18 published"
             ]
         );
-        assert!(compare.output.join("comparison.md").is_file());
+        assert!(compare.output.join("comparison.md").is_file() && compare.output.join("comparison.tex").is_file());
     }
 
     #[test]

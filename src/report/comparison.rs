@@ -16,7 +16,7 @@ use super::noise::sampling;
 use super::published::{Published, PublishedRow};
 use super::statistics::Summary;
 use super::table::Table;
-use super::{AVERAGE, ReportError, TASK, canonical, fixed, quoted, sheet, shown};
+use super::{AVERAGE, ReportError, TASK, canonical, fixed, latex, quoted, sheet, shown};
 
 /// One of our cells, with all that names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -221,6 +221,36 @@ impl Comparison {
             text += &format!("- {}: ours is {}, published is {}\n", shown(task), shown(ours), shown(published));
         }
         text
+    }
+
+    /// The comparison in LaTeX; a difference beyond noise is bold.
+    pub fn latex(&self, digits: usize, frame: &latex::Frame) -> String {
+        let number =
+            |value: Option<f64>| value.map_or_else(|| "--".to_owned(), |value| latex::signed(&fixed(value, digits)));
+        let names = self.names.iter().map(String::as_str);
+        let head = names.chain(["metric", "published", "ours", "difference"]).map(latex::escape).collect();
+        let rows: Vec<Vec<String>> = self
+            .lines
+            .iter()
+            .map(|line| {
+                let mut row: Vec<String> =
+                    line.keys.iter().chain([&line.metric]).map(|text| latex::escape(&shown(text))).collect();
+                let sd = line.ours.and_then(|ours| ours.sd).map(|sd| format!("$_{{{}}}$", fixed(sd, digits)));
+                let ours = number(line.ours.map(|ours| ours.mean)) + &sd.unwrap_or_default();
+                let difference = number(line.difference);
+                let beyond = line.within_noise == Some(false);
+                row.extend([number(line.published), ours]);
+                row.push(if beyond { format!("\\textbf{{{difference}}}") } else { difference });
+                row
+            })
+            .collect();
+        let words = format!(
+            "{}; ours with its standard deviation (subscript), differences beyond noise in bold",
+            self.summary(digits)
+        );
+        let caption = if frame.caption.is_empty() { words } else { format!("{} ({words})", frame.caption) };
+        let columns = "l".repeat(self.names.len() + 1) + "rrr";
+        latex::environment(&columns, &[head], &rows, &latex::Frame { caption, label: frame.label.clone() })
     }
 
     /// Tasks whose numbers do not compare, with our metric and the published one.

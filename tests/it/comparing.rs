@@ -45,7 +45,7 @@ fn two_runs() {
     method  task     metric       A     B  n  A - B  95 % interval  beyond noise
     spp     rte      accuracy  82.0  61.5  2   20.5   12.6 to 28.4           yes
     spp     mrpc     accuracy  60.5  61.0  2   -0.5    -6.9 to 5.9            no
-    spp     average  score     71.2  61.2  2   10.0    6.0 to 14.0           yes
+    spp     average  accuracy  71.2  61.2  2   10.0    6.0 to 14.0           yes
 
     A is new, B is outputs/old/table
     3 cells in both; 2 of 3 differ beyond noise; only in A: 0, only in B: 0

@@ -77,6 +77,16 @@ fn by_hand() {
 }
 
 #[test]
+fn in_latex_what_is_beyond_noise_is_bold() {
+    let (names, ours) = cells_of(&table(), &BTreeMap::new());
+    let comparison = Comparison::of(&names, &ours, &published(PUBLISHED), &join()).unwrap();
+    let text = comparison.latex(1, &latex::Frame::default());
+    assert!(text.contains("\\begin{tabular}{lllrrr}\n"), "{text}");
+    assert!(text.contains("spp & yelp-polarity & accuracy & 80.0 & 90.0$_{3.0}$ & 10.0 \\\\\n"), "{text}");
+    assert!(text.contains("spp & rte & accuracy & 64.5 & 50.0 & \\textbf{$-$14.5} \\\\\n"), "{text}");
+}
+
+#[test]
 fn numbers_in_different_metrics_have_no_difference() {
     let csv = "method,task,metric,score\nSPP,yelp-polarity,accuracy,80\nSPP,rte,matthews,64.5\nSPP,avg,,72.25\n";
     let (names, ours) = cells_of(&table(), &BTreeMap::new());
