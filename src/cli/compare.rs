@@ -76,14 +76,14 @@ pub fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
 
 /// The exit code for CI.
 fn verdict(differences: &Differences, fail_on: Option<FailOn>) -> Result<(), Failure> {
-    let (count, what) = match fail_on {
+    let (count, of, what) = match fail_on {
         None => return Ok(()),
-        Some(FailOn::Difference) => (differences.beyond_noise(), "differ beyond noise"),
-        Some(FailOn::Any) => (differences.unequal(), "are not the same number in both"),
+        Some(FailOn::Difference) => (differences.beyond_noise(), differences.compared(), "differ beyond noise"),
+        Some(FailOn::Any) => (differences.unequal(), differences.lines.len(), "are not the same number in both"),
     };
     match count {
         0 => Ok(()),
-        count => Err(Failure::Differs { message: format!("{count} of {} cells {what}", differences.lines.len()) }),
+        count => Err(Failure::Differs { message: format!("{count} of {of} cells {what}") }),
     }
 }
 

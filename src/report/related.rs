@@ -120,6 +120,9 @@ impl Related {
         let mut text = format!("## As printed\n\n{}\n## On comparable columns only\n\n", terminal::markdown(&printed));
         text += &terminal::markdown(&comparable);
         text += &format!("\n{}\n", self.note());
+        if !self.left_out.is_empty() {
+            text += "\n";
+        }
         for column in &self.left_out {
             text += &format!("- {}\n", column.reason());
         }

@@ -1,6 +1,7 @@
 //! Comparisons with hand-made tables; every expected number is computed by hand in a comment.
 
 use super::super::table::{Cell, Row, TableColumn};
+use super::super::{latex, sheet};
 use super::*;
 
 fn published(csv: &str) -> Published {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::frame::tests::{results, score};
+use super::super::sheet;
 use super::*;
 
 /// A run of one method; each score as `task seed value`.
