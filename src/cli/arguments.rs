@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Declarative, cached, reproducible pipelines for modular multi-task prompt tuning.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ pub enum Command {
     Predict(PredictArguments),
     /// Show a stage's record, its files and its log
     Show(ShowArguments),
+    /// Compare two runs, or a run with a published table: differences, and whether they are more than noise
+    Compare(CompareArguments),
     /// List the operations, or the parameters of one
     List(ListArguments),
     /// Print what was found on this machine, and how to mend what is missing
@@ -247,6 +249,51 @@ pub enum Answering {
     Generate,
     /// The label with the highest log-likelihood.
     Rank,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// A run (`quickstart`, `outputs/quickstart`, `outputs/quickstart/table`) or a published table (a CSV file)
+    pub a: String,
+    /// What is subtracted from it: another run, or a published table
+    pub b: String,
+    /// Compare by this metric: `--metric accuracy` for all tasks, `--metric cola=matthews` for one; may be repeated
+    #[arg(long = "metric", value_name = "[TASK=]NAME")]
+    pub metrics: Vec<String>,
+    /// Take only published rows with this value: `--where k=16`; may be repeated
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = assignment)]
+    pub chosen: Vec<(String, String)>,
+    /// The published column that goes with an axis of ours, where their names differ: `--key shots=k`; may be repeated
+    #[arg(long = "key", value_name = "OURS=THEIRS", value_parser = assignment)]
+    pub keys: Vec<(String, String)>,
+    /// Over how many test examples a published number was taken
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub published_examples: u64,
+    /// Write comparison.csv and comparison.md into this folder
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// End with code 8 on differences beyond noise, or on any difference at all
+    #[arg(long, value_name = "WHAT")]
+    pub fail_on: Option<FailOn>,
+    /// Decimals of what is printed; comparison.csv is not rounded
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub digits: usize,
+    /// The folder that runs are looked up in by name
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    pub outputs: PathBuf,
+}
+
+/// What `compare` shall fail on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// A difference beyond noise.
+    Difference,
+    /// A number that is not the same on both sides, or that one side lacks.
+    Any,
 }
 
 /// Arguments of `list`.

@@ -10,6 +10,7 @@
 //! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
 //! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
 //! | 7 | a claim failed, and `--claims-must-hold` was given |
+//! | 8 | `compare --fail-on` found differences |
 //! | 130 | interrupted |
 
 use crate::protocol::{StageError, StageErrorKind};
@@ -71,6 +72,12 @@ pub enum Failure {
         /// Which.
         names: Vec<String>,
     },
+    /// What was compared is not the same, and `--fail-on` asked for a failure then.
+    #[error("{message}")]
+    Differs {
+        /// How many cells.
+        message: String,
+    },
     /// Ctrl-C.
     #[error("interrupted; the same command continues from here")]
     Interrupted,
@@ -86,6 +93,7 @@ impl Failure {
             Self::Stages { environment: true, .. } | Self::Environment { .. } => 5,
             Self::Cache { .. } => 6,
             Self::Claims { .. } => 7,
+            Self::Differs { .. } => 8,
             Self::Interrupted => 130,
         }
     }
@@ -101,7 +109,7 @@ impl Failure {
             Self::Claims { .. } => {
                 Some("`claims.csv` has their effects; without `--claims-must-hold` a run succeeds all the same")
             }
-            Self::Invalid(_) | Self::Interrupted => None,
+            Self::Invalid(_) | Self::Differs { .. } | Self::Interrupted => None,
         }
     }
 

@@ -7,6 +7,7 @@ use clap::Parser;
 
 mod arguments;
 mod check;
+mod compare;
 mod doctor;
 mod failure;
 mod list;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
         Command::Show(arguments) => show::show(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),

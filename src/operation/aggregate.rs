@@ -1,5 +1,6 @@
 //! `aggregate`: the scores of many evaluations as tidy results and as a table shaped like the paper's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -14,8 +15,11 @@ use crate::plan::catalog::{ParameterError, Place, Resolved};
 use crate::protocol::{Job, Reporter, StageError};
 use crate::report::frame::{Results, Source};
 use crate::report::gains::Gains;
-use crate::report::table::{Layout, Table};
-use crate::report::{ReportError, TASK, sheet, terminal};
+use crate::report::grid::Grid;
+use crate::report::layout::Layout;
+use crate::report::table::Table;
+use crate::report::{PROMPT, ReportError, TASK, latex, sheet, terminal};
+use crate::task::dataset;
 
 /// Most decimals that a table may have.
 const MOST_DIGITS: usize = 6;
@@ -47,41 +51,98 @@ pub struct Parameters {
     #[serde(deserialize_with = "one_or_more")]
     #[schemars(schema_with = "one_or_more_schema")]
     pub rows: Vec<String>,
-    /// The axis whose values are the columns; `task` adds an average over the tasks.
-    pub columns: String,
-    /// The axis or axes that are averaged over, usually the seed.
+    /// The axis whose values are the columns; `task` adds an average over the tasks. Left out: `task`, or, where
+    /// `mean_over` has the task, none: the average is the one column.
+    pub columns: Option<String>,
+    /// The axis or axes that are averaged over, usually the seed. With `task` each cell is the mean over the tasks.
     #[serde(deserialize_with = "one_or_more")]
     #[schemars(schema_with = "one_or_more_schema")]
     pub mean_over: Vec<String>,
     /// The metric of the cells; `score` is the one that the paper reports for each task.
     pub metric: String,
-    /// Whose scores the table shows.
+    /// The metric of single tasks in place of `metric`, such as `{ cola: matthews, stsb: pearson }`.
+    pub metrics: BTreeMap<String, String>,
+    /// Whose scores the table shows. Not needed where `prompt` is an axis of the table.
     pub prompt: Prompt,
-    /// Decimals in `table.csv` and `table.md`; `results.csv` and `cells.csv` are not rounded.
+    /// Rows that are shown for reference and never the best, by axis: `{ method: pt }`. Left out: those of untrained prompts.
+    #[serde(deserialize_with = "references")]
+    #[schemars(schema_with = "references_schema")]
+    pub references: BTreeMap<String, Vec<String>>,
+    /// Decimals in `table.csv`, `table.md` and `table.tex`; `results.csv` and `cells.csv` are not rounded.
     pub digits: usize,
+    /// What stands around the numbers of `table.tex`.
+    pub latex: LatexParameters,
+}
+
+/// What stands around the numbers in LaTeX.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LatexParameters {
+    /// What the table is about; words that say what its numbers are follow in parentheses.
+    pub caption: String,
+    /// What `\ref` calls it, such as `tab:set2`.
+    pub label: String,
+}
+
+impl LatexParameters {
+    /// As the report takes it.
+    pub(super) fn frame(&self) -> latex::Frame {
+        latex::Frame { caption: self.caption.clone(), label: self.label.clone() }
+    }
+
+    /// A label that LaTeX can't take.
+    pub(super) fn fault(&self) -> Option<ParameterError> {
+        let plain = |character: char| character.is_ascii_alphanumeric() || ":-_.+/".contains(character);
+        (!self.label.chars().all(plain)).then(|| {
+            let message = format!("`{}` is no label: letters, digits and `:-_.+/` are", self.label);
+            parameters::fault("latex.label", message)
+        })
+    }
 }
 
 impl Default for Parameters {
     fn default() -> Self {
         Self {
             rows: Vec::new(),
-            columns: TASK.to_owned(),
+            columns: None,
             mean_over: Vec::new(),
             metric: metric::SCORE.to_owned(),
+            metrics: BTreeMap::new(),
             prompt: Prompt::Learned,
+            references: BTreeMap::from([(PROMPT.to_owned(), vec![Prompt::Untrained.name().to_owned()])]),
             digits: 1,
+            latex: LatexParameters::default(),
         }
     }
 }
 
+impl Parameters {
+    fn layout(&self) -> Layout {
+        Layout {
+            rows: self.rows.clone(),
+            columns: self.columns.clone(),
+            mean_over: self.mean_over.clone(),
+            metric: self.metric.clone(),
+            metrics: self.metrics.clone(),
+            prompt: self.prompt.name().to_owned(),
+            // What is no row axis has no rows.
+            references: self.references.clone().into_iter().filter(|(axis, _)| self.rows.contains(axis)).collect(),
+        }
+    }
+}
+
+/// Names, written as one or as a list.
+#[derive(Deserialize)]
+struct Names(#[serde(deserialize_with = "one_or_more")] Vec<String>);
+
 /// Reads a name, or a list of names.
 pub(super) fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct Names;
-    impl<'de> serde::de::Visitor<'de> for Names {
+    struct Either;
+    impl<'de> serde::de::Visitor<'de> for Either {
         type Value = Vec<String>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("the name of an axis, or a list of such names")
+            formatter.write_str("a name, or a list of names")
         }
 
         fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
@@ -96,7 +157,17 @@ pub(super) fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
             Ok(all)
         }
     }
-    deserializer.deserialize_any(Names)
+    deserializer.deserialize_any(Either)
+}
+
+/// Reads, for each axis, a value or a list of values.
+fn references<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
+    let read = BTreeMap::<String, Names>::deserialize(deserializer)?;
+    Ok(read.into_iter().map(|(axis, Names(values))| (axis, values)).collect())
+}
+
+fn references_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "additionalProperties": one_or_more_schema(generator) })
 }
 
 pub(super) fn one_or_more_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -104,6 +175,9 @@ pub(super) fn one_or_more_schema(_: &mut schemars::SchemaGenerator) -> schemars:
         "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
     })
 }
+
+/// Bumped when equal inputs and parameters give other results.
+const VERSION: u32 = 2;
 
 /// The operation.
 pub struct Aggregate;
@@ -121,14 +195,17 @@ impl Operation for Aggregate {
         schemars::schema_for!(Parameters)
     }
 
-    fn resolve(&self, parameters: &Value, _: &Path) -> Result<Resolved, Vec<ParameterError>> {
-        let parameters: Parameters = parameters::read(parameters)?;
-        let faults = faults(&parameters);
+    fn resolve(&self, parameters: &Value, root: &Path) -> Result<Resolved, Vec<ParameterError>> {
+        let mut parameters: Parameters = parameters::read(parameters)?;
+        if parameters.columns.is_none() && !parameters.mean_over.iter().any(|axis| axis == TASK) {
+            parameters.columns = Some(TASK.to_owned());
+        }
+        let faults = faults(&parameters, root);
         if !faults.is_empty() {
             return Err(faults);
         }
         Ok(Resolved {
-            version: 1,
+            version: VERSION,
             parameters: parameters::complete(&parameters),
             accepts: &["evaluate"],
             sources: Vec::new(),
@@ -140,13 +217,6 @@ impl Operation for Aggregate {
 
     fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
         let parameters: Parameters = parameters_of(job)?;
-        let layout = Layout {
-            rows: parameters.rows,
-            columns: parameters.columns,
-            mean_over: parameters.mean_over,
-            metric: parameters.metric,
-            prompt: parameters.prompt.name().to_owned(),
-        };
         let sources: Vec<Source> = job
             .inputs
             .iter()
@@ -156,7 +226,7 @@ impl Operation for Aggregate {
                 folder: input.folder.clone(),
             })
             .collect();
-        write(&sources, &layout, parameters.digits, &job.output, reporter).map_err(stage_error)
+        write(&sources, &parameters, &job.output, reporter).map_err(stage_error)
     }
 
     fn ending(&self, folder: &Path, style: terminal::Style) -> Result<Option<Ending>, ReportError> {
@@ -165,11 +235,34 @@ impl Operation for Aggregate {
 }
 
 /// What serde can't check; every fault at once.
-fn faults(parameters: &Parameters) -> Vec<ParameterError> {
+fn faults(parameters: &Parameters, root: &Path) -> Vec<ParameterError> {
+    let mut faults = axis_faults(parameters);
+    faults.extend(metric_fault("metric", &parameters.metric));
+    for (task, metric) in &parameters.metrics {
+        let path = format!("metrics.{task}");
+        faults.extend(metric_fault(&path, metric).or_else(|| card_fault(&path, task, metric, root)));
+    }
+    let known = |name: &String| metric::find(name).map(|metric| (metric.unit, metric.higher_is_better));
+    let kinds: Vec<_> = [&parameters.metric].into_iter().chain(parameters.metrics.values()).filter_map(known).collect();
+    if kinds.iter().any(|kind| *kind != kinds[0]) {
+        let message = "metrics in different units or directions would be averaged over the tasks".to_owned();
+        let help = Some("make a table of each".to_owned());
+        faults.push(ParameterError { path: "metrics".to_owned(), message, help });
+    }
+    if parameters.digits > MOST_DIGITS {
+        let message = format!("`{}` decimals are too many; at most {MOST_DIGITS}", parameters.digits);
+        faults.push(parameters::fault("digits", message));
+    }
+    faults.extend(parameters.latex.fault());
+    faults
+}
+
+/// An axis has one place in a table.
+fn axis_faults(parameters: &Parameters) -> Vec<ParameterError> {
     let mut faults = Vec::new();
     let mut places: Vec<(&str, &str)> = Vec::new();
     let named = parameters.rows.iter().map(|axis| ("rows", axis));
-    let named = named.chain([("columns", &parameters.columns)]);
+    let named = named.chain(parameters.columns.iter().map(|axis| ("columns", axis)));
     for (path, axis) in named.chain(parameters.mean_over.iter().map(|axis| ("mean_over", axis))) {
         match places.iter().find(|(_, other)| other == axis) {
             Some((other, _)) if *other == path => {
@@ -181,38 +274,63 @@ fn faults(parameters: &Parameters) -> Vec<ParameterError> {
             None => places.push((path, axis)),
         }
     }
-    if metric::find(&parameters.metric).is_none() {
-        let known = metric::METRICS.iter().map(|metric| metric.name);
-        let list: Vec<String> = known.clone().map(|name| format!("`{name}`")).collect();
-        faults.push(ParameterError {
-            help: suggest::nearest(&parameters.metric, known).map(|name| format!("did you mean `{name}`?")),
-            ..parameters::fault(
-                "metric",
-                format!("there is no metric `{}`; there are {}", parameters.metric, list.join(", ")),
-            )
-        });
+    if parameters.mean_over.iter().any(|axis| axis == PROMPT) {
+        faults.push(parameters::fault("mean_over", "learned and untrained prompts can't be averaged"));
     }
-    if parameters.digits > MOST_DIGITS {
-        let message = format!("`{}` decimals are too many; at most {MOST_DIGITS}", parameters.digits);
-        faults.push(parameters::fault("digits", message));
+    let default = Parameters::default().references;
+    let unknown = parameters.references.keys().find(|axis| !parameters.rows.contains(axis));
+    if let Some(axis) = unknown.filter(|_| parameters.references != default) {
+        let message = format!("`{axis}` is no axis of the rows");
+        let help = Some("name an axis that is in `rows`".to_owned());
+        faults.push(ParameterError { path: "references".to_owned(), message, help });
     }
     faults
 }
 
+fn metric_fault(path: &str, name: &str) -> Option<ParameterError> {
+    if metric::find(name).is_some() {
+        return None;
+    }
+    let known = metric::METRICS.iter().map(|metric| metric.name);
+    let list: Vec<String> = known.clone().map(|name| format!("`{name}`")).collect();
+    let help = suggest::nearest(name, known).map(|name| format!("did you mean `{name}`?"));
+    let message = format!("there is no metric `{name}`; there are {}", list.join(", "));
+    Some(ParameterError { help, ..parameters::fault(path, message) })
+}
+
+/// The task's data set file, where there is one of its name, says which metrics evaluation will find. What evaluation adds
+/// to all of them is not in it.
+fn card_fault(path: &str, task: &str, wanted: &str, root: &Path) -> Option<ParameterError> {
+    if !metric::find(wanted).is_some_and(|metric| metric.from_texts) || wanted == "invalid_rate" {
+        return None;
+    }
+    let card = dataset::read(root, task).ok()?;
+    let offered: Vec<String> = card.metrics.iter().map(|metric| format!("`{}`", metric.name())).collect();
+    if offered.contains(&format!("`{wanted}`")) {
+        return None;
+    }
+    let message = format!("`{task}` is not evaluated by `{wanted}`; `{task}.yaml` names {}", offered.join(", "));
+    let help = Some(format!("choose one of these, or add `{wanted}` to `metrics` in `datasets/{task}.yaml`"));
+    Some(ParameterError { path: path.to_owned(), message, help })
+}
+
 fn write(
     sources: &[Source],
-    layout: &Layout,
-    digits: usize,
+    parameters: &Parameters,
     output: &Path,
     reporter: &mut dyn Reporter,
 ) -> Result<(), ReportError> {
+    let (layout, digits) = (parameters.layout(), parameters.digits);
     let results = Results::read(sources)?;
-    let table = Table::build(&results, layout)?;
+    let table = Table::build(&results, &layout)?;
     sheet::write(&output.join("results.csv"), results.frame()?)?;
+    layout.write(output)?;
     sheet::write(&output.join("cells.csv"), table.long()?)?;
     sheet::write(&output.join("table.csv"), table.wide(digits)?)?;
-    let mut page = terminal::markdown(&table, digits);
-    if let Some(gains) = Gains::of(&results, layout) {
+    let grid = Grid::of(&table, digits);
+    files::write_atomically(&output.join("table.tex"), latex::table(&grid, &parameters.latex.frame()).as_bytes())?;
+    let mut page = terminal::markdown(&grid);
+    if let Some(gains) = Gains::of(&results, &layout) {
         sheet::write(&output.join("gains.csv"), gains.frame()?)?;
         page += "\n";
         for line in gains.lines(digits) {
@@ -236,7 +354,6 @@ pub(super) fn instance(stage: &str, coordinates: &crate::protocol::Coordinates) 
     if axes.is_empty() { stage.to_owned() } else { format!("{stage}[{}]", axes.join(",")) }
 }
 
-/// A report's failure as that of a stage.
 /// A fault of the tables in the words of a stage.
 pub fn stage_error(error: ReportError) -> StageError {
     let hint = error.hint().map(str::to_owned);
@@ -344,9 +461,66 @@ pub(super) mod tests {
                     tasks (worst: paws -1.0)";
         assert_eq!(log.0[0], line);
         assert!(read("table.md").ends_with(&format!("\n- {line}\n")));
+        assert!(read("table.tex").contains("\nspp & 82.0$_{2.8}$ & 49.0$_{2.8}$ & 65.5$_{2.8}$ \\\\\n"));
         assert_eq!(read("gains.csv").lines().count(), 4);
         let style = terminal::Style { width: 80, ansi: false, digits: 1 };
         assert!(terminal::finish(&job.output, style).unwrap().ends_with(&format!("\n\n{line}\n")));
+    }
+
+    #[test]
+    fn columns_may_be_left_out() {
+        let of =
+            |parameters: Value| Aggregate.resolve(&parameters, Path::new(".")).unwrap().parameters["columns"].clone();
+        assert_eq!(of(json!({"rows": "method", "mean_over": "seed"})), json!("task"));
+        assert_eq!(of(json!({"rows": "method", "mean_over": ["seed", "task"]})), Value::Null);
+        let folder = tempfile::tempdir().unwrap();
+        let parameters = json!({"rows": ["method"], "mean_over": ["task", "seed"]});
+        let job = Job { inputs: inputs(folder.path()), ..job(&Aggregate, &parameters, folder.path()) };
+        Aggregate.run(&job, &mut Log::default()).unwrap();
+        // By seed 63.5 and 67.5.
+        assert_eq!(
+            fs_err::read_to_string(job.output.join("cells.csv")).unwrap(),
+            "method,task,metric,mean,sd,n,examples,reference\nspp,average,accuracy,65.5,2.8284271247461903,2,,\n"
+        );
+    }
+
+    #[test]
+    fn metrics_of_tasks_are_checked_against_their_data_sets() {
+        let faults = |metrics: Value| {
+            let parameters = json!({"rows": "method", "mean_over": "seed", "metrics": metrics});
+            let faults = Aggregate.resolve(&parameters, Path::new(".")).err().unwrap_or_default();
+            faults.into_iter().map(|fault| (fault.path, fault.message)).collect::<Vec<_>>()
+        };
+        // Both conventions of METHODS 4.3 are evaluated; a task without a file of its name is not known here.
+        let both = json!({"cola": "matthews", "stsb": "pearson", "mine": "f1", "rte": "score"});
+        assert_eq!(faults(both), []);
+        let fault = faults(json!({"cola": "pearson"})).remove(0);
+        assert_eq!(fault.0, "metrics.cola");
+        assert_eq!(fault.1, "`cola` is not evaluated by `pearson`; `cola.yaml` names `accuracy`, `matthews`");
+        assert_eq!(faults(json!({"cola": "mathews"})).remove(0).0, "metrics.cola");
+        let message = "metrics in different units or directions would be averaged over the tasks".to_owned();
+        assert_eq!(faults(json!({"cola": "nll"})), [("metrics".to_owned(), message)]);
+    }
+
+    #[test]
+    fn references_and_labels_are_checked() {
+        let parameters = json!({"rows": "method", "references": {"k": 8}});
+        assert!(Aggregate.resolve(&parameters, Path::new(".")).is_err());
+        let parameters = json!({"rows": "method", "references": {"k": "8"}, "latex": {"label": "tab:{x}"}});
+        let faults = Aggregate.resolve(&parameters, Path::new(".")).unwrap_err();
+        let told: Vec<_> = faults.iter().map(|fault| (fault.path.as_str(), fault.message.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("references", "`k` is no axis of the rows"),
+                ("latex.label", "`tab:{x}` is no label: letters, digits and `:-_.+/` are")
+            ]
+        );
+        let parameters = json!({"rows": ["method"], "references": {"method": "pt"}, "latex": {"label": "tab:x"}});
+        let resolved = Aggregate.resolve(&parameters, Path::new(".")).unwrap().parameters;
+        assert_eq!(resolved["references"], json!({"method": ["pt"]}));
+        // What is complete is read again as it was.
+        assert_eq!(Aggregate.resolve(&resolved, Path::new(".")).unwrap().parameters, resolved);
     }
 
     #[test]
@@ -366,7 +540,7 @@ pub(super) mod tests {
             })
             .collect();
         assert_eq!(bytes[0], bytes[1]);
-        assert_eq!(bytes[0].len(), 5);
+        assert_eq!(bytes[0].len(), 7);
     }
 
     #[test]
@@ -397,6 +571,6 @@ pub(super) mod tests {
         assert_eq!(told[3], ("digits", "`9` decimals are too many; at most 6"));
         let faults = Aggregate.resolve(&json!({"rows": 3}), Path::new(".")).unwrap_err();
         assert_eq!(faults[0].path, "rows");
-        assert!(faults[0].message.contains("the name of an axis, or a list of such names"), "{}", faults[0].message);
+        assert!(faults[0].message.contains("a name, or a list of names"), "{}", faults[0].message);
     }
 }

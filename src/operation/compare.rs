@@ -7,15 +7,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::aggregate::{instance, stage_error};
+use super::aggregate::{LatexParameters, instance, stage_error};
 use super::{Operation, parameters, parameters_of};
 use crate::base::{files, suggest};
+use crate::metric;
 use crate::plan::catalog::{ParameterError, Place, Resolved, SourceRef};
 use crate::protocol::{Job, Reporter, StageError};
 use crate::report::comparison::{Comparison, Join, cells_of};
+use crate::report::layout::Layout;
 use crate::report::published::Published;
-use crate::report::sheet;
+use crate::report::related::{OurTable, Related};
 use crate::report::table::Table;
+use crate::report::{ReportError, sheet, tidy};
 
 /// The parameters of `compare`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +36,16 @@ pub struct Parameters {
     /// Over how many test examples a published number was taken; says how much of a difference is noise.
     #[serde(default = "published_examples")]
     pub published_examples: u64,
+    /// A published column, such as `method`, whose rows all stand in one table with ours instead of being joined with them:
+    /// once as printed, and once on the columns only that every row has in one metric. Needs a table with tasks as columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
+    /// Metrics that count as one, such as `[pearson, spearman]`. Numbers in different metrics are not compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alike: Vec<String>,
+    /// What stands around the numbers of `comparison.tex`.
+    #[serde(default)]
+    pub latex: LatexParameters,
     /// Decimals of the tables.
     #[serde(default = "digits")]
     pub digits: usize,
@@ -63,6 +76,9 @@ fn digits() -> usize {
     1
 }
 
+/// Bumped when equal inputs and parameters give other results.
+const VERSION: u32 = 2;
+
 /// The operation.
 pub struct Compare;
 
@@ -92,11 +108,21 @@ impl Operation for Compare {
             let message = format!("`{}` decimals are too many; at most 6", parameters.digits);
             faults.push(parameters::fault("digits", message));
         }
+        if parameters.beside.is_some() && !parameters.keys.is_empty() {
+            let help = Some("leave `keys` out; `where` chooses the published rows".to_owned());
+            faults.push(ParameterError { help, ..parameters::fault("keys", "with `beside` no rows are joined") });
+        }
+        for name in parameters.alike.iter().filter(|name| metric::find(name).is_none()) {
+            let known = metric::METRICS.iter().map(|metric| metric.name);
+            let help = suggest::nearest(name, known).map(|name| format!("did you mean `{name}`?"));
+            faults.push(ParameterError { help, ..parameters::fault("alike", format!("there is no metric `{name}`")) });
+        }
+        faults.extend(parameters.latex.fault());
         if !faults.is_empty() {
             return Err(faults);
         }
         Ok(Resolved {
-            version: 1,
+            version: VERSION,
             accepts: &["aggregate"],
             sources: vec![SourceRef::File(parameters.published.clone())],
             parameters: parameters::complete(&parameters),
@@ -119,32 +145,72 @@ impl Operation for Compare {
             let wanted: Vec<String> = wanted.iter().map(|(name, value)| format!("{name}={value}")).collect();
             reporter.log(&format!("no published row has {}", wanted.join(" ")));
         }
-        let (mut names, mut ours) = (Vec::new(), Vec::new());
-        for input in &job.inputs {
-            let table = Table::read(&input.folder.join("cells.csv")).map_err(stage_error)?;
-            let (of_table, cells) = cells_of(&table, &input.coordinates);
-            if names.is_empty() {
-                names = of_table;
-            } else if names != of_table {
-                return Err(StageError::input(format!(
-                    "`{}` has the axes `{}`, but the tables before it have `{}`",
-                    instance(&input.stage, &input.coordinates),
-                    of_table.join("`, `"),
-                    names.join("`, `")
-                ))
-                .with_hint("compare tables of different axes in stages of their own"));
-            }
-            ours.extend(cells);
+        match &parameters.beside {
+            Some(beside) => stand_beside(job, &published, beside, &parameters, reporter).map_err(stage_error),
+            None => join(job, &published, &parameters, reporter),
         }
-        let join = Join { keys: parameters.keys, published_examples: parameters.published_examples };
-        let comparison = Comparison::of(&names, &ours, &published, &join).map_err(stage_error)?;
-        let frame = comparison.frame(parameters.digits).map_err(stage_error)?;
-        sheet::write(&job.output.join("comparison.csv"), frame).map_err(stage_error)?;
-        let page = comparison.markdown(parameters.digits);
-        files::write_atomically(&job.output.join("comparison.md"), page.as_bytes())?;
-        reporter.log(&comparison.summary(parameters.digits));
-        Ok(())
     }
+}
+
+/// Our cells and the published numbers that go with them, one a line.
+fn join(
+    job: &Job,
+    published: &Published,
+    parameters: &Parameters,
+    reporter: &mut dyn Reporter,
+) -> Result<(), StageError> {
+    let (mut names, mut ours) = (Vec::new(), Vec::new());
+    for input in &job.inputs {
+        let table = Table::read(&input.folder.join("cells.csv")).map_err(stage_error)?;
+        let (of_table, cells) = cells_of(&table, &input.coordinates);
+        if names.is_empty() {
+            names = of_table;
+        } else if names != of_table {
+            return Err(StageError::input(format!(
+                "`{}` has the axes `{}`, but the tables before it have `{}`",
+                instance(&input.stage, &input.coordinates),
+                of_table.join("`, `"),
+                names.join("`, `")
+            ))
+            .with_hint("compare tables of different axes in stages of their own"));
+        }
+        ours.extend(cells);
+    }
+    let join = Join {
+        keys: parameters.keys.clone(),
+        published_examples: parameters.published_examples,
+        alike: parameters.alike.clone(),
+    };
+    let comparison = Comparison::of(&names, &ours, published, &join).map_err(stage_error)?;
+    let frame = comparison.frame(parameters.digits).map_err(stage_error)?;
+    sheet::write(&job.output.join("comparison.csv"), frame).map_err(stage_error)?;
+    let page = comparison.markdown(parameters.digits);
+    files::write_atomically(&job.output.join("comparison.md"), page.as_bytes())?;
+    let paper = comparison.latex(parameters.digits, &parameters.latex.frame());
+    files::write_atomically(&job.output.join("comparison.tex"), paper.as_bytes())?;
+    reporter.log(&comparison.summary(parameters.digits));
+    Ok(())
+}
+
+/// Our rows below the published ones.
+fn stand_beside(
+    job: &Job,
+    published: &Published,
+    beside: &str,
+    parameters: &Parameters,
+    reporter: &mut dyn Reporter,
+) -> Result<(), ReportError> {
+    let read = |folder: &Path| Ok(OurTable { results: tidy::read(folder)?, layout: Layout::read(folder)? });
+    let ours = job.inputs.iter().map(|input| read(&input.folder)).collect::<Result<Vec<_>, ReportError>>()?;
+    let related = Related::of(&ours, published, beside, &parameters.alike)?;
+    sheet::write(&job.output.join("comparison.csv"), related.frame()?)?;
+    let write = |name: &str, text: String| files::write_atomically(&job.output.join(name), text.as_bytes());
+    write("comparison.md", related.markdown(parameters.digits))?;
+    write("comparison.tex", related.latex(parameters.digits, &parameters.latex.frame()))?;
+    for line in related.lines() {
+        reporter.log(&line);
+    }
+    Ok(())
 }
 
 /// The file is not there: which one beside it may be meant.
@@ -227,10 +293,10 @@ mod tests {
         assert_eq!(
             lines[..4],
             [
-                "method,task,metric,published,ours mean,ours sd,n,difference,within_noise",
-                "spp,imdb,accuracy,75.0,82.0,2.8,2,7.0,yes",
-                "spp,yelp_polarity,accuracy,83.0,50.0,0.0,2,-33.0,no",
-                "spp,average,accuracy,70.5,66.0,1.4,2,,",
+                "method,task,metric,published metric,published,ours mean,ours sd,n,difference,low,high,within_noise",
+                "spp,imdb,accuracy,accuracy,75.0,82.0,2.8,2,7.0,-5.2,19.2,yes",
+                "spp,yelp_polarity,accuracy,accuracy,83.0,50.0,0.0,2,-33.0,-45.5,-20.5,no",
+                "spp,average,accuracy,,70.5,66.0,1.4,2,,,,",
             ]
         );
         // SPP has 7 rows without MNLI, of which 3 have a partner; SCP and PT have 7 each.
@@ -242,7 +308,59 @@ mod tests {
               a partner: 0 of ours, 18 published"
             ]
         );
-        assert!(compare.output.join("comparison.md").is_file());
+        assert!(compare.output.join("comparison.md").is_file() && compare.output.join("comparison.tex").is_file());
+    }
+
+    #[test]
+    fn our_row_below_those_of_table_9() {
+        let folder = tempfile::tempdir().unwrap();
+        let aggregate = job(&Aggregate, &json!({"rows": ["method"], "mean_over": "seed"}), folder.path());
+        let inputs = vec![
+            evaluated(folder.path(), "spp", "1", "mnli", [80.0, 50.0]),
+            evaluated(folder.path(), "spp", "1", "rte", [70.0, 50.0]),
+        ];
+        let aggregate = Job { inputs, ..aggregate };
+        Aggregate.run(&aggregate, &mut Log::default()).unwrap();
+        let published = "datasets/published/table9_related.csv";
+        let parameters = json!({"published": published, "beside": "method", "alike": ["pearson", "spearman"]});
+        let input = Input {
+            stage: "table".to_owned(),
+            operation: "aggregate".to_owned(),
+            coordinates: BTreeMap::new(),
+            folder: aggregate.output.clone(),
+        };
+        let files = [("table9_related.csv".to_owned(), root().join(published))].into();
+        let output = folder.path().join("compare");
+        fs_err::create_dir_all(&output).unwrap();
+        let compare = Job {
+            operation: "compare".to_owned(),
+            parameters: Compare.resolve(&parameters, root()).unwrap().parameters,
+            inputs: vec![input],
+            sources: vec![ResolvedSource { name: published.to_owned(), files }],
+            output,
+            ..aggregate
+        };
+        let mut log = Log::default();
+        Compare.run(&compare, &mut log).unwrap();
+        // On mnli and rte: ours 75; PT (81.3 + 54.7) / 2 = 68; all others are above.
+        assert_eq!(log.0, ["spp is 7 of 8 on the 2 comparable columns"]);
+        for name in ["comparison.csv", "comparison.md", "comparison.tex"] {
+            assert!(compare.output.join(name).is_file(), "{name}");
+        }
+        let faults = Compare
+            .resolve(
+                &json!({"published": published, "beside": "method", "keys": {"a": "b"}, "alike": ["person"]}),
+                root(),
+            )
+            .unwrap_err();
+        let told: Vec<_> = faults.iter().map(|fault| (fault.path.as_str(), fault.help.as_deref())).collect();
+        assert_eq!(
+            told,
+            [
+                ("keys", Some("leave `keys` out; `where` chooses the published rows")),
+                ("alike", Some("did you mean `pearson`?"))
+            ]
+        );
     }
 
     #[test]

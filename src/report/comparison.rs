@@ -5,16 +5,18 @@
 //! so 3 to 5 points), a correlation r about `(1 - r²) / sqrt(n - 1)`. Runs of the paper share their test examples, so more
 //! runs do not make it smaller. Ours is put together from the deviation over runs (`sd / sqrt(n)`) and the same
 //! formula for our own test examples. The error of an average over tasks is that of a mean of independent tasks. For
-//! other metrics nothing is said. Averages over different tasks stand side by side without a difference.
+//! other metrics nothing is said. Averages over different tasks stand side by side without a difference, and so do numbers
+//! in different metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polars::prelude::DataFrame;
-
+use super::noise::sampling;
 use super::published::{Published, PublishedRow};
 use super::statistics::Summary;
 use super::table::Table;
-use super::{AVERAGE, ReportError, TASK, canonical, fixed, quoted, sheet, shown};
+use super::{AVERAGE, ReportError, TASK, canonical, quoted};
+
+mod shown;
 
 /// One of our cells, with all that names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,12 +69,16 @@ pub struct Line {
     pub keys: Vec<String>,
     /// Our metric; empty without our side.
     pub metric: String,
+    /// The metric of the published number; empty where it does not say.
+    pub published_metric: String,
     /// The published number.
     pub published: Option<f64>,
     /// Ours.
     pub ours: Option<Summary>,
-    /// Ours less published.
+    /// Ours less published; none of numbers that do not compare.
     pub difference: Option<f64>,
+    /// The standard error of the difference, where it is known.
+    pub error: Option<f64>,
     /// Whether the difference is at most twice its standard error; none where that is not known.
     pub within_noise: Option<bool>,
 }
@@ -93,6 +99,8 @@ pub struct Join {
     pub keys: BTreeMap<String, String>,
     /// Over how many examples a published number was taken.
     pub published_examples: u64,
+    /// Metrics that count as one.
+    pub alike: Vec<String>,
 }
 
 impl Comparison {
@@ -124,9 +132,14 @@ impl Comparison {
             lines.push(Line {
                 keys: order.iter().map(|name| cell.keys.get(name).cloned().unwrap_or_default()).collect(),
                 metric: cell.metric.clone(),
+                published_metric: partner.map(|row| row.metric.clone()).unwrap_or_default(),
                 published: partner.map(|row| row.score),
                 ours: cell.summary,
-                difference: partner.zip(cell.summary).map(|(row, ours)| ours.mean - row.score),
+                difference: partner
+                    .filter(|row| row.is_comparable(&cell.metric, &join.alike))
+                    .zip(cell.summary)
+                    .map(|(row, ours)| ours.mean - row.score),
+                error: None,
                 within_noise: None,
             });
         }
@@ -145,91 +158,28 @@ impl Comparison {
                     })
                     .collect(),
                 metric: String::new(),
+                published_metric: row.metric.clone(),
                 published: Some(row.score),
                 ours: None,
                 difference: None,
+                error: None,
                 within_noise: None,
             }
         }));
         Ok(Self { names: order, lines })
     }
-
-    /// The frame of `comparison.csv`.
-    ///
-    /// # Errors
-    /// Two columns have one name.
-    pub fn frame(&self, digits: usize) -> Result<DataFrame, ReportError> {
-        let texts = |name: &str, of: &dyn Fn(&Line) -> String| sheet::text_column(name, self.lines.iter().map(of));
-        let number = |value: Option<f64>| value.map(|value| fixed(value, digits)).unwrap_or_default();
-        let mut columns: Vec<_> =
-            self.names.iter().enumerate().map(|(at, name)| texts(name, &|line| line.keys[at].clone())).collect();
-        columns.push(texts("metric", &|line| line.metric.clone()));
-        columns.push(texts("published", &|line| number(line.published)));
-        columns.push(texts("ours mean", &|line| number(line.ours.map(|ours| ours.mean))));
-        columns.push(texts("ours sd", &|line| number(line.ours.and_then(|ours| ours.sd))));
-        columns.push(texts("n", &|line| line.ours.map(|ours| ours.n.to_string()).unwrap_or_default()));
-        columns.push(texts("difference", &|line| number(line.difference)));
-        columns.push(texts("within_noise", &|line| verdict(line).to_owned()));
-        sheet::frame(columns)
-    }
-
-    /// The comparison as a Markdown table, below one line that sums it up.
-    pub fn markdown(&self, digits: usize) -> String {
-        let number = |value: Option<f64>| value.map(|value| fixed(value, digits)).unwrap_or_default();
-        let mut text = format!("{}\n\n|", self.summary(digits));
-        for name in self.names.iter().map(String::as_str).chain(["metric"]) {
-            text += &format!(" {name} |");
-        }
-        text += " published | ours | difference | within noise |\n|";
-        text += &" --- |".repeat(self.names.len() + 1);
-        text += " ---: | ---: | ---: | --- |\n";
-        for line in &self.lines {
-            text += "|";
-            for key in line.keys.iter().chain([&line.metric]) {
-                text += &format!(" {} |", shown(key).replace('|', "\\|"));
-            }
-            let ours = match line.ours {
-                Some(Summary { mean, sd: Some(sd), .. }) => format!("{} ± {}", fixed(mean, digits), fixed(sd, digits)),
-                ours => number(ours.map(|ours| ours.mean)),
-            };
-            let (published, difference) = (number(line.published), number(line.difference));
-            text += &format!(" {published} | {ours} | {difference} | {} |\n", verdict(line));
-        }
-        text
-    }
-
-    /// How many cells have a partner, how many of those are within noise, and the mean difference.
-    pub fn summary(&self, digits: usize) -> String {
-        // Averages would count their tasks twice.
-        let differences: Vec<(f64, Option<bool>)> = self
-            .lines
-            .iter()
-            .filter(|line| line.keys.last().is_none_or(|task| task != AVERAGE))
-            .filter_map(|line| Some((line.difference?, line.within_noise)))
-            .collect();
-        let ours = self.lines.iter().filter(|line| line.ours.is_some() && line.published.is_none()).count();
-        let published = self.lines.iter().filter(|line| line.ours.is_none() && line.published.is_some()).count();
-        let without = format!("without a partner: {ours} of ours, {published} published");
-        if differences.is_empty() {
-            return format!("no cell of a task has a published partner; {without}");
-        }
-        let judged = differences.iter().filter(|(_, within)| within.is_some()).count();
-        let within = differences.iter().filter(|(_, within)| *within == Some(true)).count();
-        let mean = differences.iter().map(|(difference, _)| difference).sum::<f64>() / differences.len() as f64;
-        format!(
-            "{} cells have a published partner; {within} of {judged} are within noise; ours less published is {} on \
-             average; {without}",
-            differences.len(),
-            fixed(mean, digits)
-        )
-    }
 }
 
-fn verdict(line: &Line) -> &'static str {
-    match line.within_noise {
-        Some(true) => "yes",
-        Some(false) => "no",
-        None => "",
+impl Line {
+    /// Our metric, or the published one where there is nothing of ours.
+    pub fn known_metric(&self) -> &String {
+        if self.ours.is_none() && self.published.is_some() { &self.published_metric } else { &self.metric }
+    }
+
+    /// Where the difference may lie: two standard errors to both sides.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        let (difference, error) = (self.difference?, self.error?);
+        Some((difference - 2.0 * error, difference + 2.0 * error))
     }
 }
 
@@ -304,8 +254,9 @@ fn ambiguous(row: &PublishedRow, other: &PublishedRow, published: &Published) ->
     ReportError::layout(
         format!("several published rows answer to one cell; they differ in {}", quoted(&differing)),
         format!(
-            "choose with `where: {{ {first}: {} }}`, or say which of our axes it is with `keys`",
-            other.keys[*first]
+            "choose with `where: {{ {first}: {value} }}` (`--where {first}={value}`), or say which of our axes it is with `keys` \
+             (`--key`)",
+            value = other.keys[*first]
         ),
     )
 }
@@ -331,19 +282,6 @@ impl Errors {
     }
 }
 
-/// The squared standard error of a metric's value over so many examples, in squared points.
-fn sampling(metric: &str, value: f64, examples: u64) -> Option<f64> {
-    let examples = examples as f64;
-    match metric {
-        "accuracy" if examples > 0.0 => Some((value * (100.0 - value)).max(0.0) / examples),
-        "pearson" | "spearman" if examples > 1.0 => {
-            let r = value / 100.0;
-            Some((100.0 * (1.0 - r * r)).powi(2) / (examples - 1.0))
-        }
-        _ => None,
-    }
-}
-
 /// Fills in whether differences are within noise; averages take the errors of the tasks that go into them.
 fn judge(lines: &mut [Line], errors: &[Option<Errors>]) {
     for at in 0..lines.len() {
@@ -362,8 +300,9 @@ fn judge(lines: &mut [Line], errors: &[Option<Errors>]) {
         } else {
             errors[at].map(|errors| errors.published + errors.examples + errors.runs)
         };
+        lines[at].error = variance.filter(|_| lines[at].difference.is_some()).map(f64::sqrt);
         lines[at].within_noise =
-            lines[at].difference.zip(variance).map(|(difference, variance)| difference.abs() <= 2.0 * variance.sqrt());
+            lines[at].difference.zip(lines[at].error).map(|(difference, error)| difference.abs() <= 2.0 * error);
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use polars::prelude::DataFrame;
 
 use super::sheet::{self, Sheet};
-use super::{ReportError, TASK, canonical, quoted};
+use super::{PROMPT, ReportError, TASK, canonical, quoted};
 
 /// Columns that are not axes; a pipeline that names an axis so can't be told apart from them.
 const COLUMNS: [&str; 5] = ["prompt", "metric", "of", "value", "examples"];
@@ -46,7 +46,11 @@ pub struct Score {
 impl Score {
     /// The value on an axis; empty where the score has no such axis.
     pub fn axis(&self, name: &str) -> &str {
-        if name == TASK { &self.task } else { self.axes.get(name).map_or("", String::as_str) }
+        match name {
+            TASK => &self.task,
+            PROMPT => &self.prompt,
+            name => self.axes.get(name).map_or("", String::as_str),
+        }
     }
 
     /// The values on several axes.

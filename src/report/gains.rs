@@ -6,10 +6,10 @@ use std::path::Path;
 use polars::prelude::DataFrame;
 
 use super::frame::Results;
+use super::layout::{Layout, MIXED};
 use super::sheet::{self, Sheet};
 use super::statistics::{Runs, Summary, mean, summary};
-use super::table::Layout;
-use super::{AVERAGE, ReportError, TASK, fixed, quoted, shown};
+use super::{AVERAGE, PROMPT, ReportError, TASK, fixed, quoted, shown};
 use crate::metric;
 
 /// The gain of one row of a table on one task, or on average over its tasks.
@@ -55,13 +55,12 @@ impl Gains {
     /// A row is a cell of the table's row axes and, where its columns are not tasks, of its column axis. The average over
     /// tasks is taken within each run first, so its standard error knows that the tasks of a run go together.
     pub fn of(results: &Results, layout: &Layout) -> Option<Self> {
-        let axes: Vec<String> =
-            layout.rows.iter().chain([&layout.columns]).filter(|axis| *axis != TASK).cloned().collect();
+        let axes: Vec<String> = layout.axes().filter(|axis| *axis != TASK && *axis != PROMPT).cloned().collect();
         let run_axes = layout.run_axes();
         let mut keys: Vec<Vec<String>> = Vec::new();
         let mut tasks: Vec<String> = Vec::new();
         let mut places: BTreeMap<(Vec<String>, String), Both> = BTreeMap::new();
-        for score in results.scores.iter().filter(|score| score.metric == layout.metric) {
+        for score in results.scores.iter().filter(|score| score.metric == layout.metric_of(&score.task)) {
             let key = score.axis_values(&axes);
             if !keys.contains(&key) {
                 keys.push(key.clone());
@@ -76,7 +75,7 @@ impl Gains {
                 _ => continue,
             };
             runs.insert(score.axis_values(&run_axes), score.value);
-            both.of.insert(if score.of.is_empty() { layout.metric.clone() } else { score.of.clone() });
+            both.of.insert(layout.shown_metric(score).to_owned());
         }
         let mut gains = Vec::new();
         for key in keys {
@@ -84,17 +83,14 @@ impl Gains {
                 .iter()
                 .filter_map(|task| {
                     let both = places.get(&(key.clone(), task.clone()))?;
-                    let (gain, differences) = both.gain(&key, task, &layout.metric)?;
+                    let (gain, differences) = both.gain(&key, task, layout.metric_of(task))?;
                     Some((task.clone(), gain, differences))
                 })
                 .collect();
             let parts: Vec<&Runs> = of_tasks.iter().map(|(_, _, differences)| differences).collect();
             let Some(total) = summary(&parts) else { continue };
-            let metrics: BTreeSet<&String> = of_tasks.iter().map(|(_, gain, _)| &gain.metric).collect();
-            let metric = match metrics.first() {
-                Some(only) if metrics.len() == 1 => (*only).clone(),
-                _ => layout.metric.clone(),
-            };
+            let metrics = of_tasks.iter().map(|(_, gain, _)| gain.metric.as_str()).collect();
+            let metric = layout.common_metric(&metrics);
             let mean_of = |of: fn(&Gain) -> f64| {
                 mean(&of_tasks.iter().map(|(_, gain, _)| of(gain)).collect::<Vec<_>>()).unwrap_or_default()
             };
@@ -185,7 +181,7 @@ impl Gains {
             line += &format!(" ± {}", fixed(error, digits));
         }
         line += &format!(" {unit}");
-        if average.metric != metric::SCORE {
+        if average.metric != metric::SCORE && average.metric != MIXED {
             line += &format!(" of {}", shown(&average.metric));
         }
         match tasks.as_slice() {
@@ -260,10 +256,11 @@ mod tests {
     fn layout(rows: &[&str]) -> Layout {
         Layout {
             rows: rows.iter().map(|name| (*name).to_owned()).collect(),
-            columns: TASK.to_owned(),
+            columns: Some(TASK.to_owned()),
             mean_over: vec!["seed".to_owned()],
             metric: "score".to_owned(),
             prompt: "learned".to_owned(),
+            ..Layout::default()
         }
     }
 

@@ -6,16 +6,27 @@ use std::path::{Path, PathBuf};
 
 pub mod claims;
 pub mod comparison;
+pub mod differences;
 pub mod frame;
 pub mod gains;
+pub mod grid;
+pub mod latex;
+pub mod layout;
+pub mod noise;
 pub mod published;
+pub mod related;
 pub mod sheet;
 pub mod statistics;
+pub mod student;
 pub mod table;
 pub mod terminal;
+pub mod tidy;
 
 /// The axis that every score has, whatever the pipeline calls its other axes.
 pub const TASK: &str = "task";
+
+/// The axis that tells learned from untrained prompts.
+pub const PROMPT: &str = "prompt";
 
 /// How the mean over the tasks is called in tables.
 pub const AVERAGE: &str = "average";

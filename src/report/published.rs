@@ -1,21 +1,38 @@
-//! Published tables as tidy CSV: key columns, `task`, and `score` in percent points.
+//! Published tables as tidy CSV: key columns, `task`, `metric` where it is known, and `score` in percent points.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::sheet::Sheet;
 use super::{AVERAGE, ReportError, TASK, canonical, quoted};
+use crate::base::suggest;
+use crate::metric;
 
 /// The column with the value.
 const SCORE: &str = "score";
+
+/// The column that says what the value is.
+const METRIC: &str = "metric";
 
 /// One published number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedRow {
     /// The values of the key columns, the task among them.
     pub keys: BTreeMap<String, String>,
+    /// Its metric; empty where the table does not say, and for averages over tasks in different metrics.
+    pub metric: String,
     /// The number.
     pub score: f64,
+}
+
+impl PublishedRow {
+    /// Whether a number in `metric` can be held against this one. Metrics that are in `alike` count as one.
+    pub fn is_comparable(&self, metric: &str, alike: &[String]) -> bool {
+        let known = !self.metric.is_empty() && !metric.is_empty();
+        !known
+            || self.metric == metric
+            || [self.metric.as_str(), metric].iter().all(|name| alike.iter().any(|a| a == name))
+    }
 }
 
 /// A published table.
@@ -28,16 +45,17 @@ pub struct Published {
 }
 
 impl Published {
-    /// Reads a table with the columns `task`, `score` and any others, which are keys. The mean over tasks may be called
-    /// `avg`; it is read as `average`.
+    /// Reads a table with the columns `task`, `score`, possibly `metric`, and any others, which are keys. The mean over
+    /// tasks may be called `avg`; it is read as `average`.
     ///
     /// # Errors
-    /// The file can't be read, lacks a column, or has a score that is missing or no number.
+    /// The file can't be read, lacks a column, has a score that is missing or no number, or a metric that is none.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
         let sheet = Sheet::read(path)?;
         let scores = sheet.numbers::<f64>(SCORE)?;
         sheet.texts(TASK)?;
-        let columns: Vec<String> = sheet.columns().into_iter().filter(|name| name != SCORE).collect();
+        let metrics = sheet.optional_texts(METRIC)?;
+        let columns: Vec<String> = sheet.columns().into_iter().filter(|name| name != SCORE && name != METRIC).collect();
         let values = columns.iter().map(|name| sheet.texts(name)).collect::<Result<Vec<_>, _>>()?;
         let row = |row: usize| {
             let score = scores[row].ok_or_else(|| sheet.fault(row, "column `score`: the value is missing"))?;
@@ -46,7 +64,13 @@ impl Published {
                 value => value.to_owned(),
             };
             let keys = columns.iter().enumerate().map(|(place, name)| (name.clone(), value(place))).collect();
-            Ok(PublishedRow { keys, score })
+            let metric = metrics.as_ref().map(|metrics| metrics[row].trim().to_owned()).unwrap_or_default();
+            if !metric.is_empty() && metric::find(&metric).is_none() {
+                let known = metric::METRICS.iter().map(|metric| metric.name);
+                let near = suggest::nearest(&metric, known).map(|name| format!("; did you mean `{name}`?"));
+                return Err(sheet.fault(row, format!("there is no metric `{metric}`{}", near.unwrap_or_default())));
+            }
+            Ok(PublishedRow { keys, metric, score })
         };
         Ok(Self { rows: (0..sheet.height()).map(row).collect::<Result<_, ReportError>>()?, columns })
     }
@@ -104,6 +128,34 @@ mod tests {
             error.to_string(),
             "`where` names the column `seed`, but the published table has `table`, `method`, `k`, `nsp`, `include`, `task`"
         );
+    }
+
+    #[test]
+    fn every_number_of_the_paper_names_its_metric() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/published");
+        let all = Published::read(&folder.join("all_scores.csv")).unwrap();
+        for row in &all.rows {
+            let (table, method, task) = (&row.keys["table"], &row.keys["method"], row.keys["task"].as_str());
+            // METHODS 4.3: the paper's own numbers, and what it cites from others in its table 9.
+            let cited = table == "9" && method != "ComPT-SPP";
+            let expected = match task {
+                "average" => "",
+                "cola" if cited => "matthews",
+                "stsb" if cited => "pearson",
+                "stsb" => "spearman",
+                _ => "accuracy",
+            };
+            assert_eq!(row.metric, expected, "{:?}", row.keys);
+        }
+    }
+
+    #[test]
+    fn a_metric_that_is_none_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.csv");
+        fs_err::write(&path, "task,metric,score\ncola,mathews,60\n").unwrap();
+        let error = Published::read(&path).unwrap_err().to_string();
+        assert!(error.ends_with("line 2: there is no metric `mathews`; did you mean `matthews`?"), "{error}");
     }
 
     #[test]

@@ -6,33 +6,10 @@ use std::path::Path;
 use polars::prelude::DataFrame;
 
 use super::frame::{Results, Score};
+use super::layout::Layout;
 use super::sheet::{self, Sheet};
 use super::statistics::{Runs, Summary, summary};
 use super::{AVERAGE, ReportError, TASK, fixed, quoted};
-use crate::base::suggest;
-use crate::metric;
-
-/// Which scores stand where.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Layout {
-    /// Axes whose values make a row.
-    pub rows: Vec<String>,
-    /// The axis whose values are the columns; [`TASK`] adds an average over them.
-    pub columns: String,
-    /// Axes that are averaged over.
-    pub mean_over: Vec<String>,
-    /// The metric of the cells.
-    pub metric: String,
-    /// `learned` or `untrained`.
-    pub prompt: String,
-}
-
-impl Layout {
-    /// The axes of [`Self::mean_over`] that tell runs apart: all but the task, whose mean is taken within a run.
-    pub fn run_axes(&self) -> Vec<String> {
-        self.mean_over.iter().filter(|axis| *axis != TASK).cloned().collect()
-    }
-}
 
 /// One cell.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +36,8 @@ pub struct Row {
     pub key: Vec<String>,
     /// One entry per column; none where there is nothing to average, or a task of the average is missing.
     pub cells: Vec<Option<Cell>>,
+    /// Whether it is shown for reference only and never the best.
+    pub reference: bool,
 }
 
 /// The whole table.
@@ -78,21 +57,19 @@ impl Table {
     /// Lays out results. Rows and columns come in the order in which the results first name them.
     ///
     /// # Errors
-    /// An axis that the results do not have; no score of this metric and prompt; two scores for one place, because an
-    /// axis is in none of rows, columns and mean.
+    /// As [`Layout::select`]; two scores for one place, because an axis is in none of rows, columns and mean.
     pub fn build(results: &Results, layout: &Layout) -> Result<Self, ReportError> {
-        check_axes(results, layout)?;
-        let scores = select(results, &layout.metric, &layout.prompt)?;
+        let scores = layout.select(results)?;
         let groups = Groups::of(&scores, layout, &results.axes)?;
         let mut table = Self {
             row_axes: layout.rows.clone(),
-            column_axis: layout.columns.clone(),
+            column_axis: layout.columns.clone().unwrap_or_else(|| TASK.to_owned()),
             columns: groups.columns.iter().map(|value| groups.column(value, &scores, layout)).collect(),
-            rows: groups.rows.iter().map(|key| groups.row(key)).collect(),
+            rows: groups.rows.iter().map(|key| groups.row(key, layout)).collect(),
         };
-        if layout.columns == TASK {
+        if layout.columns.as_deref() == Some(TASK) {
             let metrics: BTreeSet<&str> = table.columns.iter().map(|column| column.metric.as_str()).collect();
-            let metric = if metrics.len() == 1 { table.columns[0].metric.clone() } else { layout.metric.clone() };
+            let metric = layout.common_metric(&metrics);
             table.columns.push(TableColumn { value: AVERAGE.to_owned(), metric });
             for row in &mut table.rows {
                 let parts: Option<Vec<&Runs>> =
@@ -126,7 +103,9 @@ impl Table {
         sheet::frame(columns)
     }
 
-    /// The frame of `cells.csv`: one row per cell, unrounded.
+    /// The frame of `cells.csv`: one row per cell, unrounded: the row axes, the column axis, `metric`, `mean`, `sd`, `n`
+    /// (runs), `examples`, `reference`. An average over tasks is taken within each run first; `sd` and `n` are those of
+    /// the runs' averages.
     ///
     /// # Errors
     /// Two columns have one name.
@@ -148,6 +127,8 @@ impl Table {
         columns.push(sheet::number_column("sd", places.iter().map(|place| cell(place)?.summary.sd)));
         columns.push(sheet::count_column("n", places.iter().map(|place| Some(cell(place)?.summary.n as u64))));
         columns.push(sheet::count_column("examples", places.iter().map(|place| cell(place)?.examples)));
+        let reference = |(row, _): &(&Row, usize)| if row.reference { "true".to_owned() } else { String::new() };
+        columns.push(sheet::text_column("reference", places.iter().map(reference)));
         sheet::frame(columns)
     }
 
@@ -165,6 +146,7 @@ impl Table {
         let metrics = sheet.texts("metric")?;
         let (means, sds) = (sheet.numbers::<f64>("mean")?, sheet.numbers::<f64>("sd")?);
         let (counts, examples) = (sheet.numbers::<u64>("n")?, sheet.numbers::<u64>("examples")?);
+        let references = sheet.optional_texts("reference")?;
         let mut table = Self {
             row_axes: names[..axes - 1].to_vec(),
             column_axis: names[axes - 1].clone(),
@@ -175,7 +157,8 @@ impl Table {
             let key: Vec<String> = keys[..axes - 1].iter().map(|values| values[row].clone()).collect();
             let value = &keys[axes - 1][row];
             if table.rows.last().is_none_or(|last| last.key != key) {
-                table.rows.push(Row { key, cells: Vec::new() });
+                let reference = references.as_ref().is_some_and(|references| references[row] == "true");
+                table.rows.push(Row { key, cells: Vec::new(), reference });
             }
             if table.rows.len() == 1 {
                 table.columns.push(TableColumn { value: value.clone(), metric: metrics[row].clone() });
@@ -206,48 +189,6 @@ impl Table {
     }
 }
 
-/// The scores of one metric and prompt.
-fn select<'r>(results: &'r Results, metric: &str, prompt: &str) -> Result<Vec<&'r Score>, ReportError> {
-    let scores: Vec<_> =
-        results.scores.iter().filter(|score| score.metric == metric && score.prompt == prompt).collect();
-    if !scores.is_empty() {
-        return Ok(scores);
-    }
-    let metrics: BTreeSet<&String> =
-        results.scores.iter().filter(|score| score.prompt == prompt).map(|score| &score.metric).collect();
-    if metrics.is_empty() {
-        let prompts: BTreeSet<&String> = results.scores.iter().map(|score| &score.prompt).collect();
-        return Err(ReportError::layout(
-            format!("no score is of `{prompt}` prompts; there are scores of {}", quoted(prompts)),
-            "set `prompt` to one that was evaluated, or `untrained: true` in the `evaluate` stage",
-        ));
-    }
-    Err(ReportError::layout(
-        format!("no score of `{prompt}` prompts has the metric `{metric}`; there are {}", quoted(&metrics)),
-        format!("name one of these in `metric`; `{}` is the one that the paper reports", metric::SCORE),
-    ))
-}
-
-fn check_axes(results: &Results, layout: &Layout) -> Result<(), ReportError> {
-    let known: Vec<&str> = results.axes.iter().map(String::as_str).chain([TASK]).collect();
-    let places = [
-        ("rows", layout.rows.as_slice()),
-        ("columns", std::slice::from_ref(&layout.columns)),
-        ("mean_over", layout.mean_over.as_slice()),
-    ];
-    for (parameter, axes) in places {
-        if let Some(axis) = axes.iter().find(|axis| !known.contains(&axis.as_str())) {
-            let hint = match suggest::nearest(axis, known.iter().copied()) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => "name an axis of the stages that `from` names".to_owned(),
-            };
-            let message = format!("`{parameter}` names the axis `{axis}`, but the scores have {}", quoted(&known));
-            return Err(ReportError::layout(message, hint));
-        }
-    }
-    Ok(())
-}
-
 /// Scores by row, column, task (within a cell that averages over tasks) and run.
 struct Groups {
     rows: Vec<Vec<String>>,
@@ -261,7 +202,6 @@ struct Groups {
 impl Groups {
     fn of(scores: &[&Score], layout: &Layout, axes: &[String]) -> Result<Self, ReportError> {
         let run_axes = layout.run_axes();
-        let over_tasks = layout.mean_over.iter().any(|axis| axis == TASK);
         let mut groups = Self {
             rows: Vec::new(),
             columns: Vec::new(),
@@ -272,8 +212,8 @@ impl Groups {
         let mut places: BTreeMap<_, &Score> = BTreeMap::new();
         for &score in scores {
             let row = score.axis_values(&layout.rows);
-            let column = score.axis(&layout.columns).to_owned();
-            let part = if over_tasks { score.task.clone() } else { String::new() };
+            let column = layout.columns.as_deref().map_or(AVERAGE, |axis| score.axis(axis)).to_owned();
+            let part = if layout.over_tasks() { score.task.clone() } else { String::new() };
             let run = score.axis_values(&run_axes);
             if let Some(other) = places.insert((row.clone(), column.clone(), part.clone(), run.clone()), score) {
                 return Err(duplicate(score, other, layout, axes));
@@ -298,28 +238,23 @@ impl Groups {
         self.cells.get(&(row.to_vec(), column.to_owned()))?.get("")
     }
 
-    fn row(&self, key: &[String]) -> Row {
+    fn row(&self, key: &[String], layout: &Layout) -> Row {
         let cell = |column: &String| {
             let place = (key.to_vec(), column.clone());
             let by_part = self.cells.get(&place)?;
             // A mean over fewer tasks than its neighbours' could not be compared with them.
             let parts: Vec<&Runs> = self.parts.iter().map(|part| by_part.get(part)).collect::<Option<_>>()?;
-            Some(Cell { summary: summary(&parts)?, examples: self.examples.get(&place).copied() })
+            let examples = self.examples.get(&place).copied().filter(|_| !layout.over_tasks());
+            Some(Cell { summary: summary(&parts)?, examples })
         };
-        Row { key: key.to_vec(), cells: self.columns.iter().map(cell).collect() }
+        let reference = layout.is_reference(key);
+        Row { key: key.to_vec(), cells: self.columns.iter().map(cell).collect(), reference }
     }
 
     fn column(&self, value: &str, scores: &[&Score], layout: &Layout) -> TableColumn {
-        let of: BTreeSet<&str> = scores
-            .iter()
-            .filter(|score| score.axis(&layout.columns) == value)
-            .map(|score| if score.of.is_empty() { layout.metric.as_str() } else { score.of.as_str() })
-            .collect();
-        let metric = match of.first() {
-            Some(only) if of.len() == 1 => (*only).to_owned(),
-            _ => layout.metric.clone(),
-        };
-        TableColumn { value: value.to_owned(), metric }
+        let is_here = |score: &&&Score| layout.columns.as_deref().is_none_or(|axis| score.axis(axis) == value);
+        let metrics = scores.iter().filter(is_here).map(|score| layout.shown_metric(score)).collect();
+        TableColumn { value: value.to_owned(), metric: layout.common_metric(&metrics) }
     }
 }
 
@@ -327,13 +262,8 @@ impl Groups {
 fn duplicate(score: &Score, other: &Score, layout: &Layout, axes: &[String]) -> ReportError {
     let differing: Vec<&str> =
         axes.iter().map(String::as_str).chain([TASK]).filter(|axis| score.axis(axis) != other.axis(axis)).collect();
-    let place: Vec<String> = layout
-        .rows
-        .iter()
-        .chain([&layout.columns])
-        .chain(&layout.run_axes())
-        .map(|axis| format!("{axis}={}", score.axis(axis)))
-        .collect();
+    let place: Vec<String> =
+        layout.axes().chain(&layout.run_axes()).map(|axis| format!("{axis}={}", score.axis(axis))).collect();
     let place = place.join(" ");
     let sources = format!("`{}` and `{}`", other.source, score.source);
     if differing.is_empty() {

@@ -1,13 +1,11 @@
-//! Tables for people: one grid of texts, drawn as Markdown or for a terminal.
+//! Tables for people: the grid drawn as Markdown or for a terminal.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::ReportError;
 use super::gains::Gains;
-use super::statistics::Summary;
+use super::grid::{Grid, GridCell};
 use super::table::Table;
-use super::{ReportError, TASK, fixed, shown};
-use crate::metric;
 
 /// How a terminal shows text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,106 +21,30 @@ pub struct Style {
 /// Space between two columns.
 const GAP: &str = "  ";
 
-struct Grid {
-    labels: Vec<String>,
-    columns: Vec<Heading>,
-    rows: Vec<GridRow>,
-    /// What the numbers are.
-    caption: String,
-}
+/// How Markdown and terminals write a number and its deviation.
+const NOTATION: &str = "mean ± standard deviation";
 
-struct Heading {
-    name: String,
-    /// Empty when the caption says it for all columns.
-    metric: String,
-}
-
-struct GridRow {
-    labels: Vec<String>,
-    cells: Vec<GridCell>,
-}
-
-struct GridCell {
-    text: String,
-    best: bool,
-}
-
-fn grid(table: &Table, digits: usize) -> Grid {
-    let metrics: BTreeSet<&str> = table.columns.iter().map(|column| column.metric.as_str()).collect();
-    let one_metric = metrics.len() == 1;
-    let columns = table.columns.iter().map(|column| Heading {
-        name: shown(&table.column_label(column)),
-        metric: if one_metric { String::new() } else { shown(&column.metric) },
-    });
-    let best: Vec<Option<String>> = (0..table.columns.len()).map(|place| best(table, place, digits)).collect();
-    let rows = table.rows.iter().map(|row| GridRow {
-        labels: row.key.iter().map(|value| if value.is_empty() { "-".to_owned() } else { shown(value) }).collect(),
-        cells: row
-            .cells
-            .iter()
-            .zip(&best)
-            .map(|(cell, best)| match cell {
-                Some(cell) => GridCell {
-                    text: with_deviation(&cell.summary, digits),
-                    best: best.as_deref() == Some(fixed(cell.summary.mean, digits).as_str()),
-                },
-                None => GridCell { text: "-".to_owned(), best: false },
-            })
-            .collect(),
-    });
-    let (rows, columns) = (rows.collect(), columns.collect());
-    Grid {
-        labels: table.row_axes.clone(),
-        columns,
-        rows,
-        caption: caption(table, one_metric.then(|| &*table.columns[0].metric)),
+fn cell_text(cell: Option<&GridCell>, between: &str) -> String {
+    match cell {
+        Some(GridCell { mean, sd: Some(sd), .. }) => format!("{mean}{between}{sd}"),
+        Some(GridCell { mean, sd: None, .. }) => mean.clone(),
+        None => "-".to_owned(),
     }
 }
 
-fn caption(table: &Table, metric: Option<&str>) -> String {
-    let cells = || table.rows.iter().flat_map(|row| row.cells.iter().flatten()).map(|cell| cell.summary.n);
-    let (low, high) = (cells().min().unwrap_or_default(), cells().max().unwrap_or_default());
-    let runs = match (low, high) {
-        (1, 1) => "one run".to_owned(),
-        (low, high) if low == high => format!("mean ± standard deviation over {high} runs"),
-        (low, high) => format!("mean ± standard deviation over {low} to {high} runs"),
-    };
-    let average = if table.column_axis == TASK { "; average: mean over the tasks" } else { "" };
-    match metric {
-        Some(metric) => {
-            let unit = metric::find(metric).map_or("", |metric| metric.unit);
-            format!("{} ({unit}), {runs}{average}", shown(metric)).replace(" ()", "")
-        }
-        None => format!("{runs}{average}"),
-    }
-}
-
-fn with_deviation(summary: &Summary, digits: usize) -> String {
-    match summary.sd {
-        Some(sd) => format!("{} ±{}", fixed(summary.mean, digits), fixed(sd, digits)),
-        None => fixed(summary.mean, digits),
-    }
-}
-
-/// The best mean of a column as it is printed; none where fewer than two rows compete.
-fn best(table: &Table, place: usize, digits: usize) -> Option<String> {
-    let higher = metric::find(&table.columns[place].metric).is_none_or(|metric| metric.higher_is_better);
-    let means: Vec<f64> =
-        table.rows.iter().filter_map(|row| row.cells[place].as_ref()).map(|cell| cell.summary.mean).collect();
-    let best = means.iter().copied().reduce(|a, b| if (b > a) == higher { b } else { a })?;
-    (means.len() >= 2).then(|| fixed(best, digits))
+fn is_best(cell: Option<&GridCell>) -> bool {
+    cell.is_some_and(|cell| cell.best)
 }
 
 /// The table in Markdown, the best of each column in bold, with a line that says what the numbers are.
-pub fn markdown(table: &Table, digits: usize) -> String {
-    let grid = grid(table, digits);
+pub fn markdown(grid: &Grid) -> String {
     let escape = |text: &str| text.replace('|', "\\|");
     let mut text = String::from("|");
     for label in &grid.labels {
         text += &format!(" {} |", escape(label));
     }
     for column in &grid.columns {
-        let metric = if column.metric.is_empty() { String::new() } else { format!(" ({})", column.metric) };
+        let metric = if grid.caption.metric.is_some() { String::new() } else { format!(" ({})", column.metric) };
         text += &format!(" {}{metric} |", escape(&column.name));
     }
     text += &format!("\n|{}{}\n", " --- |".repeat(grid.labels.len()), " ---: |".repeat(grid.columns.len()));
@@ -131,18 +53,19 @@ pub fn markdown(table: &Table, digits: usize) -> String {
         for label in &row.labels {
             text += &format!(" {} |", escape(label));
         }
-        for cell in &row.cells {
-            let text_of_cell = cell.text.replace(" ±", " ± ");
-            text += &if cell.best { format!(" **{text_of_cell}** |") } else { format!(" {text_of_cell} |") };
+        for cell in row.cells.iter().map(Option::as_ref) {
+            let number = cell_text(cell, " ± ");
+            text += &if is_best(cell) { format!(" **{number}** |") } else { format!(" {number} |") };
         }
         text += "\n";
     }
-    text + &format!("\n{}\n", grid.caption)
+    text + &format!("\n{}\n", grid.caption.text(NOTATION))
 }
 
 /// The table as aligned text. Columns that do not fit side by side go into further blocks below, each with the row's names.
 pub fn draw(table: &Table, style: Style) -> String {
-    let grid = grid(table, style.digits);
+    let grid = Grid::of(table, style.digits);
+    let metric_line = grid.caption.metric.is_none();
     let length = |text: &str| text.chars().count();
     let label_widths: Vec<usize> = (0..grid.labels.len())
         .map(|at| {
@@ -154,8 +77,9 @@ pub fn draw(table: &Table, style: Style) -> String {
         .iter()
         .enumerate()
         .map(|(at, column)| {
-            let cells = grid.rows.iter().map(|row| length(&row.cells[at].text));
-            cells.chain([length(&column.name), length(&column.metric)]).max().unwrap_or(0)
+            let cells = grid.rows.iter().map(|row| length(&cell_text(row.cells[at].as_ref(), " ±")));
+            let metric = if metric_line { length(&column.metric) } else { 0 };
+            cells.chain([length(&column.name), metric]).max().unwrap_or(0)
         })
         .collect();
     let taken: usize = label_widths.iter().map(|width| width + GAP.len()).sum();
@@ -171,29 +95,48 @@ pub fn draw(table: &Table, style: Style) -> String {
         if start > 0 {
             text += "\n";
         }
-        let mut line = |labels: &[String], cells: Vec<(&str, bool)>| {
+        let mut line = |labels: &[String], cells: Vec<(String, bool)>| {
             let mut parts: Vec<String> =
                 labels.iter().zip(&label_widths).map(|(label, width)| format!("{label:<width$}")).collect();
             parts.extend(cells.into_iter().zip(&widths[start..end]).map(|((cell, bold), width)| {
-                let space = " ".repeat(width.saturating_sub(length(cell)));
+                let space = " ".repeat(width.saturating_sub(length(&cell)));
                 if bold { format!("{space}\u{1b}[1m{cell}\u{1b}[0m") } else { format!("{space}{cell}") }
             }));
             text += parts.join(GAP).trim_end();
             text += "\n";
         };
         let headings = &grid.columns[start..end];
-        line(&grid.labels, headings.iter().map(|column| (column.name.as_str(), false)).collect());
-        if headings.iter().any(|column| !column.metric.is_empty()) {
+        line(&grid.labels, headings.iter().map(|column| (column.name.clone(), false)).collect());
+        if metric_line {
             let blank = vec![String::new(); grid.labels.len()];
-            line(&blank, headings.iter().map(|column| (column.metric.as_str(), false)).collect());
+            line(&blank, headings.iter().map(|column| (column.metric.clone(), false)).collect());
         }
         for row in &grid.rows {
-            let cells = row.cells[start..end].iter();
-            line(&row.labels, cells.map(|cell| (cell.text.as_str(), cell.best && style.ansi)).collect());
+            let cells = row.cells[start..end].iter().map(Option::as_ref);
+            line(&row.labels, cells.map(|cell| (cell_text(cell, " ±"), is_best(cell) && style.ansi)).collect());
         }
         start = end;
     }
-    text + &grid.caption + "\n"
+    text + &grid.caption.text(NOTATION) + "\n"
+}
+
+/// Rows of texts in aligned columns, the first ones to the left and the others to the right.
+pub fn aligned(rows: &[Vec<String>], left: usize) -> String {
+    let length = |text: &String| text.chars().count();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns)
+        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(length).max().unwrap_or_default())
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells =
+            row.iter().zip(&widths).enumerate().map(|(at, (cell, width))| {
+                if at < left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            });
+        text += cells.collect::<Vec<_>>().join(GAP).trim_end();
+        text += "\n";
+    }
+    text
 }
 
 /// What a run shows at its end for one `aggregate` stage: its table, then what training bought, if that is known.
@@ -215,13 +158,15 @@ pub fn finish(folder: &Path, style: Style) -> Result<String, ReportError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::TASK;
+    use super::super::statistics::Summary;
     use super::super::table::{Cell, Row, TableColumn};
     use super::*;
 
     fn sample() -> Table {
         let column = |value: &str, metric: &str| TableColumn { value: value.to_owned(), metric: metric.to_owned() };
         let cell = |mean, sd| Some(Cell { summary: Summary { mean, sd: Some(sd), n: 3 }, examples: Some(100) });
-        let row = |key: [&str; 2], cells| Row { key: key.map(str::to_owned).to_vec(), cells };
+        let row = |key: [&str; 2], cells| Row { key: key.map(str::to_owned).to_vec(), cells, reference: false };
         Table {
             row_axes: vec!["method".to_owned(), "include".to_owned()],
             column_axis: TASK.to_owned(),
@@ -237,7 +182,7 @@ mod tests {
     #[test]
     fn markdown_has_the_best_in_bold() {
         assert_eq!(
-            markdown(&sample(), 1),
+            markdown(&Grid::of(&sample(), 1)),
             "| method | include | yelp-polarity (accuracy) | stsb (spearman) | average (score) |\n\
              | --- | --- | ---: | ---: | ---: |\n\
              | spp | mnli | **87.0 ± 1.0** | **70.0 ± 10.2** | **78.5 ± 2.0** |\n\

@@ -1,6 +1,7 @@
 //! Comparisons with hand-made tables; every expected number is computed by hand in a comment.
 
 use super::super::table::{Cell, Row, TableColumn};
+use super::super::{latex, sheet};
 use super::*;
 
 fn published(csv: &str) -> Published {
@@ -28,8 +29,13 @@ fn table() -> Table {
                     cell(50.0, None, 1, Some(100)),
                     cell(70.0, None, 1, None),
                 ],
+                reference: false,
             },
-            Row { key: vec!["new".to_owned()], cells: vec![cell(80.0, None, 1, Some(25)), None, None] },
+            Row {
+                key: vec!["new".to_owned()],
+                cells: vec![cell(80.0, None, 1, Some(25)), None, None],
+                reference: false,
+            },
         ],
     }
 }
@@ -38,7 +44,7 @@ const PUBLISHED: &str = "table,method,k,task,score\n8,SPP,16,yelp-polarity,80\n8
                          8,PT,16,rte,55\n";
 
 fn join() -> Join {
-    Join { keys: BTreeMap::new(), published_examples: 100 }
+    Join { published_examples: 100, ..Join::default() }
 }
 
 #[test]
@@ -53,14 +59,14 @@ fn by_hand() {
     // average: (16 + 9 + 22.8975 + 25) / 4 = 18.22 -> 8.54 >= 2.25. The published PT row has no partner.
     assert_eq!(
         fs_err::read_to_string(&path).unwrap(),
-        "method,task,metric,published,ours mean,ours sd,n,difference,within_noise\n\
-         spp,yelp_polarity,accuracy,80.0,90.0,3.0,9,10.0,yes\n\
-         spp,rte,accuracy,64.5,50.0,,1,-14.5,no\n\
-         spp,average,accuracy,72.2,70.0,,1,-2.2,yes\n\
-         new,yelp_polarity,accuracy,,80.0,,1,,\n\
-         new,rte,accuracy,,,,,,\n\
-         new,average,accuracy,,,,,,\n\
-         PT,rte,,55.0,,,,,\n"
+        "method,task,metric,published metric,published,ours mean,ours sd,n,difference,low,high,within_noise\n\
+         spp,yelp_polarity,accuracy,,80.0,90.0,3.0,9,10.0,-0.2,20.2,yes\n\
+         spp,rte,accuracy,,64.5,50.0,,1,-14.5,-28.3,-0.7,no\n\
+         spp,average,accuracy,,72.2,70.0,,1,-2.2,-10.8,6.3,yes\n\
+         new,yelp_polarity,accuracy,,,80.0,,1,,,,\n\
+         new,rte,accuracy,,,,,,,,,\n\
+         new,average,accuracy,,,,,,,,,\n\
+         PT,rte,,,55.0,,,,,,,\n"
     );
     let markdown = comparison.markdown(1);
     assert!(markdown.starts_with(
@@ -72,12 +78,29 @@ fn by_hand() {
 }
 
 #[test]
-fn correlations_and_other_metrics() {
-    // r = 0.8: (100 * 0.36)^2 / 99.
-    assert!((sampling("spearman", 80.0, 100).unwrap() - 1296.0 / 99.0).abs() < 1e-9);
-    assert!((sampling("accuracy", 75.0, 100).unwrap() - 18.75).abs() < 1e-12);
-    assert_eq!(sampling("matthews", 75.0, 100), None);
-    assert_eq!(sampling("accuracy", 75.0, 0), None);
+fn in_latex_what_is_beyond_noise_is_bold() {
+    let (names, ours) = cells_of(&table(), &BTreeMap::new());
+    let comparison = Comparison::of(&names, &ours, &published(PUBLISHED), &join()).unwrap();
+    let text = comparison.latex(1, &latex::Frame::default());
+    assert!(text.contains("\\begin{tabular}{lllrrr}\n"), "{text}");
+    assert!(text.contains("spp & yelp-polarity & accuracy & 80.0 & 90.0$_{3.0}$ & 10.0 \\\\\n"), "{text}");
+    assert!(text.contains("spp & rte & accuracy & 64.5 & 50.0 & \\textbf{$-$14.5} \\\\\n"), "{text}");
+}
+
+#[test]
+fn numbers_in_different_metrics_have_no_difference() {
+    let csv = "method,task,metric,score\nSPP,yelp-polarity,accuracy,80\nSPP,rte,matthews,64.5\nSPP,avg,,72.25\n";
+    let (names, ours) = cells_of(&table(), &BTreeMap::new());
+    let comparison = Comparison::of(&names, &ours, &published(csv), &join()).unwrap();
+    let differences: Vec<Option<f64>> = comparison.lines[..3].iter().map(|line| line.difference).collect();
+    // The average of the paper has Matthews in it, so it does not compare either.
+    assert_eq!(differences, [Some(10.0), None, None]);
+    assert_eq!(comparison.lines[1].published, Some(64.5));
+    let page = comparison.markdown(1);
+    assert!(page.ends_with("different metrics:\n\n- rte: ours is accuracy, published is matthews\n"), "{page}");
+    let alike = Join { alike: vec!["accuracy".to_owned(), "matthews".to_owned()], ..join() };
+    let comparison = Comparison::of(&names, &ours, &published(csv), &alike).unwrap();
+    assert_eq!(comparison.lines[1].difference, Some(-14.5));
 }
 
 #[test]
@@ -87,7 +110,10 @@ fn keys_and_where() {
     let two = published(&format!("{PUBLISHED}8,SPP,32,rte,70\n"));
     let error = Comparison::of(&names, &ours, &two, &join()).unwrap_err();
     assert_eq!(error.to_string(), "several published rows answer to one cell; they differ in `k`");
-    assert_eq!(error.hint(), Some("choose with `where: { k: 16 }`, or say which of our axes it is with `keys`"));
+    assert_eq!(
+        error.hint(),
+        Some("choose with `where: { k: 16 }` (`--where k=16`), or say which of our axes it is with `keys` (`--key`)")
+    );
     let keyed = Join { keys: [("shots".to_owned(), "k".to_owned())].into(), ..join() };
     let comparison = Comparison::of(&names, &ours, &two, &keyed).unwrap();
     assert_eq!(comparison.lines[1].published, Some(64.5));

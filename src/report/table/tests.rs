@@ -7,10 +7,11 @@ fn layout(rows: &[&str], columns: &str, mean_over: &[&str]) -> Layout {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     Layout {
         rows: owned(rows),
-        columns: columns.to_owned(),
+        columns: (!columns.is_empty()).then(|| columns.to_owned()),
         mean_over: owned(mean_over),
         metric: "score".to_owned(),
         prompt: "learned".to_owned(),
+        ..Layout::default()
     }
 }
 
@@ -54,13 +55,13 @@ fn shaped_like_the_paper() {
     );
     assert_eq!(
         csv(table.long().unwrap()),
-        "method,task,metric,mean,sd,n,examples\n\
-         spp,rte,accuracy,62.0,2.8284271247461903,2,100\n\
-         spp,stsb,spearman,85.0,7.0710678118654755,2,50\n\
-         spp,average,score,73.5,4.949747468305833,2,\n\
-         pt,rte,accuracy,50.0,,1,100\n\
-         pt,stsb,spearman,,,,\n\
-         pt,average,score,,,,\n"
+        "method,task,metric,mean,sd,n,examples,reference\n\
+         spp,rte,accuracy,62.0,2.8284271247461903,2,100,\n\
+         spp,stsb,spearman,85.0,7.0710678118654755,2,50,\n\
+         spp,average,score,73.5,4.949747468305833,2,,\n\
+         pt,rte,accuracy,50.0,,1,100,\n\
+         pt,stsb,spearman,,,,,\n\
+         pt,average,score,,,,,\n"
     );
 }
 
@@ -117,4 +118,127 @@ fn wrong_layouts_say_what_to_do() {
         error.to_string(),
         "two scores fall into the cell method=spp task=rte seed=2: they come from `score[spp,2]` and `other`"
     );
+}
+
+/// CoLA by accuracy and Matthews, STS-B by both correlations, of two methods; `score` is what the paper reports.
+fn both_conventions() -> Results {
+    let mut scores = Vec::new();
+    for (method, shift) in [("spp", 0.0), ("pt", -10.0)] {
+        for (task, metric, value) in [
+            ("cola", "accuracy", 80.0),
+            ("cola", "matthews", 50.0),
+            ("stsb", "pearson", 88.0),
+            ("stsb", "spearman", 86.0),
+        ] {
+            let mut score = score(&format!("method={method} seed=1"), task, "learned", value + shift);
+            score.metric = metric.to_owned();
+            score.of = String::new();
+            scores.push(score.clone());
+            if matches!(metric, "accuracy" | "spearman") {
+                score.of = score.metric;
+                score.metric = "score".to_owned();
+                scores.push(score);
+            }
+        }
+    }
+    results(scores)
+}
+
+fn named(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+#[test]
+fn either_metric_of_a_task() {
+    let header = |layout: &Layout| {
+        let csv = csv(Table::build(&both_conventions(), layout).unwrap().wide(1).unwrap());
+        (csv.lines().next().unwrap().to_owned(), csv.lines().nth(1).unwrap().to_owned())
+    };
+    let paper = layout(&["method"], "task", &["seed"]);
+    let columns = |cola: &str, stsb: &str, average: &str| {
+        format!(
+            "method,cola {cola} mean,cola {cola} sd,cola n,stsb {stsb} mean,stsb {stsb} sd,stsb n,average {average} mean,\
+             average {average} sd,average n"
+        )
+    };
+    assert_eq!(header(&paper), (columns("accuracy", "spearman", "score"), "spp,80.0,,1,86.0,,1,83.0,,1".to_owned()));
+    let other = Layout { metrics: named(&[("CoLA", "matthews"), ("stsb", "pearson")]), ..paper };
+    assert_eq!(header(&other), (columns("matthews", "pearson", "mixed"), "spp,50.0,,1,88.0,,1,69.0,,1".to_owned()));
+}
+
+#[test]
+fn a_metric_that_a_task_lacks_is_an_error() {
+    let fails = |layout: Layout| {
+        let error = Table::build(&both_conventions(), &layout).unwrap_err();
+        (error.to_string(), error.hint().unwrap().to_owned())
+    };
+    let paper = layout(&["method"], "task", &["seed"]);
+    let (message, hint) = fails(Layout { metric: "accuracy".to_owned(), ..paper.clone() });
+    assert_eq!(message, "`score[spp,1]` has no `accuracy` of the task `stsb`; it has `pearson`, `score`, `spearman`");
+    assert_eq!(
+        hint,
+        "choose one of these for the task, such as `metrics: { stsb: pearson }`, or add `accuracy` to `metrics` in the \
+         task's data set file"
+    );
+    let (message, hint) = fails(Layout { metrics: named(&[("colla", "matthews")]), ..paper });
+    assert_eq!(message, "`metrics` names the task `colla`, but the scores are of `cola`, `stsb`");
+    assert_eq!(hint, "did you mean `cola`?");
+}
+
+#[test]
+fn a_column_is_in_one_metric() {
+    let fails = |results: &Results, layout: Layout| {
+        let error = Table::build(results, &layout).unwrap_err();
+        (error.to_string(), error.hint().unwrap().to_owned())
+    };
+    let (message, hint) = fails(&both_conventions(), layout(&["task"], "method", &["seed"]));
+    assert_eq!(message, "the column method=spp would mix `accuracy` (`score[spp,1]`) and `spearman` (`score[spp,1]`)");
+    assert_eq!(hint, "put `task` in `columns`, or choose with `metric` one that all tasks have");
+    let mut changed = sample();
+    changed.scores[4].of = "f1".to_owned();
+    let (message, hint) = fails(&changed, layout(&["method"], "task", &["seed"]));
+    assert_eq!(message, "the task `rte` would mix `accuracy` (`score[spp,2]`) and `f1` (`score[pt,2]`)");
+    assert_eq!(hint, "choose one that both have: `metrics: { rte: accuracy }`");
+}
+
+#[test]
+fn a_sweep_has_one_column() {
+    let table = Table::build(&sample(), &layout(&["method"], "", &["seed", "task"])).unwrap();
+    // As the average of the table with tasks as columns: mean of 62 and 85; by seed 70 and 77, sd sqrt(24.5).
+    assert_eq!(
+        csv(table.long().unwrap()),
+        "method,task,metric,mean,sd,n,examples,reference\n\
+         spp,average,score,73.5,4.949747468305833,2,,\n\
+         pt,average,score,,,,,\n"
+    );
+    assert!(csv(table.wide(1).unwrap()).starts_with("method,average score mean,average score sd,average n\nspp,73.5"));
+}
+
+#[test]
+fn learned_and_untrained_prompts_side_by_side() {
+    let mut scores = sample().scores;
+    scores.truncate(4);
+    let untrained =
+        scores.clone().into_iter().map(|score| Score { prompt: "untrained".to_owned(), value: 99.0, ..score });
+    scores.extend(untrained);
+    let references = [("prompt".to_owned(), vec!["untrained".to_owned()])].into();
+    let wanted = Layout { references, ..layout(&["method", "prompt"], "task", &["seed"]) };
+    let table = Table::build(&results(scores), &wanted).unwrap();
+    let rows: Vec<_> = table.rows.iter().map(|row| (row.key.join(" "), row.reference)).collect();
+    assert_eq!(rows, [("spp learned".to_owned(), false), ("spp untrained".to_owned(), true)]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cells.csv");
+    sheet::write(&path, table.long().unwrap()).unwrap();
+    assert_eq!(Table::read(&path).unwrap(), table);
+}
+
+#[test]
+fn a_layout_reads_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout { metrics: named(&[("cola", "matthews")]), ..layout(&["method"], "", &["seed", "task"]) };
+    layout.write(folder.path()).unwrap();
+    assert_eq!(Layout::read(folder.path()).unwrap(), layout);
+    fs_err::write(folder.path().join("layout.json"), "{\n  \"rows\": 3\n}\n").unwrap();
+    let error = Layout::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("layout.json`, line 2: this is not a table's layout: "), "{error}");
 }
