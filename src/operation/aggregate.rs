@@ -130,7 +130,7 @@ impl Operation for Aggregate {
         Ok(Resolved {
             version: 1,
             parameters: parameters::complete(&parameters),
-            accepts: &["evaluate"],
+            accepts: &["evaluate", "ablate"],
             sources: Vec::new(),
             reads_coordinates: true,
             place: Place::Thread,

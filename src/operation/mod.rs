@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::plan::catalog::{Catalog, ParameterError, Resolved};
 use crate::protocol::{Input, Job, Reporter, StageError};
 
+pub mod ablate;
 pub mod aggregate;
 pub mod bodies;
 pub mod compare;
@@ -83,6 +84,7 @@ pub static ALL: &[&dyn Operation] = &[
     &format::Format,
     &train::Train,
     &evaluate::Evaluate,
+    &ablate::Ablate,
     &aggregate::Aggregate,
     &compare::Compare,
     &pretrain::Pretrain,
