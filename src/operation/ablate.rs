@@ -203,7 +203,10 @@ mod tests {
         assert_eq!(faults[3].message, "`weights` names `kept` twice");
         assert!(faults.iter().all(|fault| fault.help.is_some()));
         let unknown = resolve(&json!({"backbone": "b", "parts": ["all_scr"]})).unwrap_err();
-        assert_eq!((unknown[0].path.as_str(), unknown[0].help.as_deref()), ("parts[0]", Some("did you mean `all_src`?")));
+        assert_eq!(
+            (unknown[0].path.as_str(), unknown[0].help.as_deref()),
+            ("parts[0]", Some("did you mean `all_src`?"))
+        );
         // What belongs to `evaluate` alone.
         assert!(resolve(&json!({"backbone": "b", "mask": {"keep": "private"}})).is_err());
     }

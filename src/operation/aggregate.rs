@@ -31,7 +31,7 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Learned => "learned",
             Self::Untrained => "untrained",
@@ -75,7 +75,7 @@ impl Default for Parameters {
 }
 
 /// Reads a name, or a list of names.
-fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Names;
     impl<'de> serde::de::Visitor<'de> for Names {
         type Value = Vec<String>;
@@ -99,7 +99,8 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     deserializer.deserialize_any(Names)
 }
 
-fn one_or_more_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+/// The schema of such names.
+pub(super) fn one_or_more_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
     })

@@ -13,6 +13,7 @@ pub mod ablate;
 pub mod aggregate;
 pub mod bodies;
 pub mod compare;
+pub mod confusion;
 pub mod evaluate;
 pub mod fetch;
 pub mod format;
@@ -20,6 +21,7 @@ pub mod parameters;
 pub mod pretrain;
 pub mod publishing;
 pub mod sample;
+pub mod similarity;
 pub mod sourcing;
 pub mod train;
 
@@ -87,6 +89,8 @@ pub static ALL: &[&dyn Operation] = &[
     &ablate::Ablate,
     &aggregate::Aggregate,
     &compare::Compare,
+    &confusion::Confusion,
+    &similarity::Similarity,
     &pretrain::Pretrain,
 ];
 

@@ -5,10 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub mod comparison;
+pub mod confusion;
 pub mod frame;
 pub mod gains;
+pub mod learned;
 pub mod published;
 pub mod sheet;
+pub mod similarity;
 pub mod statistics;
 pub mod table;
 pub mod terminal;

@@ -9,6 +9,7 @@ pub mod inputs;
 pub mod machine;
 pub mod modules;
 pub mod native;
+pub mod parts;
 pub mod predict;
 pub mod pretrain;
 pub mod prompts;

@@ -87,12 +87,7 @@ impl<'a> Work<'a> {
 ///
 /// # Errors
 /// Why it could not be done.
-pub fn run(
-    job: &Job,
-    scoring: &Scoring<'_>,
-    shelf: &mut Shelf,
-    reporter: &mut dyn Reporter,
-) -> Result<(), StageError> {
+pub fn run(job: &Job, scoring: &Scoring<'_>, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<(), StageError> {
     let settings = scoring.settings;
     let device = machine::prepare(&job.compute)?;
     let trainings = trainings(job, scoring, reporter)?;
@@ -133,11 +128,7 @@ pub fn run(
 }
 
 /// Every training that the job reads, with the variants that are asked of it.
-fn trainings(
-    job: &Job,
-    scoring: &Scoring<'_>,
-    reporter: &mut dyn Reporter,
-) -> Result<Vec<Training>, StageError> {
+fn trainings(job: &Job, scoring: &Scoring<'_>, reporter: &mut dyn Reporter) -> Result<Vec<Training>, StageError> {
     let mut trainings = Vec::new();
     for input in job.inputs.iter().filter(|input| input.operation == "train") {
         let set = prompts::load(&input.folder)?;
@@ -168,8 +159,7 @@ fn trainings(
 /// The one training that has prompts for the task.
 fn owner<'a>(task: &str, trainings: &'a [Training]) -> Result<&'a Training, StageError> {
     let known = |training: &'a Training| training.variants.iter().flat_map(|variant| variant.prompts.keys());
-    let owners: Vec<&Training> =
-        trainings.iter().filter(|training| known(training).any(|name| name == task)).collect();
+    let owners: Vec<&Training> = trainings.iter().filter(|training| known(training).any(|name| name == task)).collect();
     match owners.as_slice() {
         [training] => Ok(training),
         [] => {
