@@ -305,13 +305,18 @@ fn each_part_is_scored_as_evaluate_scores_its_mask() {
     let data = tempfile::tempdir().unwrap();
     let (mood, acid) = (task(data.path(), "mood", ["bad", "good"]), task(data.path(), "acid", ["yes", "no"]));
     let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
-    let train = job(folders[0].path(), "train", training(&json!({"method": "scp"})), vec![mood.clone(), acid.clone()]);
+    let train = job(
+        folders[0].path(),
+        "train",
+        training(&json!({"method": "scp", "router": {"norm": "softmax"}})),
+        vec![mood.clone(), acid.clone()],
+    );
     run(&train).unwrap();
     let inputs = vec![as_input("fit", &train), mood, acid];
     let parameters = json!({"mode": "rank", "weights": ["renormalised", "kept"], "dropped_half": "remove"});
     let all = job(folders[1].path(), "ablate", ablation(&parameters), inputs.clone());
     let notes = run(&all).unwrap();
-    // Two sources; only theirs differ between the ways to weigh, so 4 + 1 + 1 + 1 prompts of two tasks of 6 examples.
+    // Two sources, whose weights are neither 0 nor 1; only theirs differ between the ways to weigh, so 4 + 1 + 1 + 1 prompts of two tasks of 6 examples.
     assert_eq!(notes.last, (7 * 12, 7 * 12));
     let written = bytes(folders[1].path());
     assert!(written["scores.csv"].starts_with(b"task,prompt,part,weights,metric,of,value,examples\n"));
