@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 pub mod accuracy;
+pub mod confusion;
 pub mod correlation;
 pub mod f1;
 pub mod invalid;

@@ -35,7 +35,7 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Learned => "learned",
             Self::Untrained => "untrained",
@@ -170,6 +170,7 @@ fn references_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Sch
     schemars::json_schema!({ "type": "object", "additionalProperties": one_or_more_schema(generator) })
 }
 
+/// The schema of such names.
 pub(super) fn one_or_more_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
@@ -207,7 +208,7 @@ impl Operation for Aggregate {
         Ok(Resolved {
             version: VERSION,
             parameters: parameters::complete(&parameters),
-            accepts: &["evaluate"],
+            accepts: &["evaluate", "ablate"],
             sources: Vec::new(),
             reads_coordinates: true,
             place: Place::Thread,

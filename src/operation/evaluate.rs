@@ -32,7 +32,7 @@ pub struct EvaluateParameters {
     pub batch: usize,
     /// Whether the prompts as they were before training are scored too.
     pub untrained: bool,
-    /// Which parts of the learned prompts are kept; left out: all of them.
+    /// Which parts of the learned prompts are kept; left out: all of them. `ablate` scores all parts in one stage.
     #[serde(skip_serializing_if = "MaskSettings::is_total")]
     pub mask: MaskSettings,
     /// Which split is scored.
@@ -87,7 +87,7 @@ impl Default for EvaluateParameters {
 pub struct Evaluate;
 
 /// Bumped when equal inputs and parameters give other results.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 impl Operation for Evaluate {
     fn name(&self) -> &'static str {
@@ -122,57 +122,70 @@ impl Operation for Evaluate {
 /// Every parameter that can't be accepted.
 pub fn resolve(written: &Value) -> Result<EvaluateParameters, Vec<ParameterError>> {
     let mut complete = parameters::read::<EvaluateParameters>(written)?;
-    // The authors generate with a penalty of 2 and up to 128 tokens (METHODS 1.3, 8.23).
-    if complete.preset.take() == Some(Preset::PaperCode) {
-        if written.get("repetition_penalty").is_none() {
-            complete.repetition_penalty = 2.0;
-        }
-        if written.get("max_new_tokens").is_none() {
-            complete.max_new_tokens = Some(128);
-        }
-    }
+    complete.apply_preset(written);
     if complete.mask.is_total() {
         // With nothing dropped the other two choices mean nothing; equal results then have equal parameters.
         complete.mask = MaskSettings::default();
     }
-    let mut faults = Vec::new();
-    let mut unless = |good: bool, path: &str, message: &str, help: &str| {
-        if !good {
-            faults.push(ParameterError { help: Some(help.to_owned()), ..parameters::fault(path, message) });
-        }
-    };
-    unless(
-        !complete.backbone.is_empty(),
-        "backbone",
-        "`backbone` is missing",
-        "write the backbone that the prompts were trained on, for example `backbone: google-t5/t5-base`",
-    );
-    unless(complete.batch > 0, "batch", "`batch` is 0: a batch needs an example", "write 1 or more");
-    unless(
-        complete.repetition_penalty.is_finite() && complete.repetition_penalty > 0.0,
-        "repetition_penalty",
-        "the repetition penalty must be above 0",
-        "write 1.0 for none, or 2.0 as the authors' code",
-    );
-    unless(
-        complete.max_source_tokens.is_none_or(|most| most > 1),
-        "max_source_tokens",
-        "`max_source_tokens` leaves no token of a text beside its end mark",
-        "write 2 or more, or `null` for as many as in training",
-    );
-    unless(
-        complete.max_new_tokens != Some(0),
-        "max_new_tokens",
-        "`max_new_tokens` is 0: no answer could be written",
-        "write 1 or more, or `null` for five more than the longest label",
-    );
-    unless(
-        !complete.untrained || complete.mask.is_total(),
-        "untrained",
-        "a mask drops parts of the learned prompts; the untrained ones are not masked",
-        "write `untrained: false` here, and score the untrained prompts in a stage with `mask: {keep: total}`",
-    );
+    let faults = complete.faults();
     if faults.is_empty() { Ok(complete) } else { Err(faults) }
+}
+
+impl EvaluateParameters {
+    /// Takes from the preset what was not written.
+    pub(super) fn apply_preset(&mut self, written: &Value) {
+        // The authors generate with a penalty of 2 and up to 128 tokens (METHODS 1.3, 8.23).
+        if self.preset.take() == Some(Preset::PaperCode) {
+            if written.get("repetition_penalty").is_none() {
+                self.repetition_penalty = 2.0;
+            }
+            if written.get("max_new_tokens").is_none() {
+                self.max_new_tokens = Some(128);
+            }
+        }
+    }
+
+    /// What serde can't check; every fault at once.
+    pub(super) fn faults(&self) -> Vec<ParameterError> {
+        let mut faults = Vec::new();
+        let mut unless = |good: bool, path: &str, message: &str, help: &str| {
+            if !good {
+                faults.push(ParameterError { help: Some(help.to_owned()), ..parameters::fault(path, message) });
+            }
+        };
+        unless(
+            !self.backbone.is_empty(),
+            "backbone",
+            "`backbone` is missing",
+            "write the backbone that the prompts were trained on, for example `backbone: google-t5/t5-base`",
+        );
+        unless(self.batch > 0, "batch", "`batch` is 0: a batch needs an example", "write 1 or more");
+        unless(
+            self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0,
+            "repetition_penalty",
+            "the repetition penalty must be above 0",
+            "write 1.0 for none, or 2.0 as the authors' code",
+        );
+        unless(
+            self.max_source_tokens.is_none_or(|most| most > 1),
+            "max_source_tokens",
+            "`max_source_tokens` leaves no token of a text beside its end mark",
+            "write 2 or more, or `null` for as many as in training",
+        );
+        unless(
+            self.max_new_tokens != Some(0),
+            "max_new_tokens",
+            "`max_new_tokens` is 0: no answer could be written",
+            "write 1 or more, or `null` for five more than the longest label",
+        );
+        unless(
+            !self.untrained || self.mask.is_total(),
+            "untrained",
+            "a mask drops parts of the learned prompts; the untrained ones are not masked",
+            "write `untrained: false` here, and score the untrained prompts in a stage with `mask: {keep: total}`",
+        );
+        faults
+    }
 }
 
 #[cfg(test)]

@@ -11,10 +11,12 @@ use crate::protocol::{Input, Job, Reporter, StageError};
 use crate::report::ReportError;
 use crate::report::terminal::Style;
 
+pub mod ablate;
 pub mod aggregate;
 pub mod bodies;
 pub mod claims;
 pub mod compare;
+pub mod confusion;
 pub mod evaluate;
 pub mod fetch;
 pub mod format;
@@ -23,6 +25,7 @@ pub mod parameters;
 pub mod pretrain;
 pub mod publishing;
 pub mod sample;
+pub mod similarity;
 pub mod sourcing;
 pub mod train;
 pub mod trained;
@@ -106,9 +109,12 @@ pub static ALL: &[&dyn Operation] = &[
     &format::Format,
     &train::Train,
     &evaluate::Evaluate,
+    &ablate::Ablate,
     &aggregate::Aggregate,
     &compare::Compare,
     &claims::Claims,
+    &confusion::Confusion,
+    &similarity::Similarity,
     &pretrain::Pretrain,
 ];
 

@@ -1,6 +1,6 @@
 //! All scores that a table reads, tidy: one row per axis cell, task, prompt and metric.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use polars::prelude::DataFrame;
@@ -10,6 +10,9 @@ use super::{PROMPT, ReportError, TASK, canonical, quoted};
 
 /// Columns that are not axes; a pipeline that names an axis so can't be told apart from them.
 const COLUMNS: [&str; 5] = ["prompt", "metric", "of", "value", "examples"];
+
+/// Columns that are coordinates too, where an operation scores parts of a prompt.
+const OWN_AXES: [&str; 2] = ["part", "weights"];
 
 /// The results of one evaluation.
 #[derive(Clone, Debug)]
@@ -75,19 +78,19 @@ impl Results {
     /// A file can't be read, lacks a column or a value; its task is not the one of the source's coordinates; an axis
     /// is named like a column.
     pub fn read(sources: &[Source]) -> Result<Self, ReportError> {
-        let mut scores = Vec::new();
-        let mut axes: Vec<String> =
-            sources.iter().flat_map(|source| source.coordinates.keys()).filter(|axis| *axis != TASK).cloned().collect();
-        axes.sort();
-        axes.dedup();
+        let mut scores: Vec<Score> = Vec::new();
+        for source in sources {
+            read_source(source, &mut scores)?;
+        }
+        let given = sources.iter().flat_map(|source| source.coordinates.keys()).filter(|axis| *axis != TASK);
+        let mut axes: BTreeSet<String> = given.cloned().collect();
+        axes.extend(scores.iter().flat_map(|score| score.axes.keys()).cloned());
+        let axes: Vec<String> = axes.into_iter().collect();
         if let Some(axis) = axes.iter().find(|axis| COLUMNS.contains(&axis.as_str())) {
             return Err(ReportError::layout(
                 format!("the axis `{axis}` has the name of a column of `results.csv`"),
                 format!("give the axis another name than {}", quoted(COLUMNS)),
             ));
-        }
-        for source in sources {
-            read_source(source, &mut scores)?;
         }
         Ok(Self { axes, scores })
     }
@@ -119,6 +122,7 @@ fn read_source(source: &Source, scores: &mut Vec<Score>) -> Result<(), ReportErr
     let of = sheet.optional_texts("of")?;
     let values = sheet.numbers::<f64>("value")?;
     let examples = sheet.numbers::<u64>("examples")?;
+    let own = own_axes(&sheet, source)?;
     let mut axes = source.coordinates.clone();
     let expected = axes.remove(TASK);
     for (row, task) in tasks.iter().enumerate() {
@@ -132,7 +136,11 @@ fn read_source(source: &Source, scores: &mut Vec<Score>) -> Result<(), ReportErr
         }
         let missing = |column: &str| sheet.fault(row, format!("column `{column}`: the value is missing"));
         scores.push(Score {
-            axes: axes.clone(),
+            axes: own
+                .iter()
+                .map(|(name, values)| ((*name).to_owned(), values[row].clone()))
+                .chain(axes.clone())
+                .collect(),
             task: task.clone(),
             prompt: prompts[row].clone(),
             metric: metrics[row].clone(),
@@ -143,6 +151,25 @@ fn read_source(source: &Source, scores: &mut Vec<Score>) -> Result<(), ReportErr
         });
     }
     Ok(())
+}
+
+/// The coordinates that the rows of a file have of their own: a column's name, and its values.
+///
+/// # Errors
+/// The source has an axis of the same name.
+pub(super) fn own_axes(sheet: &Sheet, source: &Source) -> Result<Vec<(&'static str, Vec<String>)>, ReportError> {
+    let mut own = Vec::new();
+    for name in OWN_AXES {
+        let Some(values) = sheet.optional_texts(name)? else { continue };
+        if source.coordinates.contains_key(name) {
+            return Err(ReportError::layout(
+                format!("the axis `{name}` of `{}` has the name of a column of its scores", source.name),
+                format!("give the axis another name than {}", quoted(OWN_AXES)),
+            ));
+        }
+        own.push((name, values));
+    }
+    Ok(own)
 }
 
 #[cfg(test)]
@@ -206,6 +233,27 @@ pub(super) mod tests {
              none,1,rte,learned,score,accuracy,75.0,100\n\
              none,1,rte,learned,nll,,0.25,100\n\
              ,2,mrpc,learned,f1,,33.5,24\n"
+        );
+    }
+
+    #[test]
+    fn parts_and_weights_are_coordinates() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = "task,prompt,part,weights,metric,of,value,examples\n\
+                   rte,learned,src_1,kept,score,accuracy,50.0,10\n\
+                   rte,learned,total,kept,score,accuracy,75.0,10\n";
+        let sources = [
+            source(folder.path(), &[("seed", "1")], csv),
+            source(folder.path(), &[], &format!("{HEADER}rte,learned,score,accuracy,75.0,10\n")),
+        ];
+        let read = Results::read(&sources).unwrap();
+        assert_eq!(read.axes, ["part", "seed", "weights"]);
+        let of = |row: usize| ["part", "weights", "seed"].map(|axis| read.scores[row].axis(axis));
+        assert_eq!([of(0), of(1), of(2)], [["src_1", "kept", "1"], ["total", "kept", "1"], ["", "", ""]]);
+        let clash = source(folder.path(), &[("part", "x"), ("seed", "1"), ("task", "rte")], csv);
+        assert_eq!(
+            Results::read(&[clash]).unwrap_err().to_string(),
+            "the axis `part` of `score3` has the name of a column of its scores"
         );
     }
 

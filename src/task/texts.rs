@@ -74,6 +74,25 @@ pub fn read_card(folder: &Path) -> Result<TaskCard, StageError> {
     read_json(&folder.join(CARD))
 }
 
+/// File name of the cards of several tasks, beside what was answered to their texts.
+pub const CARDS: &str = "tasks.json";
+
+/// Reads the cards that [`write_cards`] wrote.
+///
+/// # Errors
+/// A file that is missing or damaged.
+pub fn read_cards(folder: &Path) -> Result<Vec<TaskCard>, StageError> {
+    read_json(&folder.join(CARDS))
+}
+
+/// Writes the cards of several tasks.
+///
+/// # Errors
+/// What writing returns.
+pub fn write_cards(folder: &Path, cards: &[TaskCard]) -> Result<(), StageError> {
+    write_json(&folder.join(CARDS), &cards)
+}
+
 /// Reads the results of `format`.
 ///
 /// # Errors

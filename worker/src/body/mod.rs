@@ -1,5 +1,6 @@
 //! The bodies of the operations that need tensors, and the loop that serves them to the runner.
 
+pub mod ablate;
 pub mod backbone;
 pub mod csv;
 pub mod evaluate;
@@ -8,10 +9,12 @@ pub mod inputs;
 pub mod machine;
 pub mod modules;
 pub mod native;
+pub mod parts;
 pub mod predict;
 pub mod pretrain;
 pub mod prompted;
 pub mod prompts;
+pub mod scoring;
 pub mod serve;
 pub mod train;
 
@@ -28,6 +31,7 @@ pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<
         "pretrain" => pretrain::run(job, reporter),
         "train" => train::run(job, shelf, reporter),
         "evaluate" => evaluate::run(job, shelf, reporter),
+        "ablate" => ablate::run(job, shelf, reporter),
         other => Err(StageError::bug(format!("a worker was given `{other}`, which it has no body for"))),
     }
 }

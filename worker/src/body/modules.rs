@@ -1,9 +1,10 @@
 //! `modules.safetensors`: what the prompts of a training are composed of, and the prompts that a mask leaves of it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use compt::operation::evaluate::MaskSettings;
+use compt::operation::evaluate::{Keep, MaskSettings};
 use compt::operation::train::{Norm, TrainParameters};
 use compt::protocol::{Input, StageError};
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ use super::failure::{of_file, of_method};
 use super::inputs::instance;
 use super::train::SUMMARY;
 use crate::method::compt::Compt;
+use crate::method::mask;
 use crate::train::tensor_file::{read, to_bytes};
 
 /// The file's name in a training's folder.
@@ -55,18 +57,55 @@ pub fn restore(folder: &Path) -> Result<Compt, StageError> {
     if method.sources() == sources { Ok(method) } else { Err(foreign(&path, "sources")) }
 }
 
-/// The prompts [rows, d] that a mask leaves of a training's, by task.
-///
-/// # Errors
-/// A mask that the training's method does not have, or files that can't be used.
-pub fn masked(training: &Input, mask: &MaskSettings) -> Result<BTreeMap<String, Tensor>, StageError> {
-    let method = restore(&training.folder)?;
-    let prompts = tch::no_grad(|| method.masked(mask)).map_err(|mut error| {
-        error.message = format!("{}: {}", instance(training), error.message);
-        of_method(error)
-    })?;
-    let rows = method.tasks().iter().enumerate();
-    Ok(rows.map(|(row, task)| (task.clone(), prompts.select(0, row as i64))).collect())
+/// A finished training, of whose prompts parts can be dropped.
+#[derive(Debug)]
+pub struct Trained<'a> {
+    training: &'a Input,
+    learned: BTreeMap<String, Tensor>,
+    method: OnceCell<Compt>,
+}
+
+impl<'a> Trained<'a> {
+    /// A training with its stored prompts [rows, d] by task. The parts are read when they are needed.
+    pub fn new(training: &'a Input, learned: BTreeMap<String, Tensor>) -> Self {
+        Self { training, learned, method: OnceCell::new() }
+    }
+
+    /// The masks that its composition has.
+    ///
+    /// # Errors
+    /// Files that can't be used.
+    pub fn masks(&self) -> Result<Vec<Keep>, StageError> {
+        let method = self.method()?;
+        Ok(mask::available(method.settings().compose, method.sources().len()))
+    }
+
+    /// The prompts [rows, d] that a mask leaves, by task; with nothing dropped the stored ones, bit for bit.
+    ///
+    /// # Errors
+    /// A mask that the training's method does not have, or files that can't be used.
+    pub fn masked(&self, mask: &MaskSettings) -> Result<BTreeMap<String, Tensor>, StageError> {
+        if mask.is_total() {
+            return Ok(self.learned.iter().map(|(task, prompt)| (task.clone(), prompt.shallow_clone())).collect());
+        }
+        let method = self.method()?;
+        let prompts = tch::no_grad(|| method.masked(mask)).map_err(|mut error| {
+            error.message = format!("{}: {}", instance(self.training), error.message);
+            of_method(error)
+        })?;
+        let rows = method.tasks().iter().enumerate();
+        Ok(rows.map(|(row, task)| (task.clone(), prompts.select(0, row as i64))).collect())
+    }
+
+    fn method(&self) -> Result<&Compt, StageError> {
+        match self.method.get() {
+            Some(method) => Ok(method),
+            None => {
+                let restored = restore(&self.training.folder)?;
+                Ok(self.method.get_or_init(|| restored))
+            }
+        }
+    }
 }
 
 /// How many steps the training took; a sampled router's last temperature depends on it.
@@ -88,7 +127,7 @@ fn foreign(path: &Path, name: &str) -> StageError {
 
 #[cfg(test)]
 mod tests {
-    use compt::operation::evaluate::{DroppedHalf, Keep};
+    use compt::operation::evaluate::DroppedHalf;
     use compt::operation::train::resolve;
     use tch::Kind;
 
@@ -135,6 +174,10 @@ mod tests {
         (folder, input, method)
     }
 
+    fn masked(training: &Input, mask: &MaskSettings) -> Result<BTreeMap<String, Tensor>, StageError> {
+        Trained::new(training, prompts::load(&training.folder)?.learned).masked(mask)
+    }
+
     fn keeping(keep: Keep) -> MaskSettings {
         MaskSettings { keep, ..MaskSettings::default() }
     }
@@ -152,11 +195,14 @@ mod tests {
         ] {
             let (folder, input, _) = trained(&written);
             let stored = prompts::load(folder.path()).unwrap().learned;
+            let restored = restore(folder.path()).unwrap();
             for renormalise in [true, false] {
                 let mask = MaskSettings { renormalise, ..keeping(Keep::Total) };
-                let recomposed = masked(&input, &mask).unwrap();
-                for task in TASKS {
-                    assert!(difference(&recomposed[task], &stored[task]) < 1e-6, "{written} {task}");
+                let recomposed = tch::no_grad(|| restored.masked(&mask)).unwrap();
+                for (row, task) in TASKS.into_iter().enumerate() {
+                    let prompt = recomposed.get(row as i64);
+                    assert!(difference(&prompt, &stored[task]) < 1e-6, "{written} {task}");
+                    assert_eq!(masked(&input, &mask).unwrap()[task], stored[task], "{written} {task}");
                 }
             }
         }

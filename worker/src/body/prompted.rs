@@ -11,10 +11,11 @@ use compt::task::texts::Example;
 use tch::{Device, Tensor};
 
 use super::backbone::Shelf;
-use super::evaluate::{asking, owner, prompt, prompt_sets};
+use super::evaluate;
 use super::inputs;
 use super::machine;
 use super::predict::{Asking, answers};
+use super::scoring::{self, Scoring};
 use crate::model::Position;
 
 /// A prompt and how its task's texts are answered.
@@ -37,19 +38,27 @@ impl Prompted {
     pub fn prepare(job: Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<Self, StageError> {
         let settings: EvaluateParameters = parameters_of(&job)?;
         let device = machine::prepare(&job.compute)?;
-        let sets = prompt_sets(&job, &settings)?;
+        let scoring = Scoring {
+            settings: &settings,
+            columns: &["prompt"],
+            choose: &|training, set, _| evaluate::variants(&settings, training, set),
+        };
+        let trainings = scoring::trainings(&job, &scoring, reporter)?;
         let texts = inputs::texts(&job)?;
         let [texts] = texts.as_slice() else {
             return Err(StageError::bug(format!("{} tasks instead of one", texts.len())));
         };
         let task = texts.card.name.clone();
-        let set = owner(&task, &sets)?;
+        let training = scoring::owner(&task, &trainings)?;
         let backbone = shelf.backbone(&job, &settings.backbone, device, Precision::Float32, reporter)?;
-        let mut asking = asking(&settings, backbone, texts, reporter)?;
+        let mut asking = scoring::asking(&settings, backbone, texts, reporter)?;
         // There is no right answer to measure.
         asking.likelihood = false;
-        let (position, longest) = (set.position, settings.max_source_tokens.unwrap_or(set.max_source_tokens));
-        let prompt = prompt(set, "learned", &task)?.to_device(device);
+        let (position, longest) = (training.position, settings.max_source_tokens.unwrap_or(training.max_source_tokens));
+        // The first variant is the learned one.
+        let learned = training.variants.first().and_then(|variant| variant.prompts.get(&task));
+        let prompt = learned.ok_or_else(|| StageError::bug(format!("there is no learned prompt for `{task}`")))?;
+        let prompt = prompt.to_device(device);
         Ok(Self { job, settings, device, task, prompt, position, longest, asking })
     }
 

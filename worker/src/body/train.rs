@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tch::{Device, Tensor};
 
 use super::backbone::{Backbone, Shelf, source};
-use super::{failure, inputs, machine, modules, prompts};
+use super::{failure, inputs, machine, modules, parts, prompts};
 use crate::method::Moment;
 use crate::method::compt::{Compt, Task};
 use crate::method::init::Origin;
@@ -164,6 +164,7 @@ fn write(
     let prompts = prompts::bytes(settings, method.tasks(), &learned, untrained);
     fs_err::write(job.output.join(prompts::FILE), prompts)?;
     fs_err::write(job.output.join(modules::FILE), modules::bytes(settings, method))?;
+    fs_err::write(job.output.join(parts::FILE), tch::no_grad(|| parts::bytes(method)))?;
     let rates: Vec<(Group, f64)> = Group::ALL
         .into_iter()
         .filter(|group| method.parameters().all().iter().any(|parameter| parameter.group == *group))

@@ -35,6 +35,19 @@ pub struct Routing {
     pub beta: Option<f32>,
 }
 
+/// The router and the gates of all T tasks, as tensors.
+#[derive(Debug)]
+pub struct Routed {
+    /// What the router learned about each source [T, n], where it learns.
+    pub logits: Option<Tensor>,
+    /// The weights of the sources after the normaliser [T, n].
+    pub weights: Option<Tensor>,
+    /// The gate before the private prompt `[T]`, where there is one.
+    pub alpha: Option<Tensor>,
+    /// The gate before the mixture `[T]`, where there is one.
+    pub beta: Option<Tensor>,
+}
+
 /// The trained part of a run: T tasks on one backbone of width d.
 #[derive(Debug)]
 pub struct Compt {
@@ -242,21 +255,42 @@ impl Compt {
         &self.source_names
     }
 
-    /// What the router and the gates have come to, task by task.
-    pub fn routing(&self) -> BTreeMap<String, Routing> {
+    /// What the router and the gates have come to.
+    pub fn routed(&self) -> Routed {
         let weights = self.router.as_ref().map(|router| router.weights(Moment::Evaluation));
         let joint = weights.as_ref().and_then(|weights| weights.private.as_ref()).map(Tensor::shallow_clone);
         let gates = self.gate.values(joint);
+        Routed {
+            logits: self.router.as_ref().and_then(Router::logits),
+            weights: weights.map(|weights| weights.sources),
+            alpha: self.privates.as_ref().map(|_| gates.private),
+            beta: self.sources.as_ref().map(|_| gates.source),
+        }
+    }
+
+    /// The same as numbers, task by task.
+    pub fn routing(&self) -> BTreeMap<String, Routing> {
+        let routed = self.routed();
         let number = |tensor: &Tensor, index: &[i64]| tensor.double_value(index) as f32;
         let of_task = |task: i64| Routing {
-            sources: weights.as_ref().map_or_else(BTreeMap::new, |weights| {
+            sources: routed.weights.as_ref().map_or_else(BTreeMap::new, |weights| {
                 let names = self.source_names.iter().enumerate();
-                names.map(|(source, name)| (name.clone(), number(&weights.sources, &[task, source as i64]))).collect()
+                names.map(|(source, name)| (name.clone(), number(weights, &[task, source as i64]))).collect()
             }),
-            alpha: self.privates.as_ref().map(|_| number(&gates.private, &[task])),
-            beta: self.sources.as_ref().map(|_| number(&gates.source, &[task])),
+            alpha: routed.alpha.as_ref().map(|alpha| number(alpha, &[task])),
+            beta: routed.beta.as_ref().map(|beta| number(beta, &[task])),
         };
         self.tasks.iter().enumerate().map(|(task, name)| (name.clone(), of_task(task as i64))).collect()
+    }
+
+    /// The encoded sources and private prompts [rows, d], each with its name: `source/0`, `private/rte`.
+    pub fn encoded(&self) -> Vec<(String, Tensor)> {
+        let of = |bank: &Option<Bank>, names: Vec<String>| -> Vec<(String, Tensor)> {
+            let Some(prompts) = bank.as_ref().map(Bank::prompts) else { return Vec::new() };
+            names.into_iter().enumerate().map(|(row, name)| (name, prompts.select(0, row as i64))).collect()
+        };
+        let private = self.tasks.iter().map(|task| format!("private/{task}")).collect();
+        of(&self.sources, self.source_names.clone()).into_iter().chain(of(&self.privates, private)).collect()
     }
 
     /// The normaliser of the router, `auto` decided; `None` without a router.

@@ -86,6 +86,11 @@ impl Router {
         self.norm
     }
 
+    /// The learned numbers of the sources [T, n], where the router learns.
+    pub fn logits(&self) -> Option<Tensor> {
+        self.logits.as_ref().map(|logits| logits.narrow(1, 0, self.sources))
+    }
+
     /// The weights at a moment.
     pub fn weights(&self, moment: Moment) -> Weights {
         self.weigh(moment, None)

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use compt::operation::{evaluate, train};
+use compt::operation::{ablate, evaluate, train};
 use compt::protocol::{Compute, Input, Job, Reporter, ResolvedSource, StageError};
+use compt::report::learned::{Learned, Prompt};
 use compt::task::dataset::Kind;
 use compt::task::texts::{Example, TaskCard, TaskTexts, write};
 use compt_worker::body::{self, backbone::Shelf};
@@ -146,7 +147,7 @@ fn results_are_the_same_bytes_whatever_the_order_of_the_inputs_or_the_checkpoint
     run(&job(folders[2].path(), "train", training(&json!({"checkpoint_every": 1})), inputs)).unwrap();
     let expected = bytes(folders[0].path());
     let names: Vec<&str> = expected.keys().map(String::as_str).collect();
-    assert_eq!(names, ["curve.csv", "modules.safetensors", "prompts.safetensors", "summary.json"]);
+    assert_eq!(names, ["curve.csv", "modules.safetensors", "parts.safetensors", "prompts.safetensors", "summary.json"]);
     assert!(bytes(folders[1].path()) == expected, "the order of the inputs");
     assert!(bytes(folders[2].path()) == expected, "checkpoints");
     let summary: Value = serde_json::from_slice(&expected["summary.json"]).unwrap();
@@ -276,4 +277,125 @@ fn masks_change_the_prompts_that_are_scored() {
     assert_ne!(removed, found[2], "zero rows are attended to");
     let refused = likelihoods(json!({"keep": "src_3"})).unwrap_err().message;
     assert!(refused.contains("`fit`: there is no `src_3`") && refused.contains("`src_2`"), "{refused}");
+}
+
+fn ablation(written: &Value) -> Value {
+    let mut all = json!({"backbone": "tiny", "batch": 4});
+    for (name, value) in written.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    serde_json::to_value(ablate::resolve(&all).unwrap()).unwrap()
+}
+
+/// The rows of a table without the columns `part` and `weights`, by these.
+fn by_part(table: &[u8]) -> BTreeMap<(String, String), Vec<String>> {
+    let text = String::from_utf8(table.to_vec()).unwrap();
+    let mut rows: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let place = (fields[2].to_owned(), fields[3].to_owned());
+        rows.entry(place).or_default().push([&fields[..2], &fields[4..]].concat().join(","));
+    }
+    rows
+}
+
+#[test]
+fn each_part_is_scored_as_evaluate_scores_its_mask() {
+    let _alone = alone();
+    let data = tempfile::tempdir().unwrap();
+    let (mood, acid) = (task(data.path(), "mood", ["bad", "good"]), task(data.path(), "acid", ["yes", "no"]));
+    let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let train = job(
+        folders[0].path(),
+        "train",
+        training(&json!({"method": "scp", "router": {"norm": "softmax"}})),
+        vec![mood.clone(), acid.clone()],
+    );
+    run(&train).unwrap();
+    let inputs = vec![as_input("fit", &train), mood, acid];
+    let parameters = json!({"mode": "rank", "weights": ["renormalised", "kept"], "dropped_half": "remove"});
+    let all = job(folders[1].path(), "ablate", ablation(&parameters), inputs.clone());
+    let notes = run(&all).unwrap();
+    // Two sources, whose weights are neither 0 nor 1; only theirs differ between the ways to weigh, so 4 + 1 + 1 + 1 prompts of two tasks of 6 examples.
+    assert_eq!(notes.last, (7 * 12, 7 * 12));
+    let written = bytes(folders[1].path());
+    assert!(written["scores.csv"].starts_with(b"task,prompt,part,weights,metric,of,value,examples\n"));
+    assert!(written["predictions.csv"].starts_with(b"task,prompt,part,weights,id,source,gold,predicted,valid\n"));
+    assert!(written["tasks.json"].starts_with(b"["));
+    for name in ["scores.csv", "predictions.csv"] {
+        let parts = by_part(&written[name]);
+        assert_eq!(parts.len(), 10, "src_1, src_2, all_src, private, total, twice");
+        for ((part, weights), rows) in &parts {
+            let mask = json!({"keep": part, "renormalise": weights == "renormalised", "scp": "remove"});
+            let alone = evaluation(&json!({"mode": "rank", "mask": mask}));
+            let one = job(folders[2].path(), "evaluate", alone, inputs.clone());
+            run(&one).unwrap();
+            let expected = String::from_utf8(bytes(folders[2].path())[name].clone()).unwrap();
+            assert_eq!(rows, &expected.lines().skip(1).map(str::to_owned).collect::<Vec<_>>(), "{part} {weights}");
+        }
+    }
+}
+
+#[test]
+fn parts_that_a_training_lacks_are_left_out() {
+    let _alone = alone();
+    let data = tempfile::tempdir().unwrap();
+    let (mood, acid) = (task(data.path(), "mood", ["bad", "good"]), task(data.path(), "acid", ["yes", "no"]));
+    let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let alone = json!({"method": "pt", "sources": {"count": 0}});
+    let pt = job(folders[0].path(), "train", training(&alone), vec![mood.clone()]);
+    let mst = job(
+        folders[1].path(),
+        "train",
+        training(&json!({"method": "mst", "sources": {"count": 1}})),
+        vec![acid.clone()],
+    );
+    run(&pt).unwrap();
+    run(&mst).unwrap();
+    let inputs = vec![as_input("alone", &pt), as_input("shared", &mst), mood, acid];
+    let all = job(folders[2].path(), "ablate", ablation(&json!({"mode": "rank"})), inputs.clone());
+    let notes = run(&all).unwrap();
+    assert_eq!(
+        notes.log,
+        [
+            "`alone` has no `sources`, `all_src`, which is left out; its parts are `total`, `private`",
+            "`shared` has no `private`, which is left out; its parts are `total`, `all_src`, `src_1`",
+        ]
+    );
+    let scores = by_part(&bytes(folders[2].path())["scores.csv"]);
+    let tasks = |part: &str| {
+        let rows = &scores[&(part.to_owned(), "renormalised".to_owned())];
+        ["acid", "mood"].map(|task| rows.iter().any(|row| row.starts_with(task)))
+    };
+    assert_eq!([tasks("src_1"), tasks("all_src")], [[true, false]; 2]);
+    assert_eq!([tasks("private"), tasks("total")], [[false, true], [true, true]]);
+    let none = job(folders[2].path(), "ablate", ablation(&json!({"parts": ["private"]})), inputs);
+    let refused = run(&none).unwrap_err();
+    assert_eq!(refused.message, "`shared` has none of the parts `private`; its parts are `total`, `all_src`, `src_1`");
+}
+
+#[test]
+fn the_stored_parts_compose_to_the_stored_prompts() {
+    let _alone = alone();
+    let data = tempfile::tempdir().unwrap();
+    let (mood, acid) = (task(data.path(), "mood", ["bad", "good"]), task(data.path(), "acid", ["yes", "no"]));
+    let folder = tempfile::tempdir().unwrap();
+    run(&job(folder.path(), "train", training(&json!({"method": "spp"})), vec![mood, acid])).unwrap();
+    let learned = Learned::read(&folder.path().join("output")).unwrap();
+    assert_eq!((learned.tasks.len(), learned.sources.len(), learned.privates.len()), (2, 2, 2));
+    let values = |prompt: &Prompt| prompt.values.iter().map(|value| f64::from(*value)).collect::<Vec<_>>();
+    for (task, name) in learned.tasks.iter().enumerate() {
+        // METHODS 2.2: P_t = beta_t sum_i w_ti P_i + alpha_t Q_t.
+        let (alpha, beta) = (learned.alpha.as_ref().unwrap()[task], learned.beta.as_ref().unwrap()[task]);
+        let weights = &learned.weights.as_ref().unwrap()[task];
+        let sources: Vec<Vec<f64>> = learned.sources.iter().map(|(_, prompt)| values(prompt)).collect();
+        let private = values(&learned.privates[task].1);
+        assert_eq!((&learned.composed[task].0, &learned.privates[task].0), (name, name));
+        for (place, found) in values(&learned.composed[task].1).into_iter().enumerate() {
+            let mixture: f64 =
+                weights.iter().zip(&sources).map(|(weight, source)| f64::from(*weight) * source[place]).sum();
+            let expected = f64::from(beta) * mixture + f64::from(alpha) * private[place];
+            assert!((found - expected).abs() < 1e-5, "{name} {place}: {found} {expected}");
+        }
+    }
 }
