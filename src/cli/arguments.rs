@@ -24,6 +24,8 @@ pub enum Command {
     Why(WhyArguments),
     /// Check pipeline files, and render three real rows of each data set
     Check(CheckArguments),
+    /// Make the report page of what is in the cache
+    Report(ReportArguments),
     /// Show a stage's record, its files and its log
     Show(ShowArguments),
     /// List the operations, or the parameters of one
@@ -146,6 +148,17 @@ pub struct ShowArguments {
     /// Print the record as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// The folder for results
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    pub outputs: PathBuf,
 }
 
 /// Arguments of `list`.

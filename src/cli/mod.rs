@@ -11,6 +11,7 @@ mod doctor;
 mod failure;
 mod list;
 mod plan;
+mod report;
 mod run;
 mod schema;
 mod session;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),

@@ -18,6 +18,7 @@ pub mod format;
 pub mod parameters;
 pub mod pretrain;
 pub mod publishing;
+pub mod report;
 pub mod sample;
 pub mod sourcing;
 pub mod train;
@@ -86,6 +87,7 @@ pub static ALL: &[&dyn Operation] = &[
     &aggregate::Aggregate,
     &compare::Compare,
     &pretrain::Pretrain,
+    &report::Report,
 ];
 
 impl Operations {
