@@ -19,6 +19,7 @@ use crate::operation::report::FILE;
 use crate::page::page;
 use crate::page::run::{Facts, Instance, Outcome, Provenance, Source, Stage};
 use crate::page::science::{Choice, READS, Science};
+use crate::page::words::count;
 use crate::plan::{self, State};
 use crate::protocol::{Input, StageError};
 use crate::store::Record;
@@ -232,7 +233,7 @@ fn provenance(
         by.into_iter().map(|(name, version)| (name.clone(), version.clone())).collect();
     versions.push((
         "arithmetic".to_owned(),
-        format!("{} on {}, {} thread(s) for each stage, deterministic", numeric.dtype, numeric.device, numeric.threads),
+        format!("{} on {}, {} for each stage", numeric.dtype, numeric.device, count(numeric.threads, "thread")),
     ));
     Ok(Provenance {
         command: command(arguments),

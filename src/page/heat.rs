@@ -20,8 +20,8 @@ pub struct Grid {
     pub columns: Vec<String>,
     /// Row by row; nothing where there is no number.
     pub cells: Vec<Vec<Option<f64>>>,
-    /// The number that has the darkest shade.
-    pub full: f64,
+    /// For each row the number that has the darkest shade.
+    pub full: Vec<f64>,
     /// Decimals.
     pub digits: usize,
 }
@@ -39,12 +39,12 @@ impl Grid {
                     }
                 }
                 tbody {
-                    @for (row, cells) in self.rows.iter().zip(&self.cells) {
+                    @for ((row, cells), full) in self.rows.iter().zip(&self.cells).zip(&self.full) {
                         tr {
                             th scope="row" { (row) }
                             @for cell in cells {
                                 @match cell {
-                                    Some(value) => td class=(self.shade(*value)) { (fixed(*value, self.digits)) },
+                                    Some(value) => td class=(shade(*value, *full)) { (fixed(*value, self.digits)) },
                                     None => td {},
                                 }
                             }
@@ -54,13 +54,13 @@ impl Grid {
             }
         }
     }
+}
 
-    /// `p0` to `p8` for zero to full, `m1` to `m8` below zero.
-    fn shade(&self, value: f64) -> String {
-        let part = if self.full > 0.0 { (value / self.full).clamp(-1.0, 1.0) } else { 0.0 };
-        let step = (part.abs() * SHADES).round();
-        if part < 0.0 && step > 0.0 { format!("m{step}") } else { format!("p{step}") }
-    }
+/// `p0` to `p8` for zero to full, `m1` to `m8` below zero.
+fn shade(value: f64, full: f64) -> String {
+    let part = if full > 0.0 { (value / full).clamp(-1.0, 1.0) } else { 0.0 };
+    let step = (part.abs() * SHADES).round();
+    if part < 0.0 && step > 0.0 { format!("m{step}") } else { format!("p{step}") }
 }
 
 #[cfg(test)]
@@ -75,12 +75,12 @@ mod tests {
             rows: vec!["r".into()],
             columns: vec!["x".into(), "y".into(), "z".into()],
             cells: vec![vec![Some(0.0), Some(2.0), None]],
-            full: 2.0,
+            full: vec![2.0],
             digits: 1,
         };
-        assert_eq!(grid.shade(1.0), "p4");
-        assert_eq!(grid.shade(-2.5), "m8");
-        assert_eq!(grid.shade(-0.01), "p0");
+        assert_eq!(shade(1.0, 2.0), "p4");
+        assert_eq!(shade(-2.5, 2.0), "m8");
+        assert_eq!(shade(-0.01, 2.0), "p0");
         let html = grid.table().into_string();
         assert!(html.contains(r#"<td class="p0">0.0</td><td class="p8">2.0</td><td></td>"#), "{html}");
     }

@@ -94,7 +94,8 @@ fn the_page_of_a_run() {
     project.run(&[]);
     let path = project.path("outputs/toy/report.html");
     let html = project.read("outputs/toy/report.html");
-    for text in ["Toy tasks", "id=\"tables\"", "id=\"curves\"", "id=\"router\"", "id=\"wrong\"", "id=\"stages\"", "23"] {
+    for text in ["Toy tasks", "id=\"tables\"", "id=\"curves\"", "id=\"router\"", "id=\"wrong\"", "id=\"stages\"", "23"]
+    {
         assert!(html.contains(text), "{text}");
     }
     // Everything is in the file itself, before any script.
@@ -123,14 +124,21 @@ fn a_page_of_what_is_in_the_cache() {
     let few = ["--set", "task=[ripe]", "--set", "seed=[1]"];
     let missing = project.compt(&[&["report", "pipelines/toy.yaml"][..], &few].concat());
     assert_eq!(missing.status.code(), Some(3));
-    assert!(crate::project::both(&missing).contains("has no results in the cache"), "{}", crate::project::both(&missing));
+    assert!(
+        crate::project::both(&missing).contains("has no results in the cache"),
+        "{}",
+        crate::project::both(&missing)
+    );
     project.run(&few);
     fs_err::remove_file(project.path("outputs/toy/report.html")).unwrap();
     let made = project.compt(&[&["report", "pipelines/toy.yaml"][..], &few].concat());
     assert!(made.status.success(), "{}", crate::project::both(&made));
     let html = project.read("outputs/toy/report.html");
     assert!(html.contains("no run: this page was made of what is in the cache"));
-    assert!(html.contains("compt run pipelines/toy.yaml --set task=[ripe] --set seed=[1]") || html.contains("--set 'task=[ripe]'"));
+    assert!(
+        html.contains("compt run pipelines/toy.yaml --set task=[ripe] --set seed=[1]")
+            || html.contains("--set 'task=[ripe]'")
+    );
 }
 
 #[test]
@@ -156,7 +164,7 @@ fn another_parser_finds_the_page_well_formed() {
 }
 
 /// Python's own parser: every element is closed in its turn, no id occurs twice, every link inside the page has a target.
-const CHECK: &str = r#"
+const CHECK: &str = r##"
 import sys
 from html.parser import HTMLParser
 VOID = {"meta", "link", "img", "input", "br"}
@@ -184,4 +192,4 @@ checker.close()
 assert checker.open == [], checker.open
 assert len(set(checker.ids)) == len(checker.ids), "an id occurs twice"
 assert set(checker.links) <= set(checker.ids), set(checker.links) - set(checker.ids)
-"#;
+"##;

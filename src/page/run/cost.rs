@@ -22,10 +22,14 @@ pub(super) fn cost(facts: &Facts) -> Markup {
             }
             dt { "Made in this run" }
             dd { (words::count(made.count, "result")) ", " (words::duration(made.seconds)) " of work" }
-            dt { "From the cache" }
-            dd { (words::count(cached.count, "result")) ", which took " (words::duration(cached.seconds)) " when they were made" }
             dt { "Saved by the cache" }
-            dd { strong { (words::duration(cached.seconds)) } " of work" }
+            dd {
+                @if cached.count == 0 { "nothing: no result was there" }
+                @else {
+                    strong { (words::duration(cached.seconds)) } " of work: what "
+                    (words::count(cached.count, "result")) " took when they were made"
+                }
+            }
             dt { "All results from nothing" }
             dd { (words::duration(made.seconds + cached.seconds)) " of work, added up over stages that may run at once" }
             @if let Some(Instance { memory: Some(bytes), name, .. }) = largest {

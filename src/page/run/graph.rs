@@ -9,7 +9,7 @@ use super::{Outcome, Stage, sum};
 use crate::page::words;
 
 /// Size of a box, in the drawing's units.
-const BOX_WIDTH: f64 = 150.0;
+const BOX_WIDTH: f64 = 146.0;
 const BOX_HEIGHT: f64 = 66.0;
 
 /// Height of the place of a passing line.
@@ -17,7 +17,10 @@ const LANE: f64 = 14.0;
 
 /// Room below each thing of a layer, and between two layers.
 const GAP: f64 = 18.0;
-const BETWEEN: f64 = 54.0;
+const BETWEEN: f64 = 44.0;
+
+/// A drawing up to this width is made smaller where there is no room for it; a wider one would be too small to read.
+const FITS: f64 = 1500.0;
 
 /// Room around the drawing.
 const MARGIN: f64 = 6.0;
@@ -148,7 +151,7 @@ pub(super) fn graph(stages: &[Stage]) -> Markup {
     let (width, height) = layout.size();
     let words: Vec<String> = stages.iter().map(|stage| described(stage, stages)).collect();
     html! {
-        svg.graph width=(number(width)) height=(number(height)) viewBox={ "0 0 " (number(width)) " " (number(height)) }
+        svg.graph.fits[width <= FITS] width=(number(width)) height=(number(height)) viewBox={ "0 0 " (number(width)) " " (number(height)) }
             role="img" aria-label={ "Graph of stages. " (words.join(" ")) } {
             @for &(from, to) in &layout.links { (link(&layout.spots[from], &layout.spots[to])) }
             @for spot in &layout.spots {
@@ -181,14 +184,24 @@ fn drawn(stage: &Stage, x: f64, y: f64) -> Markup {
             rect.box.incomplete[incomplete] width=(BOX_WIDTH) height=(BOX_HEIGHT) rx="8" {}
             text.name x="10" y="20" { (short(&stage.name)) }
             text.what x="10" y="36" { (short(&stage.operation.0)) " × " (stage.instances.len()) }
-            text.what x=(BOX_WIDTH - 10.0) y="52" text-anchor="end" { (words::duration(made.seconds + cached.seconds)) }
-            text.what x="10" y="52" { (made.count) " made" }
+            text.what x="10" y="51" { (told(made.count, cached.count)) }
+            text.what x=(BOX_WIDTH - 10.0) y="20" text-anchor="end" { (words::duration(made.seconds + cached.seconds)) }
             rect.empty x="10" y="57" width=(inner) height="4" rx="2" {}
             @if cached.count > 0 { rect.cached x="10" y="57" width=(number(cached_width)) height="4" rx="2" {} }
             @if made.count > 0 {
                 rect.made x=(number(10.0 + cached_width)) y="57" width=(number(made_width)) height="4" rx="2" {}
             }
         }
+    }
+}
+
+/// `3 made, 5 cached`.
+fn told(made: usize, cached: usize) -> String {
+    match (made, cached) {
+        (0, 0) => "no result".to_owned(),
+        (made, 0) => format!("{made} made"),
+        (0, cached) => format!("{cached} cached"),
+        (made, cached) => format!("{made} made, {cached} cached"),
     }
 }
 
@@ -203,7 +216,7 @@ fn described(stage: &Stage, stages: &[Stage]) -> String {
 
 /// A name that fits the box.
 fn short(name: &str) -> String {
-    if name.chars().count() <= 17 { name.to_owned() } else { name.chars().take(16).chain(['…']).collect() }
+    if name.chars().count() <= 12 { name.to_owned() } else { name.chars().take(11).chain(['…']).collect() }
 }
 
 fn number(value: f64) -> String {

@@ -32,8 +32,12 @@ pub(in crate::page) fn summary(findings: &[Finding], facts: &Facts) -> Markup {
             div { dt { "Results" } dd { (there) } }
             div { dt { "Made in this run" } dd { (made.count) } }
             div { dt { "From the cache" } dd { (cached.count) } }
-            @if let Some(seconds) = facts.seconds { div { dt { "This run took" } dd { (words::duration(seconds)) } } }
-            div { dt { "Saved by the cache" } dd { (words::duration(cached.seconds)) } }
+            @if let Some(seconds) = facts.seconds {
+                div { dt { "This run took" } dd { (words::duration(seconds)) } }
+            }
+            @if cached.count > 0 {
+                div { dt { "Saved by the cache" } dd { (words::duration(cached.seconds)) } }
+            }
         }
     }
 }

@@ -115,7 +115,7 @@ impl Pivot {
                         @for (column, task) in self.tasks.iter().enumerate() {
                             th.number scope="col" {
                                 (shown(task))
-                                @if let Some(metric) = self.metric(column) { " " span.quiet { (shown(metric)) } }
+                                @if let Some(metric) = self.metric(column) { span.under { (shown(metric)) } }
                             }
                         }
                     }

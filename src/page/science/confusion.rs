@@ -124,10 +124,7 @@ fn grid(place: &str, matrix: &BTreeMap<(String, String), u64>) -> Option<Grid> {
         rows: labels.iter().map(|label| (*label).to_owned()).collect(),
         columns: answers.iter().map(|answer| (*answer).to_owned()).collect(),
         cells: labels.iter().map(|gold| answers.iter().map(|answer| Some(count(gold, answer))).collect()).collect(),
-        full: labels
-            .iter()
-            .map(|gold| answers.iter().map(|answer| count(gold, answer)).sum::<f64>())
-            .fold(0.0, f64::max),
+        full: labels.iter().map(|gold| answers.iter().map(|answer| count(gold, answer)).sum()).collect(),
         digits: 0,
     })
 }

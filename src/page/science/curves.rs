@@ -41,11 +41,16 @@ struct Panel {
 pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> {
     let mut stages: Vec<(&str, Vec<Panel>)> = Vec::new();
     for input in of(inputs, "train") {
+        // An axis with one value in the whole stage tells no chart from another.
+        let tells = |axis: &String| {
+            of(inputs, "train")
+                .any(|other| other.stage == input.stage && other.coordinates.get(axis) != input.coordinates.get(axis))
+        };
         let run = Run {
             name: words::place(input.coordinates.iter().filter(|(axis, _)| *axis == words::RUNS)),
             ..read(&Sheet::read(&input.folder.join("curve.csv"))?)?
         };
-        let title = words::place(&words::without_runs(&input.coordinates));
+        let title = words::place(words::without_runs(&input.coordinates).iter().filter(|(axis, _)| tells(axis)));
         if stages.last().is_none_or(|(stage, _)| *stage != input.stage) {
             stages.push((&input.stage, Vec::new()));
         }

@@ -92,7 +92,7 @@ fn weights(title: &str, summary: &Summary) -> Option<Grid> {
         rows: summary.router.keys().map(|task| shown(task)).collect(),
         columns,
         cells: summary.router.values().map(row).collect(),
-        full: 1.0,
+        full: vec![1.0; summary.router.len()],
         digits: 2,
     })
 }
@@ -131,7 +131,7 @@ fn similarities(title: &str, path: &Path, of: &BTreeMap<String, String>) -> Resu
             rows: names.iter().map(|name| shown(name)).collect(),
             columns: names.iter().map(|name| shown(name)).collect(),
             cells: names.iter().map(|one| names.iter().map(|two| at(one, two)).collect()).collect(),
-            full: 1.0,
+            full: vec![1.0; names.len()],
             digits: 2,
         }
     };

@@ -68,7 +68,7 @@ fn grid(title: &str, table: &Table) -> Markup {
                     @for axis in &table.row_axes { th scope="col" { (shown(axis)) } }
                     @for column in &table.columns {
                         th.number scope="col" {
-                            (shown(&table.column_label(column))) " " span.quiet { (shown(&column.metric)) }
+                            (shown(&table.column_label(column))) span.under { (shown(&column.metric)) }
                         }
                     }
                 }
@@ -98,15 +98,13 @@ fn value(cell: &Cell, best: Option<f64>) -> Markup {
     }
 }
 
-/// The best mean of a column, where there is something to choose from.
+/// The best mean of a column, where the cells differ.
 fn best(table: &Table, column: usize) -> Option<f64> {
     let metric = metric::find(&table.columns[column].metric);
     let sign = if metric.is_some_and(|metric| !metric.higher_is_better) { -1.0 } else { 1.0 };
     let means = || table.rows.iter().filter_map(|row| Some(row.cells[column].as_ref()?.summary.mean));
-    if means().count() < 2 {
-        return None;
-    }
-    means().max_by(|a, b| (sign * a).total_cmp(&(sign * b)))
+    let best = means().max_by(|a, b| (sign * a).total_cmp(&(sign * b)))?;
+    means().any(|mean| mean != best).then_some(best)
 }
 
 /// `3 runs`, or `2 to 3 runs` where cells differ.

@@ -52,7 +52,7 @@ fn claims_with_their_outcomes() {
 fn every_cell_of_a_table_is_on_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let csv = "method,task,metric,mean,sd,n,examples\n\
-               spp,imdb,accuracy,82.04,2.83,3,100\nspp,average,accuracy,65.5,1.25,3,\n\
+               spp,imdb,accuracy,82.04,2.83,3,100\nspp,average,accuracy,65.5,1.26,3,\n\
                scp,imdb,accuracy,79.96,,1,100\nscp,average,accuracy,,,,\n";
     let (html, _) = only(&[input(folder.path(), "aggregate", &[], &[("cells.csv", csv)])]);
     for cell in ["<strong>82.0</strong>", "±\u{a0}2.8", "65.5", "±\u{a0}1.3", ">80.0", "1 to 3 runs"] {
@@ -129,7 +129,7 @@ fn a_confusion_stage_wins_over_counting() {
     let csv = "method,task,part,predicted,gold,count,is_label\nspp,imdb,,good,good,7,true\nspp,imdb,,bad,good,2,true\n\
                spp,imdb,,zebra,good,1,false\n";
     let (html, _) = only(&[input(folder.path(), "confusion", &[], &[("confusion.csv", csv)])]);
-    assert!(html.contains("method spp"), "{html}");
+    assert!(html.contains("<caption>method spp</caption>"), "{html}");
     let cells: Vec<String> = texts(&html).into_iter().filter(|text| text.parse::<u32>().is_ok()).collect();
     assert_eq!(cells, ["7", "2", "1"]);
     assert!(!html.contains("zebra") && html.contains("(no label)"));
