@@ -75,7 +75,7 @@
       details.querySelector(".count").textContent = rest;
       if (narrowed) details.open = rest > 0;
     }
-    count.textContent = `${all} of ${rows.length} shown`;
+    count.textContent = `${all} of ${rows.length} shown${all ? "" : "; Clear shows all of them"}`;
   };
   const toAddress = () => {
     const state = new URLSearchParams();

@@ -1,5 +1,7 @@
 //! The page as a whole, of made-up facts.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::run::{Facts, Instance, Outcome, Provenance, Source, Stage};
@@ -95,6 +97,51 @@ fn what_is_not_there_is_said() {
     let page = page(&science("x"), &facts);
     assert!(page.contains("This page is not complete: </strong>2 of 3 results are there, 1 failed"), "{page}");
     assert!(page.contains("not measured"));
+}
+
+/// The colours of one theme: `--ink: #1b1f27;` as red, green, blue.
+fn colours(rules: &str) -> BTreeMap<&str, [f64; 3]> {
+    let declarations = rules.split("--").skip(1).filter_map(|part| part.split_once(':'));
+    let colour = |text: &str| -> Option<[f64; 3]> {
+        let digits = text.trim().strip_prefix('#')?;
+        let part = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok().map(f64::from);
+        Some([part(0)?, part(2)?, part(4)?])
+    };
+    declarations.filter_map(|(name, value)| Some((name, colour(value)?))).collect()
+}
+
+/// The contrast ratio of WCAG 2.1.
+fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let linear = |part: f64| match part / 255.0 {
+        low if low <= 0.03928 => low / 12.92,
+        part => ((part + 0.055) / 1.055).powf(2.4),
+    };
+    let luminance = |[r, g, b]: [f64; 3]| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn text_stands_out_in_both_themes_and_on_paper() {
+    // Black on white is 21 to 1; #767676 is the lightest grey that has 4.5 on white.
+    assert!((contrast([0.0; 3], [255.0; 3]) - 21.0).abs() < 1e-9);
+    assert!((4.5..4.6).contains(&contrast([118.0; 3], [255.0; 3])));
+    let themes: Vec<_> =
+        super::STYLE.split(":root {").skip(1).map(|rest| colours(rest.split('}').next().unwrap())).collect();
+    assert_eq!(themes.len(), 3);
+    for theme in themes {
+        for (text, back) in [("good", "good-back"), ("bad", "bad-back")] {
+            assert!(contrast(theme[text], theme[back]) >= 4.5, "{text} on {back}");
+        }
+        for text in ["ink", "quiet", "link", "good", "bad", "within"] {
+            for back in ["paper", "panel"] {
+                assert!(contrast(theme[text], theme[back]) >= 4.5, "{text} on {back}");
+            }
+        }
+        for line in ["made", "cached", "s0", "s1", "s2", "s3", "s4", "s5"] {
+            assert!(contrast(theme[line], theme["paper"]) >= 3.0, "{line}");
+        }
+    }
 }
 
 proptest! {

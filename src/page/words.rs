@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::shown;
+use crate::report::{fixed, shown};
 
 /// The axis whose values are repetitions of the same thing.
 pub const RUNS: &str = "seed";
@@ -16,6 +16,13 @@ pub fn duration(seconds: f64) -> String {
         whole @ 60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         whole => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
+}
+
+/// A difference with its sign: `+7.0`, `−33.0`, `0.0`.
+pub fn signed(value: f64, digits: usize) -> String {
+    let text = fixed(value, digits);
+    let nothing = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    if value > 0.0 && !nothing { format!("+{text}") } else { text.replace('-', "\u{2212}") }
 }
 
 /// Bytes with a unit of a thousand: `512 bytes`, `3.1 MB`.
@@ -93,5 +100,6 @@ mod tests {
         assert_eq!(size(1), "1 byte");
         assert_eq!(size(3_140_000), "3.1 MB");
         assert_eq!(count(2, "stage"), "2 stages");
+        assert_eq!([7.04, -33.0, -0.04, 0.04].map(|value| signed(value, 1)), ["+7.0", "\u{2212}33.0", "0.0", "0.0"]);
     }
 }

@@ -17,10 +17,10 @@ const LANE: f64 = 14.0;
 
 /// Room below each thing of a layer, and between two layers.
 const GAP: f64 = 18.0;
-const BETWEEN: f64 = 44.0;
+const BETWEEN: f64 = 36.0;
 
 /// A drawing up to this width is made smaller where there is no room for it; a wider one would be too small to read.
-const FITS: f64 = 1500.0;
+const FITS: f64 = 1300.0;
 
 /// Room around the drawing.
 const MARGIN: f64 = 6.0;
@@ -33,6 +33,9 @@ struct Spot {
     layer: usize,
     stage: Option<usize>,
     y: f64,
+    /// Its neighbours in the layers on both sides.
+    left: Vec<usize>,
+    right: Vec<usize>,
 }
 
 impl Spot {
@@ -67,10 +70,10 @@ impl Layout {
                 let mut from = read;
                 for layer in layer_of[read] + 1..layer_of[stage] {
                     let lane = layout.add(layer, None);
-                    layout.links.push((from, lane));
+                    layout.link(from, lane);
                     from = lane;
                 }
-                layout.links.push((from, stage));
+                layout.link(from, stage);
             }
         }
         layout.arrange();
@@ -78,12 +81,18 @@ impl Layout {
     }
 
     fn add(&mut self, layer: usize, stage: Option<usize>) -> usize {
-        self.spots.push(Spot { layer, stage, y: 0.0 });
+        self.spots.push(Spot { layer, stage, y: 0.0, left: Vec::new(), right: Vec::new() });
         while self.layers.len() <= layer {
             self.layers.push(Vec::new());
         }
         self.layers[layer].push(self.spots.len() - 1);
         self.spots.len() - 1
+    }
+
+    fn link(&mut self, from: usize, to: usize) {
+        self.links.push((from, to));
+        self.spots[from].right.push(to);
+        self.spots[to].left.push(from);
     }
 
     fn arrange(&mut self) {
@@ -112,12 +121,10 @@ impl Layout {
     /// Moves the spots of a layer to the mean height of their neighbours, as far as they leave each other room.
     fn settle(&mut self, layer: usize, from_left: bool) {
         let wanted = |spot: usize| {
-            let neighbours = self.links.iter().filter_map(|&(left, right)| match from_left {
-                true => (right == spot).then_some(left),
-                false => (left == spot).then_some(right),
-            });
-            let heights: Vec<f64> = neighbours.map(|other| self.spots[other].y).collect();
-            if heights.is_empty() { self.spots[spot].y } else { heights.iter().sum::<f64>() / heights.len() as f64 }
+            let Spot { left, right, y, .. } = &self.spots[spot];
+            let neighbours = if from_left { left } else { right };
+            let heights = || neighbours.iter().map(|&other| self.spots[other].y);
+            if neighbours.is_empty() { *y } else { heights().sum::<f64>() / neighbours.len() as f64 }
         };
         let mut order: Vec<(usize, f64)> = self.layers[layer].iter().map(|&spot| (spot, wanted(spot))).collect();
         order.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -142,7 +149,7 @@ impl Layout {
     }
 }
 
-fn left(spot: &Spot) -> f64 {
+fn left_edge(spot: &Spot) -> f64 {
     MARGIN + spot.layer as f64 * (BOX_WIDTH + BETWEEN)
 }
 
@@ -156,8 +163,8 @@ pub(super) fn graph(stages: &[Stage]) -> Markup {
             @for &(from, to) in &layout.links { (link(&layout.spots[from], &layout.spots[to])) }
             @for spot in &layout.spots {
                 @match spot.stage {
-                    Some(stage) => (drawn(&stages[stage], left(spot), spot.y - BOX_HEIGHT / 2.0)),
-                    None => line.link x1=(number(left(spot))) x2=(number(left(spot) + BOX_WIDTH))
+                    Some(stage) => (drawn(&stages[stage], left_edge(spot), spot.y - BOX_HEIGHT / 2.0)),
+                    None => line.link x1=(number(left_edge(spot))) x2=(number(left_edge(spot) + BOX_WIDTH))
                         y1=(number(spot.y)) y2=(number(spot.y)) {},
                 }
             }
@@ -166,7 +173,7 @@ pub(super) fn graph(stages: &[Stage]) -> Markup {
 }
 
 fn link(from: &Spot, to: &Spot) -> Markup {
-    let (x1, x2) = (left(from) + BOX_WIDTH, left(to));
+    let (x1, x2) = (left_edge(from) + BOX_WIDTH, left_edge(to));
     let middle = number((x1 + x2) / 2.0);
     let [x1, y1, x2, y2] = [x1, from.y, x2, to.y].map(number);
     html! { path.link d={ "M" (x1) " " (y1) "C" (middle) " " (y1) " " (middle) " " (y2) " " (x2) " " (y2) } {} }
@@ -216,7 +223,7 @@ fn described(stage: &Stage, stages: &[Stage]) -> String {
 
 /// A name that fits the box.
 fn short(name: &str) -> String {
-    if name.chars().count() <= 12 { name.to_owned() } else { name.chars().take(11).chain(['…']).collect() }
+    if name.chars().count() <= 11 { name.to_owned() } else { name.chars().take(10).chain(['…']).collect() }
 }
 
 fn number(value: f64) -> String {

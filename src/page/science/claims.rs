@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::tables::DIGITS;
 use super::{Finding, Tone, name, of};
 use crate::page::{Section, scrolls, words};
 use crate::protocol::Input;
@@ -15,9 +16,8 @@ struct Claim {
     says: String,
     expect: String,
     at: String,
-    effect: String,
-    interval: [String; 2],
-    margin: String,
+    effect: Option<f64>,
+    interval: Option<(f64, f64)>,
     outcome: String,
     seeds: String,
     needed: String,
@@ -32,8 +32,8 @@ pub(super) fn section(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<O
     }
     let text = html! {
         p {
-            "A claim holds when the interval of its effect lies on the expected side of its margin, fails when it lies on "
-            "the other side, and is undecided between them."
+            "A claim passes when the whole interval of its effect is as it was expected, fails when none of it is, and is "
+            "undecided between them. Effects are in points; intervals hold 95 %."
         }
         @for table in &body { (table) }
     };
@@ -42,66 +42,61 @@ pub(super) fn section(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<O
 
 fn read(sheet: &Sheet) -> Result<Vec<Claim>, ReportError> {
     let texts = |name: &str| sheet.texts(name);
-    let optional = |name: &str| Ok::<_, ReportError>(sheet.optional_texts(name)?.unwrap_or_default());
-    let (names, outcomes) = (texts("name")?, texts("outcome")?);
-    let (sections, says, expect, at) = (optional("section")?, optional("says")?, optional("expect")?, optional("at")?);
-    let (effect, low, high, margin) = (optional("effect")?, optional("low")?, optional("high")?, optional("margin")?);
-    let (seeds, needed) = (optional("seeds")?, optional("seeds_needed")?);
-    let value = |column: &[String], row: usize| column.get(row).cloned().unwrap_or_default();
-    let number = |column: &[String], row: usize| value(column, row).parse().map_or_else(|_| value(column, row), signed);
+    let numbers = |name: &str| sheet.numbers::<f64>(name);
+    let (names, sections, says, expect) = (texts("name")?, texts("section")?, texts("says")?, texts("expect")?);
+    let (at, outcomes, seeds, needed) = (texts("at")?, texts("outcome")?, texts("seeds")?, texts("seeds_needed")?);
+    let (effect, low, high) = (numbers("effect")?, numbers("low")?, numbers("high")?);
     let claim = |row: usize| Claim {
         name: names[row].clone(),
-        section: value(&sections, row),
-        says: value(&says, row),
-        expect: value(&expect, row),
-        at: value(&at, row),
-        effect: number(&effect, row),
-        interval: [number(&low, row), number(&high, row)],
-        margin: value(&margin, row),
+        section: sections[row].clone(),
+        says: says[row].clone(),
+        expect: expect[row].clone(),
+        at: at[row].clone(),
+        effect: effect[row],
+        interval: low[row].zip(high[row]),
         outcome: outcomes[row].clone(),
-        seeds: value(&seeds, row),
-        needed: value(&needed, row),
+        seeds: seeds[row].clone(),
+        needed: needed[row].clone(),
     };
     Ok((0..sheet.height()).map(claim).collect())
 }
 
-/// One decimal and a sign: effects are differences.
-fn signed(value: f64) -> String {
-    let text = crate::report::fixed(value, 1);
-    if value > 0.0 && text != "0.0" { format!("+{text}") } else { text.replace('-', "\u{2212}") }
-}
-
 fn tone(outcome: &str) -> Tone {
     match outcome {
-        "pass" | "holds" | "passed" => Tone::Good,
-        "fail" | "fails" | "failed" => Tone::Bad,
+        "pass" => Tone::Good,
+        "fail" => Tone::Bad,
         _ => Tone::Plain,
     }
 }
 
+/// How many claims there are, and what came of them: a claim that is made for several values fails with one of them, and
+/// passes with all.
 fn finding(claims: &[Claim]) -> Option<Finding> {
-    let mut outcomes: Vec<(&str, usize)> = Vec::new();
+    let mut outcomes: Vec<(&str, Tone)> = Vec::new();
     for claim in claims {
-        match outcomes.iter_mut().find(|(outcome, _)| *outcome == claim.outcome) {
-            Some((_, count)) => *count += 1,
-            None => outcomes.push((&claim.outcome, 1)),
+        let tone = tone(&claim.outcome);
+        match outcomes.iter_mut().find(|(name, _)| *name == claim.name) {
+            Some((_, whole)) if *whole == Tone::Bad || tone == Tone::Good => {}
+            Some((_, whole)) => *whole = tone,
+            None => outcomes.push((&claim.name, tone)),
         }
     }
-    let tones: Vec<Tone> = claims.iter().map(|claim| tone(&claim.outcome)).collect();
-    let whole = match tones.as_slice() {
-        [] => return None,
-        tones if tones.contains(&Tone::Bad) => Tone::Bad,
-        tones if tones.iter().all(|tone| *tone == Tone::Good) => Tone::Good,
-        _ => Tone::Plain,
+    let count = |wanted: Tone| outcomes.iter().filter(|(_, tone)| *tone == wanted).count();
+    let (passed, failed, open) = (count(Tone::Good), count(Tone::Bad), count(Tone::Plain));
+    let tone = match (passed, failed, open) {
+        (0, 0, 0) => return None,
+        (_, 0, 0) => Tone::Good,
+        (_, 0, _) => Tone::Plain,
+        _ => Tone::Bad,
     };
-    let parts: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-    Some(Finding { tone: whole, text: format!("{}: {}", words::count(claims.len(), "claim"), parts.join(", ")) })
+    let of = words::count(outcomes.len(), "claim");
+    Some(Finding { tone, text: format!("{passed} of {of} passed, {failed} failed, {open} undecided") })
 }
 
 fn table(title: &str, claims: &[Claim]) -> Markup {
     let rows = html! {
         table.claims {
-            caption { code { (title) } ", one line for each claim and each value that it is made for" }
+            caption { code { (title) } ": a line for each claim and each value that it is made for" }
             thead {
                 tr {
                     th scope="col" { "Outcome" }
@@ -110,7 +105,6 @@ fn table(title: &str, claims: &[Claim]) -> Markup {
                     th scope="col" { "Expected" }
                     th.number scope="col" { "Effect" }
                     th.number scope="col" { "Interval" }
-                    th.number scope="col" { "Margin" }
                     th.number scope="col" { "Seeds" }
                 }
             }
@@ -124,17 +118,16 @@ fn table(title: &str, claims: &[Claim]) -> Markup {
                             @if !claim.section.is_empty() { " " span.quiet { (claim.section) } }
                         }
                         td { (claim.at) }
-                        td { (claim.expect) }
-                        td.number { (claim.effect) }
+                        td { code { (claim.expect) } }
+                        td.number { @if let Some(effect) = claim.effect { (words::signed(effect, DIGITS)) } }
                         td.number {
-                            @if !claim.interval[0].is_empty() { (claim.interval[0]) " to " (claim.interval[1]) }
+                            @if let Some((low, high)) = claim.interval {
+                                (words::signed(low, DIGITS)) " to " (words::signed(high, DIGITS))
+                            }
                         }
-                        td.number { (claim.margin) }
                         td.number {
                             (claim.seeds)
-                            @if !claim.needed.is_empty() && claim.needed != claim.seeds {
-                                span.quiet { " (" (claim.needed) " would decide)" }
-                            }
+                            @if let Some(remedy) = remedy(&claim.needed) { span.under { (remedy) } }
                         }
                     }
                 }
@@ -142,6 +135,16 @@ fn table(title: &str, claims: &[Claim]) -> Markup {
         }
     };
     scrolls(&format!("Claims of {title}"), &rows)
+}
+
+/// What would decide a claim that is not decided.
+fn remedy(needed: &str) -> Option<String> {
+    match needed {
+        "" => None,
+        "never" => Some("more examples would decide".to_owned()),
+        "unknown" => Some("more seeds are needed".to_owned()),
+        seeds => Some(format!("about {seeds} would decide")),
+    }
 }
 
 /// The outcome in words; its mark and colour say the same.

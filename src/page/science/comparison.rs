@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::tables::DIGITS;
 use super::{Finding, Tone, name};
-use crate::page::scrolls;
+use crate::page::{scrolls, words};
 use crate::protocol::Input;
 use crate::report::sheet::Sheet;
 use crate::report::{ReportError, fixed, shown};
@@ -20,11 +20,16 @@ struct Cell {
     within: Option<bool>,
 }
 
+/// A setting, and its cell of each task.
+type Row = (Vec<String>, Vec<Option<Cell>>);
+
 /// The lines as a table: settings by task.
 struct Pivot {
     axes: Vec<String>,
     tasks: Vec<String>,
-    rows: Vec<(Vec<String>, Vec<Option<Cell>>)>,
+    rows: Vec<Row>,
+    /// Whether published numbers stand in the cells of ours, and not in rows of their own.
+    joined: bool,
 }
 
 pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup, ReportError> {
@@ -35,17 +40,19 @@ pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup,
     let title = name(input);
     Ok(html! {
         h3 { "Beside published numbers: " code { (title) } }
-        p.legend {
-            "Each cell: ours ± standard deviation, the published number, and the difference. "
-            span.within { "≈" } " within noise (at most twice the standard error of the difference), "
-            span.above { "▲" } " above the published number by more than noise, "
-            span.below { "▼" } " below it by more than noise."
+        @if pivot.joined {
+            p.legend {
+                "Each cell: ours ± standard deviation, the published number, and the difference. "
+                span.within { "≈" } " within noise (at most twice the standard error of the difference), "
+                span.above { "▲" } " above the published number by more than noise, "
+                span.below { "▼" } " below it by more than noise."
+            }
         }
-        (scrolls(&format!("Comparison {title}"), &pivot.table(&title, &ours)))
+        (scrolls(&format!("Comparison {title}"), &pivot.table("Ours beside the published numbers", &ours)))
         @if !alone.is_empty() {
             details {
                 summary { "Published rows without a partner here (" (alone.len()) ")" }
-                (scrolls("Published rows without a partner", &pivot.table("Published only", &alone)))
+                (scrolls("Published rows without a partner", &pivot.table("Published numbers without a partner", &alone)))
             }
         }
     })
@@ -62,10 +69,18 @@ impl Pivot {
             None => sheet.texts("task")?,
         };
         let values = axes.iter().map(|axis| sheet.texts(axis)).collect::<Result<Vec<_>, _>>()?;
-        let (metric, within) = (sheet.texts("metric")?, sheet.texts("within_noise")?);
-        let (published, ours) = (sheet.numbers("published")?, sheet.numbers("ours mean")?);
-        let (sd, difference) = (sheet.numbers("ours sd")?, sheet.numbers("difference")?);
-        let mut pivot = Self { axes, tasks: Vec::new(), rows: Vec::new() };
+        let metric = sheet.texts("metric")?;
+        // Published rows that stand below ours, instead of each number beside one of ours, have a line each.
+        let joined = columns.iter().any(|name| name == "published");
+        let [ours, sd] =
+            (if joined { ["ours mean", "ours sd"] } else { ["mean", "sd"] }).map(|name| sheet.numbers(name));
+        let (ours, sd) = (ours?, sd?);
+        let (published, difference, within) = if joined {
+            (sheet.numbers("published")?, sheet.numbers("difference")?, sheet.texts("within_noise")?)
+        } else {
+            (vec![None; sheet.height()], vec![None; sheet.height()], vec![String::new(); sheet.height()])
+        };
+        let mut pivot = Self { axes, tasks: Vec::new(), rows: Vec::new(), joined };
         for name in &task {
             if !pivot.tasks.contains(name) {
                 pivot.tasks.push(name.clone());
@@ -105,10 +120,10 @@ impl Pivot {
         (!judged.is_empty()).then_some(Finding { tone, text })
     }
 
-    fn table(&self, title: &str, rows: &[&(Vec<String>, Vec<Option<Cell>>)]) -> Markup {
+    fn table(&self, title: &str, rows: &[&Row]) -> Markup {
         html! {
             table.scores.comparison {
-                caption { code { (title) } }
+                caption { (title) }
                 thead {
                     tr {
                         @for axis in &self.axes { th scope="col" { (shown(axis)) } }
@@ -142,7 +157,7 @@ impl Pivot {
 }
 
 fn shown_cell(cell: &Cell) -> Markup {
-    let (class, mark, words) = match (cell.within, cell.difference) {
+    let (class, mark, meaning) = match (cell.within, cell.difference) {
         (Some(true), _) => ("within", "≈", "within noise"),
         (Some(false), Some(difference)) if difference > 0.0 => ("above", "▲", "above, more than noise"),
         (Some(false), _) => ("below", "▼", "below, more than noise"),
@@ -159,15 +174,10 @@ fn shown_cell(cell: &Cell) -> Markup {
             @if let Some(difference) = cell.difference {
                 span.difference.(class) {
                     @if !mark.is_empty() { span aria-hidden="true" { (mark) " " } }
-                    (signed(difference))
-                    span.hidden { " (" (words) ")" }
+                    (words::signed(difference, DIGITS))
+                    span.hidden { " (" (meaning) ")" }
                 }
             }
         }
     }
-}
-
-fn signed(value: f64) -> String {
-    let text = fixed(value, DIGITS);
-    if value > 0.0 && text != "0.0" { format!("+{text}") } else { text.replace('-', "\u{2212}") }
 }

@@ -1,6 +1,6 @@
 //! The pictures of `plot`, inside the file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -40,7 +40,7 @@ fn drawings(input: &Input) -> Result<Vec<PathBuf>, ReportError> {
 }
 
 /// As an image with its data inside: what a drawing names or styles can't meet the rest of the page.
-fn figure(title: &str, path: &PathBuf) -> Result<Markup, ReportError> {
+fn figure(title: &str, path: &Path) -> Result<Markup, ReportError> {
     let data = BASE64_STANDARD.encode(fs_err::read(path)?);
     let table = path.with_extension("csv");
     let drawn = if table.is_file() { Some(Sheet::read(&table)?) } else { None };

@@ -48,19 +48,19 @@ fn in_short(stage: &str, lines: &[String]) -> Option<String> {
 fn part(title: &str, table: &Table, gains: &[String]) -> Markup {
     html! {
         h3 { "Table " code { (title) } }
-        (scrolls(&format!("Table {title}"), &grid(title, table)))
+        (scrolls(&format!("Table {title}"), &grid(table)))
         @if !gains.is_empty() {
             ul.lines { @for line in gains { li { (line) } } }
         }
     }
 }
 
-fn grid(title: &str, table: &Table) -> Markup {
+fn grid(table: &Table) -> Markup {
     let best: Vec<Option<f64>> = (0..table.columns.len()).map(|column| best(table, column)).collect();
     html! {
         table.scores {
             caption {
-                code { (title) } ": mean ± standard deviation over " (runs(table))
+                "Mean ± standard deviation over " (runs(table))
                 @if table.rows.len() > 1 { "; the best of a column is bold" }
             }
             thead {
