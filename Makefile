@@ -5,10 +5,10 @@ CARGO ?= cargo
 COMPT := target/debug/compt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench clean
+.PHONY: help setup build run paper-smoke test check bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## prepare libtorch in .libtorch/ (LIBTORCH of your own wins)
 	@LIBTORCH=$(filter-out $(CURDIR)/.libtorch,$(LIBTORCH)) tools/setup-libtorch.sh
@@ -16,8 +16,14 @@ setup: ## prepare libtorch in .libtorch/ (LIBTORCH of your own wins)
 build: setup ## compile compt and compt-worker into target/debug/
 	$(CARGO) build --workspace
 
-run: build ## the quickstart pipeline, from nothing to the table
+run: build ## the quickstart pipeline, from nothing to the table and the claims
 	$(COMPT) run pipelines/quickstart.yaml
+	@echo
+	@echo "next, the real thing (T5-base, data from the hub; --profile smoke is a short version):"
+	@echo "  $(COMPT) run pipelines/set2_modularity.yaml"
+
+paper-smoke: build ## every table and figure of the paper, small, on built-in data
+	$(COMPT) run pipelines/paper.yaml --profile smoke
 
 test: build ## every test
 	$(CARGO) test --workspace --no-fail-fast

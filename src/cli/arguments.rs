@@ -24,6 +24,9 @@ pub enum Command {
     Why(WhyArguments),
     /// Check pipeline files, and render three real rows of each data set
     Check(CheckArguments),
+    /// Answer texts with a prompt that a run trained
+    #[command(after_help = PREDICT_EXAMPLES)]
+    Predict(PredictArguments),
     /// Make the report page of what is in the cache
     Report(ReportArguments),
     /// Show a stage's record, its files and its log
@@ -89,6 +92,9 @@ pub struct RunArguments {
     /// Stop at the first failure instead of finishing what does not depend on it
     #[arg(long)]
     pub fail_fast: bool,
+    /// End with exit code 7 when a claim fails; undecided ones do not count
+    #[arg(long)]
+    pub claims_must_hold: bool,
     /// Print every event as a line of JSON
     #[arg(long)]
     pub json: bool,
@@ -159,6 +165,101 @@ pub struct ReportArguments {
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub outputs: PathBuf,
+}
+
+/// What `compt predict --help` ends with.
+const PREDICT_EXAMPLES: &str = "\
+Examples:
+  compt predict --run outputs/quickstart --task imdb --stage 'fit[method=spp,seed=123]' --text 'a fine film'
+  compt predict --run outputs/quickstart --task scitail --stage 'fit[seed=123,method=mst]' \\
+      --field sentence1='Plants need light.' --field sentence2='Light feeds plants.' --scores
+  compt predict --run outputs/quickstart --task scitail --stage 'score[method=spp,task=scitail,seed=123]' \\
+      --input pairs.csv --output answers.csv
+  produce-rows | compt predict --run pipelines/quickstart.yaml --task imdb --stage 'fit_pt[task=imdb,seed=45]' \\
+      --input-format jsonl
+
+Rows have the columns of the task's data set; other columns are passed through. Answers to a file are written
+batch by batch; rows from a pipe are answered as they arrive.";
+
+/// Arguments of `predict`.
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// The run: its output folder (`outputs/NAME`), or the pipeline file
+    #[arg(long, value_name = "PATH")]
+    pub run: PathBuf,
+    /// The task; may be left out when there is one only
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
+    /// The training, where several know the task: `fit[method=spp,seed=123]`, in part (`fit[seed=123]`), or an
+    /// evaluation of it, whose settings (and mask) then count
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+    /// A text; once for each column of the task, in their order, or once in the form of the task's template; more of them
+    /// are more rows
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["field", "input"])]
+    pub text: Vec<String>,
+    /// A column's text, by name: `--field sentence1=...`; once for each column
+    #[arg(long, value_name = "COLUMN=TEXT", value_parser = assignment, conflicts_with = "input")]
+    pub field: Vec<(String, String)>,
+    /// A file with rows; `-` is standard input, which is also read when there is no text
+    #[arg(long, short, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// How the rows are written down [default: as the file's name or its first byte tells]
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<Rows>,
+    /// Where the answers go [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How the answers are written down [default: as the output's name tells, or as the input]
+    #[arg(long, value_name = "FORMAT")]
+    pub output_format: Option<Rows>,
+    /// Add the log-likelihood and the probability of each label
+    #[arg(long)]
+    pub scores: bool,
+    /// How an answer is found [default: as the run's evaluation does]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<Answering>,
+    /// Rows that are answered at once
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub batch: u16,
+    /// The folder for results, where `--run` names a pipeline file
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    pub outputs: PathBuf,
+    /// Take the backbone from this folder in hub layout instead of the hub
+    #[arg(long, value_name = "DIR", env = "COMPT_MIRROR")]
+    pub mirror: Option<PathBuf>,
+    /// Never ask the network; like HF_HUB_OFFLINE=1
+    #[arg(long)]
+    pub offline: bool,
+    /// The cache folder of the run
+    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = ".compt")]
+    pub cache: PathBuf,
+    /// `cpu`, `cuda` or `cuda:N`
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+    /// Threads of one operator
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threads: usize,
+}
+
+/// How rows are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rows {
+    /// Comma-separated values under a header.
+    Csv,
+    /// Tab-separated values under a header.
+    Tsv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// How an answer is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Answering {
+    /// Written freely; may be no label.
+    Generate,
+    /// The label with the highest log-likelihood.
+    Rank,
 }
 
 /// Arguments of `list`.

@@ -9,6 +9,7 @@
 //! | 4 | a stage failed |
 //! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
 //! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
+//! | 7 | a claim failed, and `--claims-must-hold` was given |
 //! | 130 | interrupted |
 
 use crate::protocol::{StageError, StageErrorKind};
@@ -64,6 +65,12 @@ pub enum Failure {
         /// How to mend it.
         hint: Option<String>,
     },
+    /// Claims fail that were to hold.
+    #[error("{} {}: {}", names.len(), if names.len() == 1 { "claim fails" } else { "claims fail" }, names.join(", "))]
+    Claims {
+        /// Which.
+        names: Vec<String>,
+    },
     /// Ctrl-C.
     #[error("interrupted; the same command continues from here")]
     Interrupted,
@@ -78,6 +85,7 @@ impl Failure {
             Self::Stages { environment: false, .. } => 4,
             Self::Stages { environment: true, .. } | Self::Environment { .. } => 5,
             Self::Cache { .. } => 6,
+            Self::Claims { .. } => 7,
             Self::Interrupted => 130,
         }
     }
@@ -90,6 +98,9 @@ impl Failure {
             | Self::Stages { hint, .. }
             | Self::Environment { hint, .. }
             | Self::Cache { hint, .. } => hint.as_deref(),
+            Self::Claims { .. } => {
+                Some("`claims.csv` has their effects; without `--claims-must-hold` a run succeeds all the same")
+            }
             Self::Invalid(_) | Self::Interrupted => None,
         }
     }

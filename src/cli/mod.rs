@@ -11,6 +11,7 @@ mod doctor;
 mod failure;
 mod list;
 mod plan;
+mod predict;
 mod report;
 mod run;
 mod schema;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
         Command::List(arguments) => list::list(&arguments),

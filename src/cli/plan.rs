@@ -12,15 +12,23 @@ use crate::plan::summary::{lines, summarize};
 pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
     let states = session.assess();
+    let instances = &session.plan.instances;
+    let firsts = session.plan.firsts(&session.numeric);
+    let shared = instances.iter().filter(|instance| firsts[instance.id] != instance.id).count();
     if arguments.json {
-        let stages: Vec<_> = session
-            .plan
-            .instances
+        let stages: Vec<_> = instances
             .iter()
             .zip(&states)
-            .map(|(instance, state)| json!({ "instance": instance, "state": state }))
+            .map(|(instance, state)| {
+                let first = &instances[firsts[instance.id]];
+                let same_as = (first.id != instance.id).then(|| first.name());
+                json!({ "instance": instance, "state": state, "same_as": same_as })
+            })
             .collect();
-        super::print(&format!("{:#}\n", json!({ "pipeline": session.plan.pipeline, "stages": stages })));
+        super::print(&format!(
+            "{:#}\n",
+            json!({ "pipeline": session.plan.pipeline, "shared": shared, "stages": stages })
+        ));
         return Ok(());
     }
     let mut text = lines(&summarize(&session.plan, &states)).join("\n");
@@ -38,6 +46,11 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
             format!("\n{total} stages: {cached} cached, {run} to run, {waiting} wait for those and run if what they read changes\n")
         }
     });
+    if shared > 0 {
+        text.push_str(&format!(
+            "{total} stages, {shared} shared: they are the same work as another one, which runs once\n"
+        ));
+    }
     super::print(&text);
     Ok(())
 }

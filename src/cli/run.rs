@@ -1,7 +1,6 @@
 //! `compt run`: brings a pipeline's results up to date.
 
 use std::io::IsTerminal;
-use std::path::Path;
 
 use super::arguments::RunArguments;
 use super::failure::Failure;
@@ -14,12 +13,13 @@ use crate::exec::thread::Bodies;
 use crate::exec::{self, Options, Run, Summary};
 use crate::operation::aggregate::stage_error;
 use crate::operation::bodies::StageBodies;
-use crate::operation::publishing::{self, PublishError};
+use crate::operation::publishing::{self, PublishError, Published};
+use crate::operation::{Ending, Operations};
 use crate::plan::catalog::SourceRef;
 use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
-use crate::report::terminal;
+use crate::report::terminal::Style;
 
-/// Runs what is missing, copies what publishing stages made to the output folder, and shows the tables.
+/// Runs what is missing, copies what publishing stages made to the output folder, and shows tables and claims.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let interrupt = Interrupt::install()
         .map_err(|error| Failure::Environment { message: format!("signals can't be handled: {error}"), hint: None })?;
@@ -47,12 +47,18 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 
     let folder = arguments.outputs.join(&session.plan.pipeline);
     let published = publishing::publish(&session.plan, &session.store, &summary.results, &session.pins, &folder)?;
+    let endings = endings(&published)?;
     let page = report::after_run(&session, &arguments.pipeline, &summary, &course, &folder)?;
     if !arguments.json && !summary.totals.interrupted {
-        show_tables(&published)?;
+        super::print(&closing(&published, &endings));
         super::print(&format!("the report is {}\n", page.display()));
     }
-    verdict(&summary, &session, arguments)
+    verdict(&summary, &session, arguments)?;
+    let broken: Vec<String> = endings.into_iter().flat_map(|ending| ending.broken).collect();
+    if arguments.claims_must_hold && !broken.is_empty() {
+        return Err(Failure::Claims { names: broken });
+    }
+    Ok(())
 }
 
 /// `--jobs` workers, or as many as the cores have room for; on CUDA the GPUs that were named, or all of them.
@@ -70,23 +76,30 @@ fn options(arguments: &RunArguments, session: &Session) -> Options {
     Options { jobs: jobs.max(1), gpus, resources: amounts, fail_fast: arguments.fail_fast, ..defaults }
 }
 
-/// The tables of this run, on standard output.
-fn show_tables(published: &[std::path::PathBuf]) -> Result<(), Failure> {
-    let width = ui::width();
-    let ansi = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    for folder in published {
-        if folder.join("table.csv").is_file() {
-            let text = terminal::finish(folder, terminal::Style { width, ansi, digits: 1 }).map_err(stage_error)?;
-            super::print(&format!("\n{text}\n{}\n", relative(folder)));
-        } else if folder.join("comparison.csv").is_file() {
-            super::print(&format!("{}\n", relative(folder)));
-        }
+/// What the stages have to say at the end.
+fn endings(published: &[Published]) -> Result<Vec<Ending>, Failure> {
+    let style = Style { width: ui::width(), ansi: ui::colour(std::io::stdout().is_terminal()), digits: 1 };
+    let mut endings = Vec::new();
+    for result in published {
+        let Some(operation) = Operations::find(&result.operation) else { continue };
+        endings.extend(operation.ending(&result.folder, style).map_err(stage_error)?);
     }
-    Ok(())
+    Ok(endings)
 }
 
-fn relative(folder: &Path) -> String {
-    format!("results are in {}/", folder.display())
+/// The end of a run on standard output: tables and claims, then where the files lie.
+fn closing(published: &[Published], endings: &[Ending]) -> String {
+    let mut text: String = endings.iter().map(|ending| format!("\n{}", ending.text)).collect();
+    if published.is_empty() {
+        return text;
+    }
+    text += "\nresults:\n";
+    let folder = |result: &Published| format!("{}/", result.folder.display());
+    let width = published.iter().map(|result| folder(result).chars().count()).max().unwrap_or(0);
+    for result in published {
+        text += &format!("  {:<width$}  {}\n", folder(result), result.files.join(" "));
+    }
+    text
 }
 
 fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Result<(), Failure> {

@@ -192,21 +192,29 @@ pub fn project_folder(file: &Path) -> PathBuf {
 }
 
 /// Workers have other working folders than we do.
-fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+pub fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = path else { return Ok(None) };
     fs_err::canonicalize(path).map(Some).map_err(|error| {
         Failure::usage(error.to_string(), "`--mirror` names a folder with `datasets/` and `models/` in hub layout")
     })
 }
 
-fn numeric(arguments: &PipelineArguments) -> Result<Numeric, Failure> {
-    let kind = arguments.device.split(':').next().unwrap_or_default();
-    if !matches!(kind, "cpu" | "cuda") {
-        return Err(Failure::usage(
-            format!("there is no device `{}`", arguments.device),
+/// `cpu` or `cuda`.
+///
+/// # Errors
+/// A device of another kind.
+pub fn device_kind(device: &str) -> Result<&str, Failure> {
+    match device.split(':').next().unwrap_or_default() {
+        kind @ ("cpu" | "cuda") => Ok(kind),
+        _ => Err(Failure::usage(
+            format!("there is no device `{device}`"),
             "the devices are `cpu`, `cuda` and `cuda:N`; `compt doctor` lists what this machine has",
-        ));
+        )),
     }
+}
+
+fn numeric(arguments: &PipelineArguments) -> Result<Numeric, Failure> {
+    let kind = device_kind(&arguments.device)?;
     if arguments.threads == 0 {
         return Err(Failure::usage("a worker needs at least one thread", "type `--threads 1`"));
     }
@@ -221,7 +229,7 @@ fn numeric(arguments: &PipelineArguments) -> Result<Numeric, Failure> {
 
 /// Says on standard error how downloads go, a line for each file.
 #[derive(Default)]
-struct Downloads {
+pub struct Downloads {
     begun: Option<String>,
 }
 

@@ -63,6 +63,8 @@ struct Dispatcher<'a, 'l> {
     making: HashMap<Digest, usize>,
     /// Keys that this run has made: forced instances don't make them again.
     made: HashSet<Digest>,
+    /// Keys that this run could not make, why, and the log: another instance with the same key would fail as well.
+    broken: HashMap<Digest, (StageError, Option<PathBuf>)>,
     ledger: Ledger,
     pool: Pool,
     wish: Wish,
@@ -82,13 +84,14 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             listener,
             sender,
             start: Instant::now(),
-            outlook: Outlook::new(plan, &run.store.durations()),
+            outlook: Outlook::new(plan, &plan.firsts(run.numeric), &run.store.durations()),
             board: Board::new(plan.instances.iter().map(|instance| instance.inputs.len()), plan.readers()),
             ledger: needs::ledger(&needs, options),
             needs,
             running: BTreeMap::new(),
             making: HashMap::new(),
             made: HashSet::new(),
+            broken: HashMap::new(),
             pool: Pool::new(options.worker.clone(), options.jobs),
             wish: Wish::GoOn,
             polled: Instant::now(),
@@ -175,6 +178,10 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             match self.find(id, &todo.key) {
                 Some(output) => known.extend(self.found(id, &todo, output).into_iter().rev()),
                 None => {
+                    if let Some((error, log)) = self.broken.get(&todo.key).cloned() {
+                        self.fail(id, error, log);
+                        continue;
+                    }
                     if let Some(shortage) = self.ledger.shortage(&self.needs[id]) {
                         self.fail(id, needs::explain(&shortage), None);
                         continue;
@@ -223,7 +230,10 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             self.warned = true;
             self.warn(format!("`compt why` will not know of this run: {error}"));
         }
-        self.totals.cached += 1;
+        match self.made.contains(&todo.key) {
+            true => self.totals.shared += 1,
+            false => self.totals.cached += 1,
+        }
         let stage = self.name(id);
         self.tell(&Event::Cached { stage, output });
         self.board.done(id, todo.key, output)
@@ -372,7 +382,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         let results = order.into_iter().filter_map(|input| Some((self.instance(input), self.board.result(input)?.1)));
         results
             .map(|(instance, output)| Input {
-                stage: instance.stage.clone(),
+                stage: self.instance(id).name_of(instance).to_owned(),
                 operation: instance.operation.clone(),
                 coordinates: instance.coordinates.clone(),
                 folder: self.run.store.object_folder(&output),
@@ -429,7 +439,12 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
                 self.tell(&Event::Retry { stage, attempt: todo.attempts, message: error.message });
                 self.board.set(id, State::Ready(todo));
             }
-            Err(error) => self.fail(id, error, log),
+            Err(error) => {
+                self.broken.insert(todo.key, (error.clone(), log.clone()));
+                self.fail(id, error, log);
+                let same = |state: &State| matches!(state, State::Ready(other) if other.key == todo.key);
+                self.settle(self.board.which(same));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex};
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -113,7 +114,7 @@ fn nothing(_: &Job) -> Result<(), StageError> {
 
 fn counts(summary: &Summary) -> [usize; 5] {
     let totals = &summary.totals;
-    [totals.executed, totals.cached, totals.failed, totals.skipped, totals.left]
+    [totals.executed, totals.cached + totals.shared, totals.failed, totals.skipped, totals.left]
 }
 
 #[test]
@@ -192,8 +193,84 @@ fn equal_keys_run_once() {
     let twins = plan(&[("a", &[], write("x")), ("b", &[], write("x")), ("c", &[0, 1], write("c"))]);
     let (summary, _) = place.run(&twins, &desk);
     assert_eq!(counts(&summary), [2, 1, 0, 0, 0]);
+    assert_eq!(summary.totals.shared, 1);
+    assert_eq!(place.run(&twins, &desk).0.totals.shared, 0, "the second run finds all of them");
     assert_eq!(place.text(&twins, &summary, "c"), "cxx");
     assert_eq!(desk.ran().len(), 2);
+}
+
+#[test]
+fn work_that_failed_is_not_tried_again_for_another_stage() {
+    let mut place = Site::new();
+    place.options.cores = 1;
+    let fails = |job: &Job| match job.parameters["write"].as_str() {
+        Some("x") => Err(StageError::input("no")),
+        _ => Ok(()),
+    };
+    let desk = Desk::new(&fails);
+    // `b` is ready beside `a`; `d` becomes it later.
+    let twins =
+        plan(&[("a", &[], write("x")), ("b", &[], write("x")), ("c", &[0], write("c")), ("d", &[1], write("d"))]);
+    let (summary, _) = place.run(&twins, &desk);
+    assert_eq!(counts(&summary), [0, 0, 2, 2, 0]);
+    assert_eq!(desk.ran().len(), 1);
+    assert_eq!(summary.failures[0].error, summary.failures[1].error);
+    assert_eq!(summary.failures[0].log, summary.failures[1].log);
+}
+
+/// Plans of up to 12 stages with few different parameters, each reading some of those before it.
+fn small_plans() -> impl Strategy<Value = Vec<(Vec<usize>, usize)>> {
+    let stage = (proptest::collection::vec(any::<proptest::sample::Index>(), 0..3), 0usize..2);
+    proptest::collection::vec(stage, 1..12).prop_map(|stages| {
+        let inputs = |(id, (inputs, word)): (usize, (Vec<proptest::sample::Index>, usize))| {
+            let mut inputs: Vec<usize> = inputs.iter().filter(|_| id > 0).map(|index| index.index(id)).collect();
+            inputs.sort_unstable();
+            inputs.dedup();
+            (inputs, word)
+        };
+        stages.into_iter().enumerate().map(inputs).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is the same work is done once, by one worker or by several, and all get what they would have made.
+    #[test]
+    fn each_key_runs_once(stages in small_plans(), jobs in 1usize..4) {
+        let mut place = Site::new();
+        place.options.cores = jobs;
+        let desk = Desk::new(&nothing);
+        let names: Vec<String> = (0..stages.len()).map(|id| format!("s{id}")).collect();
+        let stages: Vec<Stage<'_>> = stages
+            .iter()
+            .zip(&names)
+            .map(|((inputs, word), name)| (name.as_str(), inputs.as_slice(), write(["x", "y"][*word])))
+            .collect();
+        let mut plan = plan(&stages);
+        // With the names of what is read in the key there would be little to share.
+        plan.instances.iter_mut().for_each(|instance| instance.reads_coordinates = false);
+        let (summary, _) = place.run(&plan, &desk);
+        let keys: std::collections::BTreeSet<_> = summary.results.iter().map(|result| result.unwrap().0).collect();
+        prop_assert_eq!(desk.ran().len(), keys.len());
+        prop_assert_eq!(summary.totals.executed, keys.len());
+        prop_assert_eq!(summary.totals.shared, stages.len() - keys.len());
+        let firsts = plan.firsts(&numeric());
+        let known_before = (0..stages.len()).filter(|&id| firsts[id] != id).count();
+        prop_assert!(known_before <= summary.totals.shared, "what is known before is found");
+        // Alone: every stage in a store of its own, after what it reads.
+        let mut texts: Vec<String> = Vec::new();
+        for (name, inputs, parameters) in &stages {
+            let mut read: Vec<(crate::base::Digest, &String)> = inputs
+                .iter()
+                .map(|&input| (summary.results[input].unwrap().1, &texts[input]))
+                .collect();
+            read.sort();
+            let text = parameters["write"].as_str().unwrap().to_owned();
+            texts.push(read.into_iter().fold(text, |text, (_, other)| text + other));
+            prop_assert_eq!(&place.text(&plan, &summary, name), texts.last().unwrap());
+        }
+    }
 }
 
 #[test]

@@ -144,6 +144,8 @@ pub struct Totals {
     pub executed: usize,
     /// Stages whose result was there.
     pub cached: usize,
+    /// Stages that took what this run had made for another stage with the same key.
+    pub shared: usize,
     /// Stages that failed.
     pub failed: usize,
     /// Stages not run because something that they read failed.
@@ -190,7 +192,7 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&finished).unwrap(),
             concat!(
-                r#"{"event":"run_finished","executed":2,"cached":0,"failed":0,"skipped":0,"left":0,"#,
+                r#"{"event":"run_finished","executed":2,"cached":0,"shared":0,"failed":0,"skipped":0,"left":0,"#,
                 r#""seconds":0.0,"interrupted":false}"#
             )
         );

@@ -5,6 +5,7 @@
 //! warm ([`pool`]). Light stages run on threads ([`thread`]); heavy ones in `compt-worker` processes ([`worker`]), so that
 //! a crash in native code or an out-of-memory kill is one failed stage.
 
+mod answering;
 mod attempt;
 mod board;
 mod death;

@@ -27,9 +27,13 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
-    /// From what earlier runs took.
-    pub(super) fn new(plan: &Plan, durations: &Durations) -> Self {
-        let known = |instance: &Instance| durations.expected(&plan.pipeline, &instance.stage, &instance.operation);
+    /// From what earlier runs took. `firsts` are the instances that do the work (see [`Plan::firsts`]): the others take
+    /// no time.
+    pub(super) fn new(plan: &Plan, firsts: &[usize], durations: &Durations) -> Self {
+        let known = |instance: &Instance| match firsts[instance.id] == instance.id {
+            true => durations.expected(&plan.pipeline, &instance.stage, &instance.operation),
+            false => Some(0.0),
+        };
         let expected: Vec<Option<f64>> = plan.instances.iter().map(known).collect();
         let heavy: Vec<bool> = plan.instances.iter().map(|instance| instance.place != Place::Thread).collect();
         let guesses: Vec<f64> = expected
@@ -126,7 +130,7 @@ mod tests {
     #[test]
     fn the_end_is_known_once_every_stage_is() {
         let plan = plan(&[("a", &[], json!({})), ("b", &[0], json!({}))]);
-        let mut outlook = Outlook::new(&plan, &Durations::default());
+        let mut outlook = Outlook::new(&plan, &[0, 1], &Durations::default());
         assert_eq!(outlook.seconds_left(|_, expected| expected, 1), None);
         outlook.estimate = None;
         outlook.learn(&plan, 0, 3.0);
@@ -134,6 +138,9 @@ mod tests {
         assert_eq!(outlook.expected(1), Some(4.0));
         assert_eq!(outlook.seconds_left(|_, expected| expected, 1), Some(7.0));
         assert!(outlook.remaining(0) > outlook.remaining(1));
+        // A stage that takes the result of another one takes no time.
+        let twins = Outlook::new(&plan, &[0, 0], &Durations::default());
+        assert_eq!((twins.expected(0), twins.expected(1)), (None, Some(0.0)));
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub(super) fn plan(stages: &[Stage<'_>]) -> Plan {
     let instance = |(id, (stage, inputs, parameters)): (usize, &Stage<'_>)| Instance {
         id,
         stage: (*stage).to_owned(),
+        scope: String::new(),
         title: None,
         label: (*stage).to_owned(),
         coordinates: Coordinates::new(),

@@ -179,38 +179,50 @@ impl Worker {
     }
 
     fn converse(&mut self, job: &Job, log: &Log, reporter: &mut dyn Reporter) -> Result<(), Fault> {
-        let sent = self.send(&ToWorker::Run(Box::new(job.clone())));
-        if sent.is_err() {
-            return Err(Fault::Worker(self.obituary()));
-        }
+        self.tell(&ToWorker::Run(Box::new(job.clone()))).map_err(Fault::Worker)?;
         loop {
-            let Ok(line) = self.lines.recv() else { return Err(Fault::Worker(self.obituary())) };
-            // A native library that prints a remark must not cost hours of training; a broken message must.
+            match self.hear(log, job.id).map_err(Fault::Worker)? {
+                FromWorker::Progress(progress) if progress.id == job.id => {
+                    reporter.progress(progress.done, progress.total, &progress.unit, &progress.remark);
+                }
+                FromWorker::Log { id, text } if id == job.id => reporter.log(&text),
+                FromWorker::Done { id, facts } if id == job.id => {
+                    facts.into_iter().for_each(|(name, value)| reporter.fact(&name, value));
+                    return Ok(());
+                }
+                FromWorker::Failed { id, error } if id == job.id => return Err(Fault::Job(error)),
+                other => return Err(Fault::Worker(self.out_of_turn(&other, job.id))),
+            }
+        }
+    }
+
+    /// The next message. A native library that prints a remark must not cost hours of training; a broken message must.
+    pub(super) fn hear(&mut self, log: &Log, id: u64) -> Result<FromWorker, StageError> {
+        loop {
+            let Ok(line) = self.lines.recv() else { return Err(self.obituary()) };
             if !line.trim_start().starts_with('{') {
                 log.say(&format!("stdout: {line}"));
                 continue;
             }
-            match serde_json::from_str(&line) {
-                Ok(FromWorker::Progress(progress)) if progress.id == job.id => {
-                    reporter.progress(progress.done, progress.total, &progress.unit, &progress.remark);
-                }
-                Ok(FromWorker::Log { id, text }) if id == job.id => reporter.log(&text),
-                Ok(FromWorker::Done { id, facts }) if id == job.id => {
-                    facts.into_iter().for_each(|(name, value)| reporter.fact(&name, value));
-                    return Ok(());
-                }
-                Ok(FromWorker::Failed { id, error }) if id == job.id => return Err(Fault::Job(error)),
-                _ => {
-                    self.killer().kill();
-                    return Err(Fault::Worker(StageError::bug(format!(
-                        "`{}` sent `{}`, which is no message of job {}",
-                        self.program.display(),
-                        shortened(&line),
-                        job.id
-                    ))));
-                }
-            }
+            return serde_json::from_str(&line).map_err(|_| self.stray(&line, id));
         }
+    }
+
+    /// The error for a message that makes no sense; the process is of no use any more.
+    fn stray(&self, line: &str, id: u64) -> StageError {
+        self.killer().kill();
+        let program = self.program.display();
+        StageError::bug(format!("`{program}` sent `{}`, which is no message of job {id}", shortened(line)))
+    }
+
+    /// The same for a message that is understood but answers nothing that was asked.
+    pub(super) fn out_of_turn(&self, message: &FromWorker, id: u64) -> StageError {
+        self.stray(&serde_json::to_string(message).unwrap_or_default(), id)
+    }
+
+    /// Sends a message.
+    pub(super) fn tell(&mut self, message: &ToWorker) -> Result<(), StageError> {
+        self.send(message).map_err(|_| self.obituary())
     }
 
     fn send(&mut self, message: &ToWorker) -> std::io::Result<()> {

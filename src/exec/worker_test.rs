@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::log::Log;
 use super::testing::{double, job};
 use super::worker::{Fault, PATIENCE, Setting, Worker};
-use crate::protocol::{Reporter, StageError, StageErrorKind};
+use crate::protocol::{PROTOCOL, Reporter, StageError, StageErrorKind};
 
 #[derive(Default)]
 struct Heard {
@@ -144,9 +144,9 @@ fn an_introduction_is_checked() {
     let error = refusal(&hello("1", "0.0.1"), PATIENCE);
     let ours = env!("CARGO_PKG_VERSION");
     assert!(
-        error
-            .message
-            .ends_with(&format!("is version 0.0.1 (protocol 1), but this `compt` is version {ours} (protocol 1)")),
+        error.message.ends_with(&format!(
+            "is version 0.0.1 (protocol 1), but this `compt` is version {ours} (protocol {PROTOCOL})"
+        )),
         "{error}"
     );
     assert_eq!(error.hint.as_deref(), Some("build both together with `make build`"));

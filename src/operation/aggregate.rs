@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Operation, parameters, parameters_of};
+use super::{Ending, Operation, parameters, parameters_of};
 use crate::base::{files, suggest};
 use crate::metric;
 use crate::plan::catalog::{ParameterError, Place, Resolved};
@@ -75,7 +75,7 @@ impl Default for Parameters {
 }
 
 /// Reads a name, or a list of names.
-fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Names;
     impl<'de> serde::de::Visitor<'de> for Names {
         type Value = Vec<String>;
@@ -99,7 +99,7 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     deserializer.deserialize_any(Names)
 }
 
-fn one_or_more_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(super) fn one_or_more_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
     })
@@ -157,6 +157,10 @@ impl Operation for Aggregate {
             })
             .collect();
         write(&sources, &layout, parameters.digits, &job.output, reporter).map_err(stage_error)
+    }
+
+    fn ending(&self, folder: &Path, style: terminal::Style) -> Result<Option<Ending>, ReportError> {
+        Ok(Some(Ending { text: terminal::finish(folder, style)?, ..Ending::default() }))
     }
 }
 

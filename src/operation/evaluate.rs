@@ -21,7 +21,7 @@ pub struct EvaluateParameters {
     /// The frozen backbone; it must be the one that the prompts were trained on.
     #[schemars(required)]
     pub backbone: String,
-    /// A bundle of defaults: the paper's text or the authors' code. Left out: our recommendation.
+    /// A bundle of defaults: the paper's text, the authors' code, or our recommendation, which is the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// How an answer is found.

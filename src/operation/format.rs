@@ -26,6 +26,9 @@ pub struct FormatParameters {
     /// The bundle of defaults for what is not written here (METHODS 8).
     #[serde(default)]
     pub preset: Preset,
+    /// The source text, with columns in braces: `premise: {sentence1}`. Default: the template of the data set's file.
+    #[serde(default)]
+    pub template: Option<String>,
     /// Goes before every source; `{task}` stands for the task's name. Default `"{task}: "`; `paper_code`:
     /// `"src-{task}: "`.
     #[serde(default)]
@@ -66,6 +69,8 @@ pub enum Preset {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Planned {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
     prefix: String,
     label_set: String,
     options: bool,
@@ -87,6 +92,7 @@ impl FormatParameters {
             },
         };
         Planned {
+            template: self.template,
             prefix: self.prefix.unwrap_or(defaults.prefix),
             label_set: self.label_set.unwrap_or(defaults.label_set),
             options: self.options.unwrap_or(defaults.options),
@@ -102,9 +108,20 @@ impl FormatParameters {
     }
 }
 
+/// The settings that complete parameters of a planned `format` stage mean.
+///
+/// # Errors
+/// Parameters of another version.
+pub fn planned_settings(parameters: &Value) -> Result<TextSettings, StageError> {
+    let planned: Planned = serde_json::from_value(parameters.clone())
+        .map_err(|error| StageError::input(format!("a `format` stage of another version of compt: {error}")))?;
+    Ok(planned.into())
+}
+
 impl From<Planned> for TextSettings {
     fn from(planned: Planned) -> Self {
         Self {
+            template: planned.template,
             prefix: planned.prefix,
             label_set: planned.label_set,
             options: planned.options,
@@ -133,6 +150,9 @@ impl Operation for Format {
         let mut faults = Vec::new();
         if let Err(message) = text::prefix(&planned.prefix, "task") {
             faults.push(parameters::fault("prefix", message));
+        }
+        if let Some(Err(message)) = planned.template.as_deref().map(text::Template::parse) {
+            faults.push(parameters::fault("template", message));
         }
         if text::decimals(planned.stsb_step).is_none() {
             let message = format!("`{}` is no step of at most two decimals, such as 0.2 or 0.1", planned.stsb_step);
@@ -200,9 +220,9 @@ mod tests {
 
     #[test]
     fn all_faults_at_once() {
-        let given = json!({"prefix": "{taks}: ", "stsb_step": 0, "max_source_chars": 0});
+        let given = json!({"template": "{", "prefix": "{taks}: ", "stsb_step": 0, "max_source_chars": 0});
         let faults = Format.resolve(&given, Path::new(".")).unwrap_err();
         let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
-        assert_eq!(paths, ["prefix", "stsb_step", "max_source_chars"]);
+        assert_eq!(paths, ["prefix", "template", "stsb_step", "max_source_chars"]);
     }
 }

@@ -8,13 +8,17 @@ use serde_json::Value;
 
 use crate::plan::catalog::{Catalog, ParameterError, Resolved};
 use crate::protocol::{Input, Job, Reporter, StageError};
+use crate::report::ReportError;
+use crate::report::terminal::Style;
 
 pub mod aggregate;
 pub mod bodies;
+pub mod claims;
 pub mod compare;
 pub mod evaluate;
 pub mod fetch;
 pub mod format;
+pub mod lineage;
 pub mod parameters;
 pub mod pretrain;
 pub mod publishing;
@@ -22,6 +26,7 @@ pub mod report;
 pub mod sample;
 pub mod sourcing;
 pub mod train;
+pub mod trained;
 
 #[cfg(test)]
 mod data_test;
@@ -51,6 +56,24 @@ pub trait Operation: Sync {
         let _ = reporter;
         Err(StageError::bug(format!("`{}` runs in a worker, but was given to a thread", job.operation)))
     }
+
+    /// What a run says at its end about the published files of one stage; nothing for an operation that leaves it at files.
+    ///
+    /// # Errors
+    /// `folder` does not hold what the operation writes.
+    fn ending(&self, folder: &Path, style: Style) -> Result<Option<Ending>, ReportError> {
+        let _ = (folder, style);
+        Ok(None)
+    }
+}
+
+/// What a run says at its end about one stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// For the screen, lines that end with a line feed.
+    pub text: String,
+    /// The names of claims that fail.
+    pub broken: Vec<String>,
 }
 
 /// Reads an operation's parameters from a job that was planned with them.
@@ -86,6 +109,7 @@ pub static ALL: &[&dyn Operation] = &[
     &evaluate::Evaluate,
     &aggregate::Aggregate,
     &compare::Compare,
+    &claims::Claims,
     &pretrain::Pretrain,
     &report::Report,
 ];

@@ -45,6 +45,17 @@ pub fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, Vec<ParameterE
     }
 }
 
+/// The parameters without those whose value is the word `preset`.
+pub fn left_to_preset(parameters: &Value) -> Value {
+    match parameters {
+        Value::Object(map) => {
+            let written = map.iter().filter(|(_, value)| value.as_str() != Some("preset"));
+            Value::Object(written.map(|(name, value)| (name.clone(), left_to_preset(value))).collect())
+        }
+        value => value.clone(),
+    }
+}
+
 /// The complete parameters as the key and the worker see them.
 pub fn complete<T: Serialize>(parameters: &T) -> Value {
     serde_json::to_value(parameters).expect("parameters are plain data")

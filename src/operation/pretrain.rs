@@ -1,7 +1,7 @@
 //! `pretrain`: a T5 of any shape from seeded numbers, by span corruption and a supervised mixture. Its body runs in a
 //! worker.
 //!
-//! Reads texts of `format`; without any, it learns from the built-in world's corpus alone. Writes a backbone in the hub's
+//! Reads texts of `format`, a task perhaps in several wordings; without any, it learns from the built-in world's corpus alone. Writes a backbone in the hub's
 //! layout (`config.json`, `tokenizer.json`, `model.safetensors`), and `curve.csv`, `scores.csv`, `summary.json`.
 
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::task::world;
 pub struct Pretrain;
 
 /// Bumped when equal inputs and parameters give other results.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What workers that pre-train have in common, where others have a backbone: they load none.
 const AFFINITY: &str = "pretrain";

@@ -10,8 +10,22 @@ use crate::plan::pins::Pins;
 use crate::plan::{Instance, Plan};
 use crate::store::{Store, StoreError};
 
+/// One stage's result in the output folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The operation that made it.
+    pub operation: String,
+    /// Where its files lie.
+    pub folder: PathBuf,
+    /// Their names, in alphabetical order.
+    pub files: Vec<String>,
+}
+
+/// The file in an output folder that says what ran.
+pub const NOTE: &str = "run.json";
+
 /// Brings `outputs/<pipeline>/` up to date: a folder for each publishing stage that has a result, and `run.json`. Files
-/// whose content is right already are not touched. Returns the folders, in plan order.
+/// whose content is right already are not touched. Returns what was published, in plan order.
 ///
 /// # Errors
 /// The output folder can't be written, or the cache can't be read.
@@ -21,7 +35,7 @@ pub fn publish(
     results: &[Option<(Digest, Digest)>],
     pins: &Pins,
     folder: &Path,
-) -> Result<Vec<PathBuf>, PublishError> {
+) -> Result<Vec<Published>, PublishError> {
     let mut published = Vec::new();
     for instance in plan.instances.iter().filter(|instance| instance.publishes) {
         let Some((key, output)) = results.get(instance.id).copied().flatten() else { continue };
@@ -30,11 +44,12 @@ pub fn publish(
         for name in record.files.keys() {
             copy(&store.object_folder(&output).join(name), &target.join(name))?;
         }
-        published.push(target);
+        let files = record.files.keys().cloned().collect();
+        published.push(Published { operation: instance.operation.clone(), folder: target, files });
     }
     let mut note = serde_json::to_string_pretty(&note(plan, results, pins)).unwrap_or_default();
     note.push('\n');
-    write_if_changed(&folder.join("run.json"), note.as_bytes())?;
+    write_if_changed(&folder.join(NOTE), note.as_bytes())?;
     Ok(published)
 }
 
@@ -49,9 +64,10 @@ pub enum PublishError {
     Io(#[from] std::io::Error),
 }
 
-/// `table`, or `table,seed=1` for a stage with axes: a name that every file system takes.
+/// `table`, or `table,seed=1` for a stage with axes: a name that every file system takes. A stage of an included pipeline
+/// is in that pipeline's folder: `glue_fewshot/table`.
 fn folder_name(instance: &Instance) -> String {
-    let mut name = instance.stage.clone();
+    let mut name = instance.stage.replace('.', "/");
     for (axis, value) in &instance.coordinates {
         let plain: String =
             value.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
@@ -83,6 +99,7 @@ fn note(plan: &Plan, results: &[Option<(Digest, Digest)>], pins: &Pins) -> Value
                 "operation": instance.operation,
                 "version": instance.version,
                 "parameters": instance.parameters.as_ref(),
+                "inputs": instance.inputs.iter().map(|&input| plan.instances[input].name()).collect::<Vec<_>>(),
                 "key": result.map(|(key, _)| key),
                 "output": result.map(|(_, output)| output),
             })

@@ -55,6 +55,7 @@ impl Operation for Train {
 /// # Errors
 /// Every parameter that can't be accepted.
 pub fn resolve(written: &Value) -> Result<TrainParameters, Vec<ParameterError>> {
+    let written = &parameters::left_to_preset(written);
     let mut faults = missing(written);
     let read = match parameters::read::<TrainParameters>(written) {
         Ok(read) if faults.is_empty() => read,
@@ -146,6 +147,19 @@ mod tests {
         assert_eq!(resolve(&again).unwrap(), complete, "complete parameters resolve to themselves");
         let text = resolve(&json!({"method": "scp", "backbone": "b", "preset": "paper_text"})).unwrap();
         assert_eq!((text.prompt.length, text.epochs), (5, 30));
+    }
+
+    #[test]
+    fn the_word_preset_leaves_a_value_out() {
+        let plain = resolve(&json!({"method": "spp", "backbone": "b", "preset": "paper_text"})).unwrap();
+        let mut written = json!({
+            "method": "spp", "backbone": "b", "preset": "paper_text", "epochs": "preset",
+            "prompt": {"length": "preset"},
+        });
+        assert_eq!(resolve(&written).unwrap(), plain);
+        // The default by its name is the default.
+        written["preset"] = json!("recommended");
+        assert_eq!(resolve(&written).unwrap(), resolve(&json!({"method": "spp", "backbone": "b"})).unwrap());
     }
 
     #[test]

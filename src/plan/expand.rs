@@ -85,6 +85,7 @@ impl Expansion<'_> {
             self.plan.instances.push(Instance {
                 id: offset + i,
                 stage: stage.name.clone(),
+                scope: stage.scope.clone(),
                 title: stage.title.clone(),
                 label: table.name(&stage.name, &table.rows[i]),
                 coordinates,
@@ -255,7 +256,7 @@ impl Expansion<'_> {
             );
             let path = stage.from.iter().position(|name| *name == read.name);
             let item = path.map(|i| format!("from[{i}]")).unwrap_or_default();
-            let in_list = self.pipeline.file.has(&stage.parameter_path(&item));
+            let in_list = stage.file.has(&stage.parameter_path(&item));
             let path = if in_list { item.as_str() } else { "from" };
             self.report(stage, path, "compt::plan::reads", message, Some(help.clone()));
         }
@@ -264,7 +265,7 @@ impl Expansion<'_> {
     fn too_large(&mut self, stage: &Stage, verb: &str) {
         let message = format!("stage `{}` {verb} more than {MOST_CELLS} cells", stage.name);
         let help = "give its axes fewer values, or let the stages that it reads share more axes";
-        let problem = self.pipeline.file.key_problem(&stage.path(), "compt::plan::too_large", message);
+        let problem = stage.file.key_problem(&stage.path(), "compt::plan::too_large", message);
         self.problems.push(problem.with_help(help));
     }
 
@@ -276,7 +277,7 @@ impl Expansion<'_> {
         };
         let path = stage.parameter_path("");
         let message = format!("there is no operation `{}`", stage.operation);
-        let problem = self.pipeline.file.key_problem(&path, "compt::plan::unknown_operation", message);
+        let problem = stage.file.key_problem(&path, "compt::plan::unknown_operation", message);
         self.problems.push(problem.with_help(help).with_label("unknown operation"));
     }
 
@@ -286,7 +287,7 @@ impl Expansion<'_> {
             if reported.insert((path.clone(), message.clone())) {
                 let unknown = message.starts_with("unknown field");
                 let place = stage.parameter_path(&path);
-                let file = &self.pipeline.file;
+                let file = &stage.file;
                 let code = "compt::plan::parameter";
                 let problem =
                     if unknown { file.key_problem(&place, code, message) } else { file.problem(&place, code, message) };
@@ -296,7 +297,7 @@ impl Expansion<'_> {
     }
 
     fn report(&mut self, stage: &Stage, path: &str, code: &'static str, message: String, help: Option<String>) {
-        let problem = self.pipeline.file.problem(&stage.parameter_path(path), code, message);
+        let problem = stage.file.problem(&stage.parameter_path(path), code, message);
         self.problems.push(problem.with_help_if(help));
     }
 }
@@ -340,8 +341,10 @@ fn cyclic(pipeline: &Pipeline, cycle: &[usize]) -> Problem {
     let stages: Vec<&Stage> = cycle.iter().map(|&stage| &pipeline.stages[stage]).collect();
     let names: Vec<&str> = stages.iter().chain(stages.first()).map(|stage| stage.name.as_str()).collect();
     let message = format!("stages read each other in a circle: `{}`", names.join(" -> "));
-    let first = stages.first().map_or_else(String::new, |stage| stage.parameter_path("from"));
-    let problem = pipeline.file.problem(&first, "compt::plan::cycle", message);
+    let problem = match stages.first() {
+        Some(stage) => stage.file.problem(&stage.parameter_path("from"), "compt::plan::cycle", message),
+        None => pipeline.file.problem("", "compt::plan::cycle", message),
+    };
     problem.with_help("an arrow goes from a stage to one that it reads; remove one of these `from`")
 }
 

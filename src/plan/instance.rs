@@ -46,6 +46,9 @@ pub struct Instance {
     pub id: usize,
     /// The stage.
     pub stage: String,
+    /// The included pipelines that the stage comes from, `a.b` from outside in; empty for one of the file itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub scope: String,
     /// What the stage is, for people.
     pub title: Option<String>,
     /// The stage's name with the axis values in the stage's order; see [`Instance::name`].
@@ -77,6 +80,13 @@ impl Instance {
     /// `fit[method=spp,seed=123]`, axes in the stage's order.
     pub fn name(&self) -> &str {
         &self.label
+    }
+
+    /// The stage of `read`, which this instance reads, as its own file names it: so an included pipeline makes the same
+    /// bytes, under the same keys, as when it is run by itself.
+    pub fn name_of<'a>(&self, read: &'a Self) -> &'a str {
+        let inside = read.stage.strip_prefix(self.scope.as_str()).filter(|_| !self.scope.is_empty());
+        inside.and_then(|inside| inside.strip_prefix('.')).unwrap_or(&read.stage)
     }
 
     /// Names this instance among all of its pipeline, whatever the order of the axes: under this digest the cache
@@ -160,6 +170,7 @@ pub(crate) mod tests {
         let instance = |id: usize, stage: &str, cell: Option<(&str, &str)>, inputs: &[usize]| Instance {
             id,
             stage: stage.to_owned(),
+            scope: String::new(),
             title: None,
             label: cell.map_or_else(|| stage.to_owned(), |(axis, value)| format!("{stage}[{axis}={value}]")),
             coordinates: cell.iter().map(|(axis, value)| ((*axis).to_owned(), (*value).to_owned())).collect(),
@@ -225,6 +236,23 @@ pub(crate) mod tests {
         assert_eq!(plan.reading_order(2, &[one, two]), sorted);
         assert_eq!(plan.reading_order(2, &[two, one]), [sorted[1], sorted[0]]);
         assert_eq!(plan.reading_order(4, &[two, one]), [2, 3]);
+    }
+
+    #[test]
+    fn an_included_reader_has_the_key_that_it_has_alone() {
+        let plan = small();
+        let mut included = plan.clone();
+        for instance in &mut included.instances {
+            instance.stage = format!("tables.{}", instance.stage);
+            instance.scope = "tables".to_owned();
+        }
+        let outputs = [Digest::of(b"1"), Digest::of(b"2")];
+        let key = |plan: &Plan| plan.preimage(4, &outputs, &pins(), &numeric()).unwrap().key();
+        assert_eq!(key(&plan), key(&included));
+        // A reader outside sees the whole name, so that two included stages of one name differ.
+        included.instances[4].scope.clear();
+        assert_ne!(key(&plan), key(&included));
+        assert_eq!(included.instances[4].name_of(&included.instances[2]), "tables.fit");
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Preimage {
             let read = inputs[position].instance;
             let cell = instance
                 .reads_coordinates
-                .then(|| Cell { stage: read.stage.clone(), coordinates: read.coordinates.clone() });
+                .then(|| Cell { stage: instance.name_of(read).to_owned(), coordinates: read.coordinates.clone() });
             InputKey { operation: read.operation.clone(), output: inputs[position].output, cell }
         };
         Ok(Self {

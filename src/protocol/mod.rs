@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Bumped when a message changes; a worker of another number is refused with a hint to rebuild it.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The libtorch that the worker links to; part of the key of what it computes.
 pub const LIBTORCH: &str = "2.11.0";
@@ -82,6 +82,18 @@ pub struct Compute {
 pub enum ToWorker {
     /// Run this.
     Run(Box<Job>),
+    /// Load the backbone and the prompt that this `evaluate` job would use, and answer what [`ToWorker::Ask`] brings. Of
+    /// its texts only the task's card and the targets are read; nothing is written.
+    Prepare(Box<Job>),
+    /// Answer these source texts with what was prepared last.
+    Ask {
+        /// Tells the answers to this question apart from others.
+        id: u64,
+        /// Source texts as `format` makes them.
+        texts: Vec<String>,
+        /// Whether every label's log-likelihood is wanted.
+        scores: bool,
+    },
     /// No more work; leave.
     Leave,
 }
@@ -108,6 +120,18 @@ pub enum FromWorker {
         /// Facts for the record that may differ between two equal runs (seconds, memory), never part of an output.
         facts: BTreeMap<String, Value>,
     },
+    /// What [`ToWorker::Prepare`] asked for is loaded.
+    Prepared {
+        /// The job.
+        id: u64,
+    },
+    /// The answers to [`ToWorker::Ask`], in the order of its texts.
+    Answers {
+        /// The question.
+        id: u64,
+        /// One a text.
+        answers: Vec<Answer>,
+    },
     /// The job failed; the worker lives on.
     Failed {
         /// The job.
@@ -115,6 +139,16 @@ pub enum FromWorker {
         /// Why.
         error: StageError,
     },
+}
+
+/// What the backbone answers to one text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The answer.
+    pub text: String,
+    /// The log-likelihood of each label in the order of the task's card; empty when it was not asked for.
+    pub scores: Vec<f64>,
 }
 
 /// A worker's introduction.

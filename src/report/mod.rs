@@ -1,9 +1,10 @@
 //! From scores to tables: tidy results, the paper-shaped table, the gain over untrained prompts, the comparison with
-//! published numbers, and how they look as CSV, Markdown and on a terminal.
+//! published numbers, the claims, and how they look as CSV, Markdown and on a terminal.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub mod claims;
 pub mod comparison;
 pub mod frame;
 pub mod gains;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::diagnostic::Problem;
-use super::load::Settings;
+use super::load::Request;
 use super::raw::{Param, RawPipeline, Values};
 use super::source::SourceFile;
 use super::substitute::{below, is_name, names};
@@ -14,12 +14,38 @@ use super::yaml::parse_scalar_or_list;
 use crate::base::suggest;
 
 /// Where a value was given.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Origin {
     /// At this path of the file.
     File(String),
     /// As this `--set` argument.
     Set(String),
+    /// At this path of a file that includes this one.
+    Include {
+        /// The including file.
+        file: Arc<SourceFile>,
+        /// Below its `set:`.
+        path: String,
+    },
+}
+
+/// A value for a parameter or an axis that comes from outside of the file.
+#[derive(Clone, Debug)]
+pub(super) struct Override {
+    /// The parameter or axis.
+    pub name: String,
+    /// The value; for one that can't be read, what was expected.
+    pub value: Result<Value, String>,
+    /// Who gave it.
+    pub origin: Origin,
+}
+
+impl Override {
+    /// What `--set NAME=TEXT` asks for.
+    pub(super) fn from_argument(name: &str, text: &str) -> Self {
+        let origin = Origin::Set(format!("{name}={text}"));
+        Self { name: name.to_owned(), value: parse_scalar_or_list(text), origin }
+    }
 }
 
 impl Origin {
@@ -28,6 +54,19 @@ impl Origin {
         match self {
             Self::File(path) => file.problem(&below(path, part), code, message),
             Self::Set(argument) => Problem::new(code, format!("`--set {argument}`: {message}")).at_path(file.path()),
+            Self::Include { file: including, path } => {
+                including.problem(&below(path, part), code, format!("`{}`: {message}", file.path().display()))
+            }
+        }
+    }
+
+    /// An error about the name that the value was given to.
+    fn name_problem(&self, file: &Arc<SourceFile>, code: &'static str, message: String) -> Problem {
+        match self {
+            Self::Include { file: including, path } => {
+                including.key_problem(path, code, format!("`{}`: {message}", file.path().display()))
+            }
+            Self::File(_) | Self::Set(_) => self.problem(file, "", code, message),
         }
     }
 }
@@ -43,11 +82,11 @@ pub(super) struct Definitions {
     pub overridden: BTreeSet<String>,
 }
 
-/// Applies the profile and `--set`, and reports what is wrong with names and overrides.
+/// Applies the profile and then what comes from outside, and reports what is wrong with names and overrides.
 pub(super) fn define(
     raw: &RawPipeline,
     file: &Arc<SourceFile>,
-    settings: &Settings,
+    request: &Request,
     known: &BTreeSet<String>,
     problems: &mut Vec<Problem>,
 ) -> Definitions {
@@ -69,18 +108,27 @@ pub(super) fn define(
     for (profile, overrides) in raw.profiles.iter().flatten() {
         let path = below("profiles", profile);
         build.check_name(&path, profile, "a profile");
-        let chosen = settings.profile.as_ref() == Some(profile);
+        let chosen = request.profile.as_ref() == Some(profile);
         for (name, Param(value)) in overrides {
             build.profile_entry(&below(&path, name), name, value, chosen);
         }
     }
-    if let Some(wanted) = &settings.profile {
-        build.check_profile(raw, wanted);
-    }
-    for (name, text) in &settings.set {
-        build.set(name, text);
+    for given in &request.overrides {
+        build.set(given);
     }
     build.definitions
+}
+
+/// The error about a profile that neither the file nor what it includes has; `names` are those that there are.
+pub(super) fn unknown_profile(file: &Arc<SourceFile>, wanted: &str, names: &BTreeSet<String>) -> Problem {
+    let names = || names.iter().map(String::as_str);
+    let help = match suggest::nearest(wanted, names()) {
+        Some(name) => format!("did you mean `--profile {name}`?"),
+        None if names().next().is_none() => "the file has no `profiles:`; leave `--profile` out".to_owned(),
+        None => format!("it has the profiles {}", quoted(names())),
+    };
+    let message = format!("`--profile {wanted}`: the file has no such profile");
+    Problem::new("compt::spec::unknown_profile", message).at_path(file.path()).with_help(help)
 }
 
 struct Build<'a> {
@@ -128,41 +176,24 @@ impl Build<'_> {
         }
     }
 
-    fn check_profile(&mut self, raw: &RawPipeline, wanted: &str) {
-        let names: Vec<&str> = raw.profiles.iter().flatten().map(|(name, _)| name.as_str()).collect();
-        if names.contains(&wanted) {
-            return;
-        }
-        let help = match suggest::nearest(wanted, names.iter().copied()) {
-            Some(name) => format!("did you mean `--profile {name}`?"),
-            None if names.is_empty() => "the file has no `profiles:`; leave `--profile` out".to_owned(),
-            None => format!("it has the profiles {}", quoted(names)),
-        };
-        let message = format!("`--profile {wanted}`: the file has no such profile");
-        let problem = Problem::new("compt::spec::unknown_profile", message).at_path(self.file.path());
-        self.problems.push(problem.with_help(help));
-    }
-
-    fn set(&mut self, name: &str, text: &str) {
-        let argument = format!("{name}={text}");
-        let origin = Origin::Set(argument);
+    fn set(&mut self, Override { name, value, origin }: &Override) {
         if !self.known.contains(name) {
             let message = format!("there is no parameter or axis `{name}`");
-            let problem = origin.problem(self.file, "", "compt::spec::unknown_parameter", message);
-            self.problems.push(problem.with_help(self.known_names(name)));
+            let problem = origin.name_problem(self.file, "compt::spec::unknown_parameter", message);
+            self.problems.push(problem.with_help(self.known_names(name)).with_label("unknown name"));
             return;
         }
-        match parse_scalar_or_list(text) {
+        match value {
             Err(expected) => {
-                let problem = origin.problem(self.file, "", "compt::spec::set", expected);
+                let problem = origin.problem(self.file, "", "compt::spec::set", expected.clone());
                 self.problems
                     .push(problem.with_help(format!("for instance `--set {name}=1`, or `--set '{name}=[1, 2]'`")));
             }
             Ok(value) => {
                 let before = self.problems.len();
-                let accepted = self.check_override(name, &value, &origin);
+                let accepted = self.check_override(name, value, origin);
                 if self.problems.len() == before {
-                    self.accept(name, accepted, &value, origin);
+                    self.accept(name, accepted, value, origin.clone());
                 }
             }
         }
@@ -183,7 +214,7 @@ impl Build<'_> {
                 let problem = origin.problem(self.file, "", "compt::spec::wrong_type", message);
                 self.problems.push(problem.with_help(match origin {
                     Origin::Set(_) => format!("write `--set '{name}=[{scalar}]'`"),
-                    Origin::File(_) => format!("write `{name}: [{scalar}]`"),
+                    Origin::File(_) | Origin::Include { .. } => format!("write `{name}: [{scalar}]`"),
                 }));
                 None
             }

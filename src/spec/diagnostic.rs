@@ -20,7 +20,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// All of `problems`, in the order of the file; `Ok` when there are none.
+    /// All of `problems`, by file and in the order of the file; `Ok` when there are none.
     ///
     /// # Errors
     /// When there is a problem.
@@ -28,7 +28,9 @@ impl Invalid {
         if problems.is_empty() {
             return Ok(());
         }
-        problems.sort_by_key(Problem::offset);
+        problems.sort_by_cached_key(|problem| (problem.path().map(Path::to_owned), problem.offset()));
+        // A file that is included twice has its faults once.
+        problems.dedup_by(|one, other| one.place() == other.place() && one.message == other.message);
         Err(Self { problems })
     }
 }
@@ -102,6 +104,11 @@ impl Problem {
         self
     }
 
+    /// What is wrong, without its place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         self.code
@@ -140,6 +147,13 @@ impl Problem {
         self.labels.first().map_or(0, |(span, _)| span.start)
     }
 
+    fn path(&self) -> Option<&Path> {
+        match self.origin.as_ref()? {
+            Origin::Text(file) => Some(file.path()),
+            Origin::Path(path) => Some(path),
+        }
+    }
+
     /// `file: ` where no source line would tell which file it is.
     fn unseen_path(&self) -> String {
         if self.labels.is_empty() { self.place() } else { String::new() }
@@ -147,11 +161,7 @@ impl Problem {
 
     /// `file:line:column: `, as much of it as there is.
     fn place(&self) -> String {
-        let path = match &self.origin {
-            Some(Origin::Text(file)) => file.path(),
-            Some(Origin::Path(path)) => path,
-            None => return String::new(),
-        };
+        let Some(path) = self.path() else { return String::new() };
         match self.line_column() {
             Some((line, column)) => format!("{}:{line}:{column}: ", path.display()),
             None => format!("{}: ", path.display()),

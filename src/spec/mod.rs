@@ -5,6 +5,7 @@
 //! 1. `yaml`: text to a JSON value and an index of where each node stands; syntax, duplicate keys, merge keys.
 //! 2. `read`: value to a typed tree; unknown fields, wrong types, missing fields. Data set files use this pass too.
 //! 3. `load`: profile, then `--set`, then axes, matrices and stages; names that mean nothing or are not used.
+//!    `include` brings in the stages of other files, each checked as a file of its own.
 //!
 //! What comes out is a [`Pipeline`] in which parameters (`${k}`) are filled in and axes (`${seed}`) are not:
 //! [`Pipeline::parameters_at`] and [`Pipeline::only_at`] do that for one instance of a stage. Nothing here knows what
@@ -13,6 +14,7 @@
 
 mod definitions;
 mod diagnostic;
+mod include;
 mod lists;
 mod load;
 mod pipeline;
@@ -28,10 +30,12 @@ mod yaml;
 
 #[cfg(test)]
 mod diagnostics_test;
+#[cfg(test)]
+mod include_test;
 
 pub use diagnostic::{Invalid, Problem, render};
 pub use load::{Settings, load};
-pub use pipeline::{Pipeline, Stage};
+pub use pipeline::{AxisTypes, Pipeline, Stage};
 pub use read::{Document, read};
 pub use scalar::AxisValue;
 pub use schema::schema;

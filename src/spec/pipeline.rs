@@ -22,17 +22,24 @@ pub struct Pipeline {
     pub params: BTreeMap<String, Value>,
     /// The values of the axes under `axes:`.
     pub axes: BTreeMap<String, Vec<AxisValue>>,
-    /// Every value that an axis has anywhere (under `axes:` or in a matrix), by axis and by text.
-    pub axis_values: BTreeMap<String, BTreeMap<String, Value>>,
-    /// The stages in the order of the file.
+    /// The stages: those of included files first, then those of the file, each in the order of its file.
     pub stages: Vec<Stage>,
 }
 
+/// Every value that an axis has anywhere in a file (under `axes:` or in a matrix), by axis and by text.
+pub type AxisTypes = BTreeMap<String, BTreeMap<String, Value>>;
+
 /// A stage of a checked pipeline: one operation, run once for each of its instances.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Stage {
-    /// Its name: lower-case letters, digits and `_`.
+    /// Its name: lower-case letters, digits and `_`; before that of an included stage stands its [`Stage::scope`].
     pub name: String,
+    /// The included pipelines that it comes from, `a.b` from outside in; empty for a stage of the file itself.
+    pub scope: String,
+    /// The file that it stands in, to place errors in.
+    pub file: Arc<SourceFile>,
+    /// The values of axes with their types, as its file has them.
+    pub axis_values: Arc<AxisTypes>,
     /// What it does, for people.
     pub title: Option<String>,
     /// Its own axes in the order of the file, each with at least one value and no value twice. An empty list
@@ -64,7 +71,7 @@ impl Pipeline {
     /// # Errors
     /// A `${axis}` that `coordinates` lacks; [`load`](super::load) has found those that the stage can't have.
     pub fn parameters_at(&self, stage: &Stage, coordinates: &BTreeMap<String, String>) -> Result<Value, UnknownName> {
-        substitute(&stage.parameters, |name| self.value_at(name, coordinates))
+        substitute(&stage.parameters, |name| stage.value_at(name, coordinates))
     }
 
     /// The values of each axis that the instance of `stage` at `coordinates` reads, without `none` and without
@@ -80,7 +87,7 @@ impl Pipeline {
         let narrowed = |texts: &Vec<String>| {
             let mut values: Vec<String> = Vec::with_capacity(texts.len());
             for text in texts {
-                let value = substitute(&Value::from(text.as_str()), |name| self.value_at(name, coordinates))?;
+                let value = substitute(&Value::from(text.as_str()), |name| stage.value_at(name, coordinates))?;
                 let value = canonical(&value).unwrap_or_default();
                 if value != "none" && !values.contains(&value) {
                     values.push(value);
@@ -90,19 +97,29 @@ impl Pipeline {
         };
         stage.only.iter().map(|(axis, texts)| Ok((axis.clone(), narrowed(texts)?))).collect()
     }
+}
+
+impl Stage {
+    /// The path of the stage in its file: `stages.fit`.
+    pub fn path(&self) -> String {
+        below("stages", self.name.strip_prefix(self.scope.as_str()).unwrap_or(&self.name).trim_start_matches('.'))
+    }
+
+    /// The stage as a part of a pipeline that includes the one called `pipeline`.
+    #[must_use]
+    pub(super) fn within(mut self, pipeline: &str) -> Self {
+        let prefixed = |name: &str| format!("{pipeline}.{name}");
+        self.name = prefixed(&self.name);
+        self.scope = if self.scope.is_empty() { pipeline.to_owned() } else { prefixed(&self.scope) };
+        self.from = self.from.iter().map(|name| prefixed(name)).collect();
+        self
+    }
 
     /// The value, with its type, of the axis `name` at `coordinates`.
     fn value_at(&self, name: &str, coordinates: &BTreeMap<String, String>) -> Option<Value> {
         let text = coordinates.get(name)?;
         let typed = self.axis_values.get(name).and_then(|values| values.get(text));
         Some(typed.cloned().unwrap_or_else(|| Value::from(text.as_str())))
-    }
-}
-
-impl Stage {
-    /// The path of the stage in its file: `stages.fit`.
-    pub fn path(&self) -> String {
-        below("stages", &self.name)
     }
 
     /// The path of a parameter in its file: `gate.kind` becomes `stages.fit.run.train.gate.kind`; the empty path is

@@ -8,7 +8,8 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::read::Fields;
@@ -30,12 +31,37 @@ pub(super) struct RawPipeline {
     /// Named sets of other values for parameters and axes, chosen with `--profile`.
     #[serde(default)]
     pub profiles: Option<BTreeMap<String, BTreeMap<String, Param>>>,
+    /// Other pipeline files whose stages become part of this one, as `PIPELINE.STAGE`.
+    #[serde(default)]
+    pub include: Option<Vec<RawInclude>>,
     /// Axes with their values, used in a matrix as `axes.name` or `...axes.name`.
     #[serde(default)]
     pub axes: Option<BTreeMap<String, Values>>,
-    /// The stages by name.
+    /// The stages by name; a file that includes others needs none of its own.
+    #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawStage>")]
     pub stages: BTreeMap<String, Fields<RawStage>>,
+}
+
+/// An included file: its path, or a map with what it is given.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RawInclude {
+    /// Relative to the including file.
+    pub file: String,
+    /// Parameters and axes of the included file that get another value.
+    pub set: Option<BTreeMap<String, Param>>,
+}
+
+/// [`RawInclude`] in its long form.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Include")]
+struct LongInclude {
+    /// The pipeline file, relative to this one.
+    file: String,
+    /// Values for parameters and axes of the included file; `${name}` is a parameter of this one.
+    #[serde(default)]
+    set: Option<BTreeMap<String, Param>>,
 }
 
 /// A stage: one operation, run once for every combination of its axes.
@@ -194,6 +220,43 @@ impl<'de> Deserialize<'de> for Names {
             }
         }
         deserializer.deserialize_any(NamesVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawInclude {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IncludeVisitor;
+        impl<'de> Visitor<'de> for IncludeVisitor {
+            type Value = RawInclude;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a pipeline file, or a map with `file` and `set`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawInclude, E> {
+                Ok(RawInclude { file: text.to_owned(), set: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawInclude, A::Error> {
+                let LongInclude { file, set } = LongInclude::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawInclude { file, set })
+            }
+        }
+        deserializer.deserialize_any(IncludeVisitor)
+    }
+}
+
+impl JsonSchema for RawInclude {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "IncludeEntry".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let long = generator.subschema_for::<LongInclude>();
+        json_schema!({
+            "description": "A pipeline file, or a map with the file and what it is given.",
+            "anyOf": [{ "type": "string" }, long],
+        })
     }
 }
 

@@ -21,7 +21,7 @@ impl AxisValue {
 /// The one spelling of a scalar; `None` for null, lists and maps.
 ///
 /// Text stands for itself. A number is spelled by its value, so `1e-5` and `0.00001` are one spelling, as are `1` and
-/// `1.0`: whole numbers below 2^64 in digits, all others in the fewest digits that give the same `f64`.
+/// `1.0`: whole numbers from -2^63 to below 2^64 in digits, all others in the fewest digits that give the same `f64`.
 pub(super) fn canonical(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -32,9 +32,10 @@ pub(super) fn canonical(value: &Value) -> Option<String> {
 }
 
 fn number_text(number: &Number) -> String {
-    const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
+    // What YAML reads as a whole number.
+    const WHOLE: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..18_446_744_073_709_551_616.0;
     match number.as_f64() {
-        Some(float) if number.is_f64() && (float.fract() != 0.0 || float.abs() >= TWO_TO_64) => format!("{float:?}"),
+        Some(float) if number.is_f64() && (float.fract() != 0.0 || !WHOLE.contains(&float)) => format!("{float:?}"),
         Some(float) if number.is_f64() => (float as i128).to_string(),
         _ => number.to_string(),
     }
@@ -60,6 +61,8 @@ mod tests {
             &["-2.5", "-25e-1"],
             &["18446744073709551615"],
             &["1e20", "100000000000000000000.0"],
+            &["-9223372036854775808", "-9223372036854775808.0"],
+            &["-1.25e19", "-12500000000000000000.0"],
         ] {
             for text in same {
                 assert_eq!(spelled(text), same[0], "{text}");

@@ -1,6 +1,7 @@
 //! Stages: from what is written to what is checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -30,6 +31,9 @@ pub(super) fn build(context: &mut Context<'_>, name: &str, raw: &RawStage) -> Op
     }
     let mut stage = Stage {
         name: name.to_owned(),
+        scope: String::new(),
+        file: Arc::clone(context.file),
+        axis_values: Arc::default(),
         title: raw.title.clone(),
         matrix,
         exclude,
@@ -55,10 +59,11 @@ pub(super) fn build(context: &mut Context<'_>, name: &str, raw: &RawStage) -> Op
     Some(stage)
 }
 
-/// Fills parameters in, and checks what a stage says about the axes of the stages it reads.
-pub(super) fn check_links(context: &mut Context<'_>, stages: &mut [Stage]) {
+/// Fills parameters in, and checks what a stage says about the axes of the stages it reads. The first `included` stages
+/// come from other files, where that has been done.
+pub(super) fn check_links(context: &mut Context<'_>, stages: &mut [Stage], included: usize) {
     let axes: Vec<Option<Axes>> = (0..stages.len()).map(|stage| axes_of(stages, stage, &mut BTreeSet::new())).collect();
-    for (i, own) in axes.iter().enumerate() {
+    for (i, own) in axes.iter().enumerate().skip(included) {
         // A stage that reads something unknown may have any axis.
         let available = |name: &str, context_axes: &BTreeSet<String>| match own {
             Some(own) => own.contains_key(name),

@@ -11,6 +11,7 @@
 //! | [`sampled`] | the files between `fetch`, `sample` and `format` |
 //! | [`text`] | template, prefix, cuts and target words |
 //! | [`texts`] | the files that training and evaluation read |
+//! | [`stream`] | rows of a file or a pipe one at a time, and the same rows with answers |
 //! | [`tokens`] | texts to token ids and back |
 //! | [`vocabulary`] | makes a tokenizer from texts |
 //! | [`world`] | the built-in language world: the same tasks, made by a seeded generator |
@@ -24,6 +25,7 @@ pub mod rows;
 pub mod sampled;
 pub mod source;
 pub mod split;
+pub mod stream;
 pub mod text;
 pub mod texts;
 pub mod tokens;

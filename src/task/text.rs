@@ -76,6 +76,32 @@ impl Template {
         })
     }
 
+    /// The values of a text that this template could have made: each name's value ends where the text after it begins.
+    /// Nothing for a text of another form, or when it can't be told where a value ends.
+    pub fn read<'t>(&self, text: &'t str) -> Option<Vec<(&str, &'t str)>> {
+        let mut values: Vec<(&str, &'t str)> = Vec::new();
+        let (mut rest, mut open) = (text, None);
+        for piece in &self.0 {
+            match (piece, open) {
+                (Piece::Name(_), Some(_)) => return None,
+                (Piece::Name(name), None) => open = Some(name.as_str()),
+                (Piece::Text(literal), None) => rest = rest.strip_prefix(literal.as_str())?,
+                (Piece::Text(literal), Some(name)) => {
+                    let (value, after) = rest.split_once(literal.as_str())?;
+                    values.push((name, value));
+                    (rest, open) = (after, None);
+                }
+            }
+        }
+        match open {
+            Some(name) => values.push((name, rest)),
+            None if rest.is_empty() => {}
+            None => return None,
+        }
+        let agree = |(name, value): &(&str, &str)| values.iter().all(|(other, text)| other != name || text == value);
+        values.iter().all(agree).then_some(values)
+    }
+
     /// The text with every name's value.
     ///
     /// # Errors
@@ -95,6 +121,8 @@ impl Template {
 /// How texts are made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextSettings {
+    /// In place of the data set's own template.
+    pub template: Option<String>,
     /// Goes before the text; `{task}` stands for the task's name.
     pub prefix: String,
     /// The name of a label set.
@@ -113,6 +141,7 @@ pub struct TextSettings {
 impl Default for TextSettings {
     fn default() -> Self {
         Self {
+            template: None,
             prefix: "{task}: ".to_owned(),
             label_set: WORDS.to_owned(),
             options: false,
@@ -138,9 +167,9 @@ impl<'a> Formatter<'a> {
     /// Resolves the label set and fills the prefix.
     ///
     /// # Errors
-    /// An unknown label set, a prefix with other names than `task`, a cut that leaves no room for text.
+    /// A template with other names than the data set's columns, an unknown label set, a prefix with other names than `task`, a cut that leaves no room for text.
     pub fn new(dataset: &'a Dataset, settings: &'a TextSettings) -> Result<Self, StageError> {
-        let template = Template::parse(&dataset.template).map_err(StageError::input)?;
+        let template = template(dataset, settings)?;
         let prefix = prefix(&settings.prefix, &dataset.name).map_err(StageError::input)?;
         let words = label_words(dataset, &settings.label_set)?;
         let suffix =
@@ -197,6 +226,18 @@ impl<'a> Formatter<'a> {
                 .ok_or_else(|| StageError::bug(format!("`{}` has no label {index}", self.dataset.name))),
         }
     }
+}
+
+/// The template of the settings, or the data set's own.
+fn template(dataset: &Dataset, settings: &TextSettings) -> Result<Template, StageError> {
+    let text = settings.template.as_ref().unwrap_or(&dataset.template);
+    let template = Template::parse(text).map_err(StageError::input)?;
+    let is_column = |name: &str| dataset.columns.iter().any(|column| column == name);
+    if let Some(unknown) = template.names().find(|name| !is_column(name)) {
+        return Err(StageError::input(format!("`template` uses `{unknown}`, no column of `{}`", dataset.name))
+            .with_hint(format!("the columns are {}", dataset.columns.join(", "))));
+    }
+    Ok(template)
 }
 
 /// The prefix for a task.
@@ -282,6 +323,19 @@ mod tests {
     }
 
     #[test]
+    fn a_template_of_the_pipelines_own() {
+        let rte = fixtures::dataset("rte");
+        let settings = |template: &str| TextSettings { template: Some(template.to_owned()), ..TextSettings::default() };
+        let own = settings("premise: {sentence1} hypothesis: {sentence2}");
+        let text = Formatter::new(&rte, &own).unwrap().source(&cells(&["a", "b"])).unwrap();
+        assert_eq!(text, "rte: premise: a hypothesis: b");
+        let wrong = settings("{premise}");
+        let error = Formatter::new(&rte, &wrong).err().unwrap();
+        assert_eq!(error.message, "`template` uses `premise`, no column of `rte`");
+        assert_eq!(error.hint.as_deref(), Some("the columns are sentence1, sentence2"));
+    }
+
+    #[test]
     fn label_sets() {
         let rte = fixtures::dataset("rte");
         let words = |set: &str, options| {
@@ -341,6 +395,18 @@ mod tests {
         let braces = Template::parse("{{{a}}}").unwrap();
         assert_eq!(braces.fill(|_| Some("1".into())).unwrap(), "{1}");
         assert!(prefix("{tsk}: ", "rte").unwrap_err().contains("`{tsk}`"));
+    }
+
+    #[test]
+    fn a_text_in_the_templates_form_gives_its_values_back() {
+        let template = Template::parse("premise: {a} hypothesis: {b}").unwrap();
+        let both = template.read("premise: It is hot. hypothesis: It is {cold}.").unwrap();
+        assert_eq!(both, [("a", "It is hot."), ("b", "It is {cold}.")]);
+        assert_eq!(template.read("It is hot."), None);
+        assert_eq!(template.read("premise: It is hot."), None);
+        assert_eq!(Template::parse("{a}{b}").unwrap().read("xy"), None);
+        assert_eq!(Template::parse("{a}, {a}!").unwrap().read("x, y!"), None);
+        assert_eq!(Template::parse("{a}, {a}!").unwrap().read("x, x!").unwrap()[0], ("a", "x"));
     }
 
     proptest! {

@@ -66,6 +66,14 @@ pub struct TaskTexts {
     pub test: Vec<Example>,
 }
 
+/// Reads the card alone.
+///
+/// # Errors
+/// A file that is missing or not ours.
+pub fn read_card(folder: &Path) -> Result<TaskCard, StageError> {
+    read_json(&folder.join(CARD))
+}
+
 /// Reads the results of `format`.
 ///
 /// # Errors
@@ -73,7 +81,7 @@ pub struct TaskTexts {
 pub fn read(folder: &Path) -> Result<TaskTexts, StageError> {
     let lines = |split: Split| read_lines(&folder.join(file_name(split)));
     Ok(TaskTexts {
-        card: read_json(&folder.join(CARD))?,
+        card: read_card(folder)?,
         train: lines(Split::Train)?,
         validation: lines(Split::Validation)?,
         test: lines(Split::Test)?,

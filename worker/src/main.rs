@@ -59,7 +59,7 @@ fn listen(unfinished: Arc<AtomicUsize>) -> Receiver<ToWorker> {
                 }
                 Err(_) => break,
             };
-            if matches!(message, ToWorker::Run(_)) {
+            if !matches!(message, ToWorker::Leave) {
                 unfinished.fetch_add(1, Ordering::SeqCst);
             }
             if sender.send(message).is_err() {

@@ -68,9 +68,14 @@ pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
 
 /// The last line of a run.
 fn summary(totals: &Totals, colours: Colours) -> String {
-    let all = totals.executed + totals.cached + totals.failed + totals.skipped + totals.left;
+    let all = totals.executed + totals.cached + totals.shared + totals.failed + totals.skipped + totals.left;
     let mut parts = vec![format!("{} run", totals.executed), format!("{} cached", totals.cached)];
-    for (count, word) in [(totals.failed, "failed"), (totals.skipped, "skipped"), (totals.left, "not started")] {
+    for (count, word) in [
+        (totals.shared, "shared"),
+        (totals.failed, "failed"),
+        (totals.skipped, "skipped"),
+        (totals.left, "not started"),
+    ] {
         if count > 0 {
             parts.push(format!("{count} {word}"));
         }

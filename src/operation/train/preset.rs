@@ -7,7 +7,7 @@ use super::settings::*;
 pub(super) fn bundle(method: Method, preset: Option<Preset>) -> TrainParameters {
     let mut parameters = recommended(method);
     match preset {
-        None => {}
+        None | Some(Preset::Recommended) => {}
         Some(Preset::PaperText) => paper_text(&mut parameters),
         Some(Preset::PaperCode) => paper_code(&mut parameters),
     }

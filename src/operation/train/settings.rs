@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::dropout::Dropout;
 
-/// How prompts are trained. What a pipeline leaves out is taken from `preset` and `method`; what it writes wins.
+/// How prompts are trained. What a pipeline leaves out is taken from `preset` and `method`; what it writes wins. The word
+/// `preset` in the place of a value leaves it out, so that a pipeline can name the parameter all the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainParameters {
     /// The prompt method; it decides the defaults of `sources`, `compose`, `gate` and `optim.groups`.
     pub method: Method,
-    /// A bundle of defaults: the paper's text or the authors' code. Left out: our recommendation.
+    /// A bundle of defaults: the paper's text, the authors' code, or our recommendation, which is the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// The frozen backbone: a hub id (`google-t5/t5-base`), a folder or `builtin/NAME`.
@@ -73,6 +74,8 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
+    /// What we recommend.
+    Recommended,
     /// What the paper's text says.
     PaperText,
     /// What the authors' code did.

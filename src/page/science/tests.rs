@@ -36,18 +36,15 @@ fn texts(html: &str) -> Vec<String> {
 fn claims_with_their_outcomes() {
     let folder = tempfile::tempdir().unwrap();
     let csv = "name,section,says,expect,at,effect,low,high,margin,outcome,seeds,seeds_needed\n\
-               gain,5.2,Prompts learn,above,k=8,12.345,8.0,16.5,0,pass,3,\n\
-               close,5.3,SPP ties SCP,within,,-0.5,-4,3,2,undecided,3,12\n";
+               gain,5.2,Prompts learn,mean() > chance,k=8,12.345,8.0,16.5,0,pass,3,\n\
+               close,,,mean(method=spp) < mean(method=scp),,-0.5,-4,3,0,undecided,3,12\n";
     let (html, findings) = only(&[input(folder.path(), "claims", &[], &[("claims.csv", csv)])]);
     let texts = texts(&html);
-    for cell in ["Prompts learn", "k=8", "above", "+12.3", "+8.0", "\u{2212}0.5", "about 12 would decide", "undecided"]
+    for cell in ["Prompts learn", "k=8", "mean() &gt; chance", "+12.3", "+8.0", "\u{2212}0.5", "12 seeds", "undecided"]
     {
         assert!(texts.iter().any(|text| text.contains(cell)), "{cell}: {texts:?}");
     }
-    assert_eq!(
-        findings,
-        [Finding { tone: Tone::Plain, text: "1 of 2 claims passed, 0 failed, 1 undecided".to_owned() }]
-    );
+    assert_eq!(findings, [Finding { tone: Tone::Plain, text: "1 of 2 claims pass, 1 is undecided".to_owned() }]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Writes CSV (RFC 4180): fields with commas, quotes or line breaks are quoted.
 
+use compt::task::stream::csv;
+
 /// A table under construction.
 #[derive(Debug, Default)]
 pub struct Csv {
@@ -16,20 +18,7 @@ impl Csv {
 
     /// Adds a row.
     pub fn row<T: AsRef<str>>(&mut self, fields: &[T]) {
-        for (place, field) in fields.iter().enumerate() {
-            if place > 0 {
-                self.text.push(',');
-            }
-            let field = field.as_ref();
-            if field.contains(['"', ',', '\n', '\r']) {
-                self.text.push('"');
-                self.text.push_str(&field.replace('"', "\"\""));
-                self.text.push('"');
-            } else {
-                self.text.push_str(field);
-            }
-        }
-        self.text.push('\n');
+        csv::push_record(&mut self.text, fields, b',');
     }
 
     /// The whole text.

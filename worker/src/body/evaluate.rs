@@ -67,7 +67,7 @@ pub fn run(job: &Job, shelf: &mut Shelf, reporter: &mut dyn Reporter) -> Result<
 }
 
 /// The prompts of every training that the job reads, with the training's name.
-fn prompt_sets(job: &Job, settings: &EvaluateParameters) -> Result<Vec<(String, PromptSet)>, StageError> {
+pub(super) fn prompt_sets(job: &Job, settings: &EvaluateParameters) -> Result<Vec<(String, PromptSet)>, StageError> {
     let mut sets = Vec::new();
     for input in job.inputs.iter().filter(|input| input.operation == "train") {
         let mut set = prompts::load(&input.folder)?;
@@ -94,7 +94,7 @@ fn prompt_sets(job: &Job, settings: &EvaluateParameters) -> Result<Vec<(String, 
 }
 
 /// The one set that has a prompt for the task.
-fn owner<'a>(task: &str, sets: &'a [(String, PromptSet)]) -> Result<&'a PromptSet, StageError> {
+pub(super) fn owner<'a>(task: &str, sets: &'a [(String, PromptSet)]) -> Result<&'a PromptSet, StageError> {
     let owners: Vec<&(String, PromptSet)> = sets.iter().filter(|(_, set)| set.learned.contains_key(task)).collect();
     match owners.as_slice() {
         [(_, set)] => Ok(set),
@@ -117,7 +117,8 @@ fn owner<'a>(task: &str, sets: &'a [(String, PromptSet)]) -> Result<&'a PromptSe
     }
 }
 
-fn prompt<'a>(set: &'a PromptSet, kind: &str, task: &str) -> Result<&'a Tensor, StageError> {
+/// A task's prompt of one kind, `learned` or `untrained`.
+pub(super) fn prompt<'a>(set: &'a PromptSet, kind: &str, task: &str) -> Result<&'a Tensor, StageError> {
     let prompts = if kind == "learned" { &set.learned } else { &set.untrained };
     prompts.get(task).ok_or_else(|| StageError::bug(format!("there is no {kind} prompt for `{task}`")))
 }
@@ -134,7 +135,8 @@ fn split(texts: &TaskTexts, split: Split) -> Result<&[Example], StageError> {
     Ok(examples)
 }
 
-fn asking(
+/// How the texts of a task are answered.
+pub(super) fn asking(
     settings: &EvaluateParameters,
     backbone: &Backbone,
     texts: &TaskTexts,
@@ -168,6 +170,7 @@ fn asking(
         generation: Generation { max_new_tokens, repetition_penalty: settings.repetition_penalty },
         candidates,
         likelihood: settings.nll,
+        scores: false,
         batch: settings.batch,
     })
 }

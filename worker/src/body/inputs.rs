@@ -36,6 +36,15 @@ pub fn texts(job: &Job) -> Result<Vec<TaskTexts>, StageError> {
     Ok(by_name.into_values().map(|(texts, _)| texts).collect())
 }
 
+/// The texts of all `format` inputs as they come, each with its [`instance`]; a task may come in several wordings.
+///
+/// # Errors
+/// Files that can't be read.
+pub fn wordings(job: &Job) -> Result<Vec<(String, TaskTexts)>, StageError> {
+    let inputs = job.inputs.iter().filter(|input| input.operation == "format");
+    inputs.map(|input| Ok((instance(input), texts::read(&input.folder)?))).collect()
+}
+
 /// An input's name for people: `text[task=rte]`.
 pub fn instance(input: &Input) -> String {
     let axes: Vec<String> = input.coordinates.iter().map(|(axis, value)| format!("{axis}={value}")).collect();

@@ -10,6 +10,7 @@ pub mod modules;
 pub mod native;
 pub mod predict;
 pub mod pretrain;
+pub mod prompted;
 pub mod prompts;
 pub mod serve;
 pub mod train;

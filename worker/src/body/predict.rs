@@ -20,6 +20,8 @@ pub struct Asking {
     pub candidates: Vec<(Vec<i64>, String)>,
     /// Whether the likelihood of the right answers is wanted when it costs an extra pass.
     pub likelihood: bool,
+    /// Whether the likelihood of every candidate is wanted when it costs an extra pass.
+    pub scores: bool,
     /// Examples in a batch.
     pub batch: usize,
 }
@@ -31,6 +33,8 @@ pub struct Answers {
     pub texts: Vec<String>,
     /// Mean negative log-likelihood of the right answers' tokens, where it was measured.
     pub likelihood: Option<f64>,
+    /// The log-likelihoods of the candidates, one row an example; empty rows where they were not measured.
+    pub scores: Vec<Vec<f64>>,
 }
 
 /// Answers `examples` with a prompt [L, d], in batches of similar length.
@@ -50,6 +54,8 @@ pub fn answers(
     let rows = prompt.unsqueeze(0);
     let prompts = Prompts { rows: &rows, position };
     let mut texts = vec![String::new(); examples.len()];
+    let mut scores = vec![Vec::new(); examples.len()];
+    let candidates: Vec<Vec<i64>> = asking.candidates.iter().map(|(ids, _)| ids.clone()).collect();
     let mut measured: Option<(f64, usize)> = None;
     for places in order.chunks(asking.batch.max(1)) {
         let mut batch = Batch::default();
@@ -58,16 +64,21 @@ pub fn answers(
             batch.prompt_of_row.push(Some(0));
         }
         let gold = |place: usize| examples[place].target.as_slice();
+        if asking.mode == Answering::Rank || asking.scores {
+            let ranked = backbone.model.rank(&batch, Some(&prompts), &candidates).map_err(of_model)?;
+            let ranked = ranked.to_kind(Kind::Double).to_device(Device::Cpu).reshape([-1]);
+            let ranked = Vec::<f64>::try_from(ranked).map_err(|error| StageError::bug(error.to_string()))?;
+            for (&place, row) in places.iter().zip(ranked.chunks(candidates.len().max(1))) {
+                scores[place] = row.to_vec();
+            }
+        }
         match asking.mode {
             Answering::Rank => {
-                let ids: Vec<Vec<i64>> = asking.candidates.iter().map(|(ids, _)| ids.clone()).collect();
-                let scores = backbone.model.rank(&batch, Some(&prompts), &ids).map_err(of_model)?;
-                let scores = scores.to_kind(Kind::Double).to_device(Device::Cpu).reshape([-1]);
-                let scores = Vec::<f64>::try_from(scores).map_err(|error| StageError::bug(error.to_string()))?;
-                for (&place, row) in places.iter().zip(scores.chunks(ids.len().max(1))) {
+                for &place in places {
+                    let row = &scores[place];
                     let best = (1..row.len()).fold(0, |best, next| if row[next] > row[best] { next } else { best });
                     texts[place].clone_from(&asking.candidates[best].1);
-                    if let Some(right) = ids.iter().position(|ids| ids == gold(place)) {
+                    if let Some(right) = candidates.iter().position(|ids| ids == gold(place)) {
                         add(&mut measured, -row[right], gold(place).len());
                     }
                 }
@@ -87,7 +98,7 @@ pub fn answers(
         }
         done(places.len());
     }
-    Ok(Answers { texts, likelihood: measured.map(|(sum, tokens)| sum / tokens.max(1) as f64) })
+    Ok(Answers { texts, scores, likelihood: measured.map(|(sum, tokens)| sum / tokens.max(1) as f64) })
 }
 
 fn add(measured: &mut Option<(f64, usize)>, sum: f64, tokens: usize) {

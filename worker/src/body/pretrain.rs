@@ -11,7 +11,7 @@ use compt::operation::parameters_of;
 use compt::operation::pretrain::{CorpusOrigin, Planned, PretrainParameters};
 use compt::operation::train::Precision;
 use compt::protocol::{Job, Reporter, StageError};
-use compt::task::texts::TaskTexts;
+use compt::task::texts::{Example, TaskCard, TaskTexts};
 use compt::task::tokens::Tokenizer;
 use compt::task::{vocabulary, world};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ use crate::train::tensor_file::to_bytes;
 const VOCABULARY_TEXTS: usize = 5000;
 /// Steps that one line of `curve.csv` is the mean of.
 const CURVE_STEPS: usize = 20;
-/// Test examples that are scored at a time.
+/// Examples that are scored at a time.
 const SCORED_AT_ONCE: usize = 50;
 
 /// Makes a backbone.
@@ -44,7 +44,7 @@ const SCORED_AT_ONCE: usize = 50;
 pub fn run(job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
     let Planned { settings, .. } = parameters_of(job)?;
     let device = machine::prepare(&job.compute)?;
-    let all = if job.inputs.is_empty() { Vec::new() } else { inputs::texts(job)? };
+    let all = inputs::wordings(job)?;
     let learned = learned(&settings, &all)?;
     let plain = plain_texts(&settings, &learned)?;
 
@@ -97,20 +97,28 @@ pub fn run(job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
     write_json(&folder.join("summary.json"), &summary(&settings, &config, &numbers, &texts, &tasks, curve))
 }
 
-/// The tasks that are learned: those that are read and not held out.
-fn learned<'a>(settings: &PretrainParameters, all: &'a [TaskTexts]) -> Result<Vec<&'a TaskTexts>, StageError> {
-    let names: Vec<&str> = all.iter().map(|texts| texts.card.name.as_str()).collect();
+/// The tasks that are learned, in all their wordings: those that are read and not held out. A wording without training
+/// examples is only scored.
+fn learned<'a>(
+    settings: &PretrainParameters,
+    all: &'a [(String, TaskTexts)],
+) -> Result<Vec<&'a TaskTexts>, StageError> {
+    let mut names: Vec<&str> = all.iter().map(|(_, texts)| texts.card.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
     if let Some(unknown) = settings.held_out.iter().find(|task| !names.contains(&task.as_str())) {
         return Err(StageError::input(format!(
             "`held_out` names `{unknown}`, which is not among the tasks that are read"
         ))
         .with_hint(format!("the tasks are {}", names.join(", "))));
     }
-    let learned: Vec<&TaskTexts> = all.iter().filter(|texts| !settings.held_out.contains(&texts.card.name)).collect();
-    match learned.iter().find(|texts| texts.train.is_empty()) {
+    let learned: Vec<&TaskTexts> =
+        all.iter().map(|(_, texts)| texts).filter(|texts| !settings.held_out.contains(&texts.card.name)).collect();
+    let is_taught = |name: &str| learned.iter().any(|texts| texts.card.name == name && !texts.train.is_empty());
+    match learned.iter().find(|texts| !is_taught(&texts.card.name)) {
         Some(empty) => Err(StageError::input(format!("the task `{}` has no training examples", empty.card.name))
             .with_hint("draw some with `sample: {k: all}`, or name the task in `held_out`")),
-        None => Ok(learned),
+        None => Ok(learned.into_iter().filter(|texts| !texts.train.is_empty()).collect()),
     }
 }
 
@@ -129,9 +137,13 @@ fn plain_texts(settings: &PretrainParameters, learned: &[&TaskTexts]) -> Result<
 }
 
 /// `tokenizer.json` from plain text, the first examples of each task, held out or not, and their answers.
-fn tokenizer(settings: &PretrainParameters, plain: &[String], all: &[TaskTexts]) -> Result<String, StageError> {
+fn tokenizer(
+    settings: &PretrainParameters,
+    plain: &[String],
+    all: &[(String, TaskTexts)],
+) -> Result<String, StageError> {
     let mut texts: Vec<&str> = plain.iter().take(VOCABULARY_TEXTS).map(String::as_str).collect();
-    for task in all {
+    for (_, task) in all {
         for example in task.train.iter().take(VOCABULARY_TEXTS) {
             texts.extend([example.source.as_str(), example.target.as_str()]);
         }
@@ -261,46 +273,62 @@ fn curve_csv(settings: &PretrainParameters, points: &[Point]) -> String {
     text
 }
 
-/// Accuracy on the test examples of every task, learned or held out, without any prompt: the most likely label wins.
+/// Accuracy on the held-back examples of every task, learned or held out, without any prompt: the most likely label
+/// wins.
 fn scores(
     settings: &PretrainParameters,
     backbone: &Backbone,
-    all: &[TaskTexts],
+    all: &[(String, TaskTexts)],
     reporter: &mut dyn Reporter,
 ) -> Result<String, StageError> {
-    let mut table = Csv::new(&["task", "held_out", "examples", "accuracy", "most_frequent_label"]);
+    let mut table = Csv::new(&["task", "texts", "held_out", "split", "examples", "accuracy", "most_frequent_label"]);
     // A regression has no labels to choose from.
-    for texts in all.iter().filter(|texts| !texts.card.labels.is_empty() && !texts.test.is_empty()) {
+    for (wording, texts) in all.iter().filter(|(_, texts)| !texts.card.labels.is_empty()) {
         let card = &texts.card;
-        let labels = card.labels.iter().map(|label| backbone.target(label)).collect::<Result<Vec<_>, _>>()?;
-        let sources = inputs::pairs(backbone, &texts.test, settings.max_source_tokens, None)?;
-        let mut answers = Vec::new();
-        for chunk in sources.chunks(SCORED_AT_ONCE) {
-            let batch = Batch { sources: chunk.iter().map(|pair| pair.source.clone()).collect(), ..Batch::default() };
-            let scores = backbone.model.rank(&batch, None, &labels).map_err(failure::of_model)?;
-            let best = Vec::<i64>::try_from(scores.to_kind(Kind::Double).argmax(1, false).to_device(Device::Cpu));
-            answers.extend(best.map_err(|error| StageError::bug(error.to_string()))?);
-        }
-        let pairs: Vec<metric::Pair<'_>> = texts
-            .test
-            .iter()
-            .zip(&answers)
-            .map(|(example, best)| metric::Pair { gold: &example.target, predicted: &card.labels[*best as usize] })
-            .collect();
-        let accuracy = metric::accuracy(&pairs);
-        let count = |label: &String| texts.test.iter().filter(|example| example.target == *label).count();
-        let most = card.labels.iter().map(count).max().unwrap_or(0) as f64 / pairs.len() as f64;
         let held_out = settings.held_out.contains(&card.name);
-        reporter.log(&format!("{}: accuracy {accuracy:.1} without a prompt", card.name));
-        table.row(&[
-            card.name.clone(),
-            held_out.to_string(),
-            pairs.len().to_string(),
-            (accuracy as f32).to_string(),
-            ((100.0 * most) as f32).to_string(),
-        ]);
+        for (split, examples) in [("validation", &texts.validation), ("test", &texts.test)] {
+            if examples.is_empty() {
+                continue;
+            }
+            let accuracy = accuracy(settings, backbone, card, examples)?;
+            let count = |label: &String| examples.iter().filter(|example| example.target == *label).count();
+            let most = card.labels.iter().map(count).max().unwrap_or(0) as f64 / examples.len() as f64;
+            reporter.log(&format!("{wording}, {split}: accuracy {accuracy:.1} without a prompt"));
+            table.row(&[
+                card.name.clone(),
+                wording.trim_matches('`').to_owned(),
+                held_out.to_string(),
+                split.to_owned(),
+                examples.len().to_string(),
+                (accuracy as f32).to_string(),
+                ((100.0 * most) as f32).to_string(),
+            ]);
+        }
     }
     Ok(table.into_text())
+}
+
+/// How often the most likely label is the right one, in percent.
+fn accuracy(
+    settings: &PretrainParameters,
+    backbone: &Backbone,
+    card: &TaskCard,
+    examples: &[Example],
+) -> Result<f64, StageError> {
+    let labels = card.labels.iter().map(|label| backbone.target(label)).collect::<Result<Vec<_>, _>>()?;
+    let sources = inputs::pairs(backbone, examples, settings.max_source_tokens, None)?;
+    let mut answers = Vec::new();
+    for chunk in sources.chunks(SCORED_AT_ONCE) {
+        let batch = Batch { sources: chunk.iter().map(|pair| pair.source.clone()).collect(), ..Batch::default() };
+        let scores = backbone.model.rank(&batch, None, &labels).map_err(failure::of_model)?;
+        let best = Vec::<i64>::try_from(scores.to_kind(Kind::Double).argmax(1, false).to_device(Device::Cpu));
+        answers.extend(best.map_err(|error| StageError::bug(error.to_string()))?);
+    }
+    let answered = examples.iter().zip(&answers);
+    let pairs: Vec<metric::Pair<'_>> = answered
+        .map(|(example, best)| metric::Pair { gold: &example.target, predicted: &card.labels[*best as usize] })
+        .collect();
+    Ok(metric::accuracy(&pairs))
 }
 
 fn summary(
@@ -311,7 +339,10 @@ fn summary(
     tasks: &[TaskPairs],
     curve: &[Point],
 ) -> Value {
-    let examples: BTreeMap<&str, usize> = tasks.iter().map(|task| (task.name.as_str(), task.train.len())).collect();
+    let mut examples: BTreeMap<&str, usize> = BTreeMap::new();
+    for task in tasks {
+        *examples.entry(&task.name).or_default() += task.train.len();
+    }
     let last = &curve[curve.len().saturating_sub(100)..];
     let mean = last.iter().map(|point| point.loss).sum::<f64>() / last.len().max(1) as f64;
     json!({

@@ -7,10 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use compt::protocol::{FromWorker, Hello, Job, PROTOCOL, Progress, Reporter, StageError, ToWorker};
+use compt::protocol::{Answer, FromWorker, Hello, PROTOCOL, Progress, Reporter, StageError, ToWorker};
 use serde_json::Value;
 
 use super::backbone::Shelf;
+use super::prompted::Prompted;
 use super::{failure, machine};
 use crate::cuda::LIBTORCH_VERSION;
 
@@ -27,8 +28,8 @@ pub fn hello() -> Hello {
     }
 }
 
-/// Says hello, then runs the jobs of `messages` until the last one or [`ToWorker::Leave`]. Before a job's end is told,
-/// one is taken off `unfinished`.
+/// Says hello, then does what `messages` ask for until the last one or [`ToWorker::Leave`]. Before the end of one is
+/// told, one is taken off `unfinished`.
 ///
 /// # Errors
 /// When `output` can't be written: the runner is gone.
@@ -38,16 +39,17 @@ pub fn serve(
     unfinished: &AtomicUsize,
 ) -> io::Result<()> {
     say(output, &FromWorker::Hello(hello()))?;
-    let mut shelf = Shelf::default();
+    let mut state = State::default();
     for message in messages {
-        let job = match message {
-            ToWorker::Run(job) => job,
+        let id = match &message {
+            ToWorker::Run(job) | ToWorker::Prepare(job) => job.id,
+            ToWorker::Ask { id, .. } => *id,
             ToWorker::Leave => break,
         };
         machine::forget_peak_memory();
-        let mut reports = Reports::new(job.id, output);
+        let mut reports = Reports::new(id, output);
         let started = Instant::now();
-        let result = run(&job, &mut shelf, &mut reports);
+        let result = state.obey(message, &mut reports);
         reports.fact("seconds", started.elapsed().as_secs_f64().into());
         if let Some(bytes) = machine::peak_memory() {
             reports.fact("peak_memory_bytes", bytes.into());
@@ -58,21 +60,51 @@ pub fn serve(
         }
         unfinished.fetch_sub(1, Ordering::SeqCst);
         let last = match result {
-            Ok(()) => FromWorker::Done { id: job.id, facts },
-            Err(error) => FromWorker::Failed { id: job.id, error },
+            Ok(Outcome::Done) => FromWorker::Done { id, facts },
+            Ok(Outcome::Prepared) => FromWorker::Prepared { id },
+            Ok(Outcome::Answers(answers)) => FromWorker::Answers { id, answers },
+            Err(error) => FromWorker::Failed { id, error },
         };
         say(output, &last)?;
     }
     Ok(())
 }
 
-/// Runs a job; a panic is a failure of the job, not of the worker.
-fn run(job: &Job, shelf: &mut Shelf, reports: &mut Reports<'_>) -> Result<(), StageError> {
-    let caught = catch_unwind(AssertUnwindSafe(|| super::run(job, shelf, reports)));
-    caught.unwrap_or_else(|panic| {
-        shelf.clear();
-        Err(failure::native(&text_of(panic.as_ref())))
-    })
+/// What a worker keeps from one message to the next.
+#[derive(Default)]
+struct State {
+    shelf: Shelf,
+    prompted: Option<Prompted>,
+}
+
+/// What came of a message.
+enum Outcome {
+    Done,
+    Prepared,
+    Answers(Vec<Answer>),
+}
+
+impl State {
+    /// Does what a message asks for; a panic is a failure of the job, not of the worker.
+    fn obey(&mut self, message: ToWorker, reports: &mut Reports<'_>) -> Result<Outcome, StageError> {
+        let caught = catch_unwind(AssertUnwindSafe(|| match message {
+            ToWorker::Run(job) => super::run(&job, &mut self.shelf, reports).map(|()| Outcome::Done),
+            ToWorker::Prepare(job) => {
+                self.prompted = Some(Prompted::prepare(*job, &mut self.shelf, reports)?);
+                Ok(Outcome::Prepared)
+            }
+            ToWorker::Ask { texts, scores, .. } => match &mut self.prompted {
+                Some(prompted) => prompted.answer(texts, scores, &mut self.shelf, reports).map(Outcome::Answers),
+                None => Err(StageError::bug("a worker was asked before it was prepared")),
+            },
+            ToWorker::Leave => Err(StageError::bug("a worker was asked to work and to leave")),
+        }));
+        caught.unwrap_or_else(|panic| {
+            self.shelf.clear();
+            self.prompted = None;
+            Err(failure::native(&text_of(panic.as_ref())))
+        })
+    }
 }
 
 /// What a panic said.
@@ -136,7 +168,7 @@ impl Reporter for Reports<'_> {
 
 #[cfg(test)]
 mod tests {
-    use compt::protocol::{Compute, StageErrorKind};
+    use compt::protocol::{Compute, Job, StageErrorKind};
 
     use super::*;
 
@@ -163,8 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_job_leaves_the_worker_ready_for_the_next() {
-        let answers = answers(vec![job(1, "plot"), job(2, "train"), ToWorker::Leave, job(3, "train")]);
+    fn a_failure_leaves_the_worker_ready_for_the_next_message() {
+        let ask = ToWorker::Ask { id: 2, texts: Vec::new(), scores: false };
+        let answers = answers(vec![job(1, "plot"), ask, ToWorker::Leave, job(3, "train")]);
         assert_eq!(answers.len(), 3, "{answers:?}");
         assert!(matches!(&answers[0], FromWorker::Hello(hello) if hello.protocol == PROTOCOL));
         for (answer, expected) in answers[1..].iter().zip([1, 2]) {

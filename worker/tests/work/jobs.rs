@@ -96,7 +96,7 @@ pub(crate) fn training(written: &Value) -> Value {
     serde_json::to_value(train::resolve(&all).unwrap()).unwrap()
 }
 
-fn evaluation(written: &Value) -> Value {
+pub(crate) fn evaluation(written: &Value) -> Value {
     let mut all = json!({"backbone": "tiny", "batch": 4});
     for (name, value) in written.as_object().unwrap() {
         all[name] = value.clone();
@@ -104,13 +104,13 @@ fn evaluation(written: &Value) -> Value {
     serde_json::to_value(evaluate::resolve(&all).unwrap()).unwrap()
 }
 
-fn run(job: &Job) -> Result<Notes, StageError> {
+pub(crate) fn run(job: &Job) -> Result<Notes, StageError> {
     let mut notes = Notes::default();
     body::run(job, &mut Shelf::default(), &mut notes)?;
     Ok(notes)
 }
 
-fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = fs_err::read_dir(folder.join("output")).unwrap();
     files
         .map(|file| {
@@ -120,7 +120,7 @@ fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn as_input(stage: &str, job: &Job) -> Input {
+pub(crate) fn as_input(stage: &str, job: &Job) -> Input {
     Input {
         stage: stage.to_owned(),
         operation: job.operation.clone(),

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 mod jobs;
 mod pretraining;
 mod process;
+mod prompted;
 mod training;
 
 static GENERATOR: Mutex<()> = Mutex::new(());

@@ -1,0 +1,350 @@
+//! Every answer that the claims are about: one cell for each evaluation of a task, example by example.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::scored::{Answer, Scored};
+use crate::metric;
+use crate::report::frame::Source;
+use crate::report::sheet::Sheet;
+use crate::report::{ReportError, TASK, canonical, quoted};
+
+/// Coordinates that stand in the files of an evaluation and not in the pipeline, and what a term means that names none.
+pub const DEFAULTS: [(&str, &str); 3] = [("prompt", "learned"), ("part", "total"), ("weights", "renormalised")];
+
+/// One evaluation of one task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Its value on every axis that it has, the task among them.
+    pub coordinates: BTreeMap<String, String>,
+    /// Which task, among those of [`Answers`].
+    pub task: usize,
+    /// What was answered.
+    pub scored: Scored,
+    /// Who made it, for messages.
+    pub source: String,
+}
+
+impl Cell {
+    /// Its value on an axis.
+    pub fn on(&self, axis: &str) -> Option<&str> {
+        self.coordinates.get(axis).map(String::as_str)
+    }
+}
+
+/// One task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// Count of its test examples, over all cells.
+    pub examples: usize,
+    /// What always answering the most frequent gold text would score; `None` for correlations, where it scores 0.
+    pub constant: Option<Scored>,
+}
+
+/// All cells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// Every axis that some cell has, in alphabetical order.
+    pub axes: Vec<String>,
+    /// The tasks in the order in which they first occur.
+    pub tasks: Vec<Task>,
+    /// The cells in the order in which they were read.
+    pub cells: Vec<Cell>,
+}
+
+/// A cell as it was read.
+struct Read {
+    coordinates: BTreeMap<String, String>,
+    metric: String,
+    /// Example, gold text, predicted text.
+    answers: Vec<(String, String, String)>,
+    source: String,
+}
+
+impl Answers {
+    /// Reads `predictions.csv` and `scores.csv` of every source.
+    ///
+    /// # Errors
+    /// A file can't be read or lacks a column; two sources say different things about the same coordinates; a task is
+    /// scored by a metric that can't be taken on resamples.
+    pub fn read(sources: &[Source]) -> Result<Self, ReportError> {
+        let mut all = Vec::new();
+        for source in sources {
+            read_source(source, &mut all)?;
+        }
+        // An evaluation that knows nothing of parts is one of the whole prompt.
+        for (axis, default) in DEFAULTS {
+            if all.iter().any(|read| read.coordinates.contains_key(axis)) {
+                for read in &mut all {
+                    read.coordinates.entry(axis.to_owned()).or_insert_with(|| default.to_owned());
+                }
+            }
+        }
+        Self::index(all)
+    }
+
+    fn index(all: Vec<Read>) -> Result<Self, ReportError> {
+        let mut answers = Self::default();
+        let axes: BTreeSet<&String> = all.iter().flat_map(|read| read.coordinates.keys()).collect();
+        answers.axes = axes.into_iter().cloned().collect();
+        let mut tasks: Vec<Examples> = Vec::new();
+        for read in &all {
+            let name = &read.coordinates[TASK];
+            let at = tasks.iter().position(|task| task.name == *name).unwrap_or_else(|| {
+                tasks.push(Examples { name: name.clone(), ..Examples::default() });
+                tasks.len() - 1
+            });
+            tasks[at].add(read)?;
+        }
+        for task in &mut tasks {
+            task.number();
+        }
+        let mut seen: HashMap<BTreeMap<String, String>, usize> = HashMap::new();
+        for read in all {
+            let task = tasks.iter().position(|task| task.name == read.coordinates[TASK]).unwrap_or_default();
+            let scored = Scored::new(&read.metric, &tasks[task].answers(&read)).ok_or_else(|| {
+                ReportError::layout(
+                    format!("the task `{}` is scored by `{}`", tasks[task].name, read.metric),
+                    format!("claims can be checked on tasks that are scored by {}", quoted(Scored::METRICS)),
+                )
+            })?;
+            let cell = Cell { coordinates: read.coordinates, task, scored, source: read.source };
+            match seen.get(&cell.coordinates) {
+                None => {
+                    seen.insert(cell.coordinates.clone(), answers.cells.len());
+                    answers.cells.push(cell);
+                }
+                Some(&other) if answers.cells[other].scored == cell.scored => {}
+                Some(&other) => {
+                    return Err(ReportError::layout(
+                        format!(
+                            "`{}` and `{}` have the same axis values, but other answers on the task `{}`",
+                            answers.cells[other].source, cell.source, tasks[task].name
+                        ),
+                        "give one of the stages an axis that tells them apart, for example `matrix: { variant: [a] }`",
+                    ));
+                }
+            }
+        }
+        answers.tasks = tasks.iter().map(Examples::task).collect();
+        Ok(answers)
+    }
+
+    /// The values that an axis has, in the order in which they first occur.
+    pub fn values(&self, axis: &str) -> Vec<&str> {
+        let mut values: Vec<&str> = Vec::new();
+        for value in self.cells.iter().filter_map(|cell| cell.on(axis)) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        values
+    }
+}
+
+/// The test examples of one task.
+#[derive(Default)]
+struct Examples {
+    name: String,
+    correlated: bool,
+    /// Example -> its gold text and its number. Numbered in the order of the ids, whatever order the cells have.
+    known: BTreeMap<String, (String, u32)>,
+}
+
+impl Examples {
+    fn add(&mut self, read: &Read) -> Result<(), ReportError> {
+        self.correlated |= read.metric != "accuracy";
+        for (id, gold, _) in &read.answers {
+            let (known, _) = self.known.entry(id.clone()).or_insert_with(|| (gold.clone(), 0));
+            if known != gold {
+                return Err(ReportError::layout(
+                    format!(
+                        "the example `{id}` of the task `{}` has the gold texts `{known}` and `{gold}`; the latter in `{}`",
+                        self.name, read.source
+                    ),
+                    "let all evaluations read texts of the same data, or name their task differently",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) {
+        for (number, (_, place)) in self.known.values_mut().enumerate() {
+            *place = number as u32;
+        }
+    }
+
+    fn answers(&self, read: &Read) -> Vec<Answer> {
+        let answer = |(id, gold, predicted): &(String, String, String)| Answer {
+            example: self.known.get(id).map_or(0, |(_, number)| *number),
+            gold: gold.clone(),
+            predicted: predicted.clone(),
+        };
+        read.answers.iter().map(answer).collect()
+    }
+
+    fn task(&self) -> Task {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (gold, _) in self.known.values() {
+            *counts.entry(gold.trim()).or_default() += 1;
+        }
+        // Of equally frequent ones the first in alphabetical order: `max_by_key` returns the last of equals.
+        let most = counts.iter().rev().max_by_key(|(_, count)| **count).map_or("", |(gold, _)| *gold);
+        let asked = (0..self.known.len() as u32).collect();
+        let right = self.known.values().filter(|(gold, _)| gold.trim() == most).map(|(_, number)| *number).collect();
+        let constant = (!self.correlated).then_some(Scored::Texts { asked, right });
+        Task { name: self.name.clone(), examples: self.known.len(), constant }
+    }
+}
+
+fn read_source(source: &Source, all: &mut Vec<Read>) -> Result<(), ReportError> {
+    let metrics = read_metrics(source)?;
+    let sheet = Sheet::read(&source.folder.join("predictions.csv"))?;
+    let tasks = sheet.texts(TASK)?;
+    let (ids, golds, predictions) = (sheet.texts("id")?, sheet.texts("gold")?, sheet.texts("predicted")?);
+    let mut own = Vec::new();
+    for (axis, _) in DEFAULTS {
+        let Some(values) = sheet.optional_texts(axis)? else { continue };
+        if source.coordinates.contains_key(axis) {
+            return Err(ReportError::layout(
+                format!("`{}` has an axis `{axis}`, which its `predictions.csv` has as a column", source.name),
+                "give the axis another name",
+            ));
+        }
+        own.push((axis, values));
+    }
+    let first = all.len();
+    let mut places: HashMap<BTreeMap<String, String>, usize> = HashMap::new();
+    for (row, task) in tasks.iter().enumerate() {
+        if let Some(expected) = source.coordinates.get(TASK).filter(|expected| canonical(expected) != canonical(task)) {
+            let message = format!("`{}` is about the task `{expected}`, but this answer is of `{task}`", source.name);
+            return Err(sheet.fault(row, message));
+        }
+        let mut coordinates = source.coordinates.clone();
+        coordinates.insert(TASK.to_owned(), task.clone());
+        coordinates.extend(own.iter().map(|(axis, values)| ((*axis).to_owned(), values[row].clone())));
+        let place = match places.get(&coordinates) {
+            Some(place) => *place,
+            None => {
+                let metric = metrics.get(task).cloned().ok_or_else(|| {
+                    sheet.fault(row, format!("`scores.csv` beside it has no `{}` of the task `{task}`", metric::SCORE))
+                })?;
+                places.insert(coordinates.clone(), all.len());
+                all.push(Read { coordinates, metric, answers: Vec::new(), source: source.name.clone() });
+                all.len() - 1
+            }
+        };
+        all[place].answers.push((ids[row].clone(), golds[row].clone(), predictions[row].clone()));
+    }
+    for read in &all[first..] {
+        let ids: BTreeSet<&String> = read.answers.iter().map(|(id, _, _)| id).collect();
+        if ids.len() < read.answers.len() {
+            let message = format!("an example of the task `{}` is answered twice", read.coordinates[TASK]);
+            return Err(ReportError::file(sheet.path(), None, message));
+        }
+    }
+    Ok(())
+}
+
+/// Task -> the metric that its `score` is.
+fn read_metrics(source: &Source) -> Result<BTreeMap<String, String>, ReportError> {
+    let sheet = Sheet::read(&source.folder.join("scores.csv"))?;
+    let (tasks, metrics, of) = (sheet.texts(TASK)?, sheet.texts("metric")?, sheet.texts("of")?);
+    let rows = tasks.into_iter().zip(metrics).zip(of);
+    Ok(rows.filter(|((_, metric), _)| metric == metric::SCORE).map(|((task, _), of)| (task, of)).collect())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Cells by hand: axes as `method=spp seed=1 task=a`, then for each example whether it is answered right. The gold
+    /// texts are `yes`, `no`, `yes`, `no`, ...
+    pub(in crate::report::claims) fn answers(cells: &[(&str, &[bool])]) -> Answers {
+        let read = |(axes, right): &(&str, &[bool])| Read {
+            coordinates: axes
+                .split_whitespace()
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(axis, value)| (axis.to_owned(), value.to_owned()))
+                .collect(),
+            metric: "accuracy".to_owned(),
+            answers: right
+                .iter()
+                .enumerate()
+                .map(|(i, right)| {
+                    let gold = if i % 2 == 0 { "yes" } else { "no" };
+                    (format!("{i:04}"), gold.to_owned(), if *right { gold } else { "-" }.to_owned())
+                })
+                .collect(),
+            source: (*axes).to_owned(),
+        };
+        Answers::index(cells.iter().map(read).collect()).unwrap()
+    }
+
+    fn source(folder: &std::path::Path, name: &str, axes: &[(&str, &str)], predictions: &str, scores: &str) -> Source {
+        let folder = folder.join(name);
+        fs_err::create_dir_all(&folder).unwrap();
+        fs_err::write(folder.join("predictions.csv"), predictions).unwrap();
+        fs_err::write(folder.join("scores.csv"), scores).unwrap();
+        let coordinates = axes.iter().map(|(axis, value)| ((*axis).to_owned(), (*value).to_owned())).collect();
+        Source { name: name.to_owned(), coordinates, folder }
+    }
+
+    const SCORES: &str =
+        "task,prompt,metric,of,value,examples\nrte,learned,accuracy,,50,2\nrte,learned,score,accuracy,50,2\n";
+    const PLAIN: &str = "task,prompt,id,source,gold,predicted,valid\n\
+        rte,learned,b,\"two\nlines\",yes,yes,true\nrte,learned,a,x,no,,false\nrte,untrained,a,x,no,no,true\n";
+
+    #[test]
+    fn cells_of_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = "task,prompt,part,weights,id,source,gold,predicted,valid\n\
+            rte,learned,private,kept,a,x,no,no,true\nrte,learned,private,kept,c,x,no,no,true\n";
+        let sources = [
+            source(folder.path(), "score", &[("task", "rte"), ("method", "pt")], PLAIN, SCORES),
+            source(folder.path(), "parts", &[("method", "spp")], parts, SCORES),
+        ];
+        let answers = Answers::read(&sources).unwrap();
+        assert_eq!(answers.axes, ["method", "part", "prompt", "task", "weights"]);
+        assert_eq!(answers.values("part"), ["total", "private"]);
+        let of = |cell: usize| match &answers.cells[cell].scored {
+            Scored::Texts { asked, right } => (asked.clone(), right.clone()),
+            Scored::Numbers { .. } => panic!("a classification"),
+        };
+        // Examples are numbered by id: a, b, c.
+        assert_eq!(of(0), (vec![1, 0], vec![1]));
+        assert_eq!(of(1), (vec![0], vec![0]));
+        assert_eq!(of(2), (vec![0, 2], vec![0, 2]));
+        // Gold: no, yes, no.
+        assert_eq!(answers.tasks[0].examples, 3);
+        assert_eq!(answers.tasks[0].constant, Some(Scored::Texts { asked: vec![0, 1, 2], right: vec![0, 2] }));
+    }
+
+    #[test]
+    fn faults_of_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |sources: &[Source]| Answers::read(sources).unwrap_err().to_string();
+        let plain = source(folder.path(), "score", &[("method", "pt")], PLAIN, SCORES);
+        let twin = source(folder.path(), "twin", &[("method", "pt")], &PLAIN.replace("yes,yes", "yes,no"), SCORES);
+        assert_eq!(Answers::read(&[plain.clone(), plain.clone()]).unwrap().cells.len(), 2);
+        assert_eq!(
+            said(&[plain.clone(), twin]),
+            "`score` and `twin` have the same axis values, but other answers on the task `rte`"
+        );
+        let other = source(folder.path(), "other", &[("method", "spp")], &PLAIN.replace(",no,", ",maybe,"), SCORES);
+        assert_eq!(
+            said(&[plain, other]),
+            "the example `a` of the task `rte` has the gold texts `no` and `maybe`; the latter in `other`"
+        );
+        let f1 = source(folder.path(), "f1", &[], PLAIN, &SCORES.replace("score,accuracy", "score,f1"));
+        assert_eq!(said(&[f1]), "the task `rte` is scored by `f1`");
+        let axis = source(folder.path(), "axis", &[("prompt", "x")], PLAIN, SCORES);
+        assert_eq!(said(&[axis]), "`axis` has an axis `prompt`, which its `predictions.csv` has as a column");
+        let none = source(folder.path(), "none", &[], PLAIN, "task,prompt,metric,of,value,examples\n");
+        assert!(said(&[none]).ends_with("line 2: `scores.csv` beside it has no `score` of the task `rte`"));
+        let twice = source(folder.path(), "twice", &[], &PLAIN.replace("learned,b", "learned,a"), SCORES);
+        assert!(said(&[twice]).ends_with("an example of the task `rte` is answered twice"));
+    }
+}
