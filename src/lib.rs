@@ -11,6 +11,7 @@ pub mod cli;
 pub mod exec;
 pub mod metric;
 pub mod operation;
+pub mod page;
 pub mod plan;
 pub mod protocol;
 pub mod report;

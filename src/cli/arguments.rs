@@ -27,6 +27,8 @@ pub enum Command {
     /// Answer texts with a prompt that a run trained
     #[command(after_help = PREDICT_EXAMPLES)]
     Predict(PredictArguments),
+    /// Make the report page of what is in the cache
+    Report(ReportArguments),
     /// Show a stage's record, its files and its log
     Show(ShowArguments),
     /// Compare two runs, or a run with a published table: differences, and whether they are more than noise
@@ -154,6 +156,17 @@ pub struct ShowArguments {
     /// Print the record as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// The folder for results
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    pub outputs: PathBuf,
 }
 
 /// What `compt predict --help` ends with.

@@ -13,6 +13,7 @@ mod failure;
 mod list;
 mod plan;
 mod predict;
+mod report;
 mod run;
 mod schema;
 mod session;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => why::why(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::List(arguments) => list::list(&arguments),

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use super::arguments::RunArguments;
 use super::failure::Failure;
+use super::report::{self, Course};
 use super::session::{Cache, Missing, Session};
 use super::ui;
 use crate::exec::interrupt::Interrupt;
@@ -27,6 +28,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let bodies = StageBodies { sourcing: &session.sourcing, pins: &session.pins, digest_of: &digest_of };
     let options = options(arguments, &session);
     let mut listener = ui::Style::choose(arguments.json, arguments.no_progress).listener();
+    let mut course = Course::watch(&mut *listener);
     let summary = exec::run(
         &Run {
             plan: &session.plan,
@@ -38,15 +40,18 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
             options: &options,
             interrupt: &interrupt,
         },
-        &mut *listener,
+        &mut course,
     );
+    let course = course.end();
     drop(listener);
 
     let folder = arguments.outputs.join(&session.plan.pipeline);
     let published = publishing::publish(&session.plan, &session.store, &summary.results, &session.pins, &folder)?;
     let endings = endings(&published)?;
+    let page = report::after_run(&session, &arguments.pipeline, &summary, &course, &folder)?;
     if !arguments.json && !summary.totals.interrupted {
         super::print(&closing(&published, &endings));
+        super::print(&format!("the report is {}\n", page.display()));
     }
     verdict(&summary, &session, arguments)?;
     let broken: Vec<String> = endings.into_iter().flat_map(|ending| ending.broken).collect();

@@ -13,12 +13,14 @@ use crate::plan::key::Numeric;
 use crate::plan::pins::{LockedError, Pins, PinsError};
 use crate::plan::{self, Instance, Plan, Question, State};
 use crate::protocol::{LIBTORCH, StageError};
-use crate::spec;
+use crate::spec::{self, Pipeline};
 use crate::store::{Store, StoreError};
 use crate::task::source::{SourceSettings, Watch};
 
 /// A pipeline, ready to be asked about.
 pub struct Session {
+    /// The checked pipeline.
+    pub pipeline: Pipeline,
     /// The plan.
     pub plan: Plan,
     /// The cache.
@@ -71,6 +73,7 @@ impl Session {
         // Paths of a worker's job may not depend on where it stands.
         let builtin = std::path::absolute(&arguments.cache)?.join("builtin");
         let mut session = Self {
+            pipeline,
             plan,
             store,
             pins: Pins::default(),

@@ -12,6 +12,7 @@ mod death;
 mod dispatch;
 #[cfg(test)]
 mod dispatch_test;
+pub mod energy;
 pub mod event;
 pub mod forecast;
 pub mod interrupt;

@@ -120,6 +120,13 @@ pub fn memory_gb() -> Option<u64> {
     Some(kilobytes / (1024 * 1024))
 }
 
+/// The name of the processor; `None` where `/proc` does not tell.
+pub fn processor() -> Option<String> {
+    let text = fs_err::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
 /// The GPUs that this process may use: `CUDA_VISIBLE_DEVICES` where it is set, otherwise what the NVIDIA driver shows.
 pub fn visible_gpus() -> Vec<String> {
     match std::env::var("CUDA_VISIBLE_DEVICES") {

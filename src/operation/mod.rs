@@ -24,6 +24,7 @@ pub mod lineage;
 pub mod parameters;
 pub mod pretrain;
 pub mod publishing;
+pub mod report;
 pub mod sample;
 pub mod similarity;
 pub mod sourcing;
@@ -116,6 +117,7 @@ pub static ALL: &[&dyn Operation] = &[
     &confusion::Confusion,
     &similarity::Similarity,
     &pretrain::Pretrain,
+    &report::Report,
 ];
 
 impl Operations {

@@ -13,11 +13,11 @@ fn only_what_depends_on_a_change_runs() {
     let first = project.run(&[]);
     // 2 data, 4 shots, 4 texts, 4 fits, 8 scores, 1 table.
     assert_eq!(first.len(), 23, "{first:#?}");
-    let results = project.files("outputs");
+    let results = project.outputs();
     assert!(results.contains_key("toy/table/results.csv") && results.contains_key("toy/table/table.csv"));
 
     assert_eq!(project.run(&[]), Vec::<String>::new());
-    assert_eq!(project.files("outputs"), results);
+    assert_eq!(project.outputs(), results);
 
     // Neither titles, comments, the order of keys nor the spelling of numbers mean anything.
     project.edit("pipelines/toy.yaml", "title: \"Toy tasks\"", "title: \"Other words\" # and a comment");
@@ -88,7 +88,7 @@ fn why_names_the_old_and_the_new_value() {
 fn a_damaged_result_is_made_again_with_a_warning() {
     let project = Project::new();
     project.run(&[]);
-    let results = project.files("outputs");
+    let results = project.outputs();
     let (name, _) = project
         .files(".compt/objects")
         .into_iter()
@@ -110,5 +110,5 @@ fn a_damaged_result_is_made_again_with_a_warning() {
     let text = both(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.to_lowercase().contains("warning") && text.contains("prompts.safetensors"), "{text}");
-    assert_eq!(project.files("outputs"), results);
+    assert_eq!(project.outputs(), results);
 }

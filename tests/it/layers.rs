@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Module -> the modules it may use, besides itself and `base`.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("base", &[]),
     ("protocol", &[]),
     ("spec", &[]),
@@ -15,8 +15,9 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("store", &["plan", "protocol"]),
     ("exec", &["plan", "store", "protocol"]),
     ("report", &["store", "metric", "protocol"]),
-    ("operation", &["plan", "store", "task", "metric", "report", "protocol", "spec"]),
-    ("cli", &["spec", "plan", "store", "exec", "task", "metric", "report", "operation", "protocol"]),
+    ("page", &["metric", "report", "protocol"]),
+    ("operation", &["plan", "store", "task", "metric", "report", "page", "protocol", "spec"]),
+    ("cli", &["spec", "plan", "store", "exec", "task", "metric", "report", "page", "operation", "protocol"]),
 ];
 
 #[test]

@@ -126,6 +126,13 @@ impl Project {
         executed(&String::from_utf8_lossy(&output.stdout))
     }
 
+    /// Every result in the output folder with its content: all but the page, which tells of the last run.
+    pub fn outputs(&self) -> std::collections::BTreeMap<String, Vec<u8>> {
+        let mut files = self.files("outputs");
+        files.retain(|name, _| !name.ends_with("/report.html"));
+        files
+    }
+
     /// Every file below a folder with its content.
     pub fn files(&self, folder: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
         let root = self.path(folder);

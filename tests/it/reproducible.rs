@@ -7,7 +7,7 @@ use crate::project::Project;
 
 /// Tables, and the files of every training, under names that do not depend on the folder.
 fn results(project: &Project) -> BTreeMap<String, Vec<u8>> {
-    let mut files = project.files("outputs");
+    let mut files = project.outputs();
     files.extend(
         project
             .files(".compt/objects")

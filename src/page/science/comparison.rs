@@ -1,0 +1,183 @@
+//! Our numbers beside published ones: a row for each setting, a column for each task, differences marked by whether they
+//! are more than noise.
+
+use maud::{Markup, html};
+
+use super::tables::DIGITS;
+use super::{Finding, Tone, name};
+use crate::page::{scrolls, words};
+use crate::protocol::Input;
+use crate::report::sheet::Sheet;
+use crate::report::{ReportError, fixed, shown};
+
+/// One line of `comparison.csv`.
+struct Cell {
+    metric: String,
+    published: Option<f64>,
+    ours: Option<f64>,
+    sd: Option<f64>,
+    difference: Option<f64>,
+    within: Option<bool>,
+}
+
+/// A setting, and its cell of each task.
+type Row = (Vec<String>, Vec<Option<Cell>>);
+
+/// The lines as a table: settings by task.
+struct Pivot {
+    axes: Vec<String>,
+    tasks: Vec<String>,
+    rows: Vec<Row>,
+    /// Whether published numbers stand in the cells of ours, and not in rows of their own.
+    joined: bool,
+}
+
+pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup, ReportError> {
+    let pivot = Pivot::read(&Sheet::read(&input.folder.join("comparison.csv"))?)?;
+    let (ours, alone): (Vec<_>, Vec<_>) =
+        pivot.rows.iter().partition(|(_, cells)| cells.iter().flatten().any(|cell| cell.ours.is_some()));
+    findings.extend(pivot.finding(&input.stage));
+    let title = name(input);
+    Ok(html! {
+        h3 { "Beside published numbers: " code { (title) } }
+        @if pivot.joined {
+            p.legend {
+                "Each cell: ours ± standard deviation, the published number, and the difference. "
+                span.within { "≈" } " within noise (at most twice the standard error of the difference), "
+                span.above { "▲" } " above the published number by more than noise, "
+                span.below { "▼" } " below it by more than noise."
+            }
+        }
+        (scrolls(&format!("Comparison {title}"), &pivot.table("Ours beside the published numbers", &ours)))
+        @if !alone.is_empty() {
+            details {
+                summary { "Published rows without a partner here (" (alone.len()) ")" }
+                (scrolls("Published rows without a partner", &pivot.table("Published numbers without a partner", &alone)))
+            }
+        }
+    })
+}
+
+impl Pivot {
+    fn read(sheet: &Sheet) -> Result<Self, ReportError> {
+        let columns = sheet.columns();
+        let keys = columns.iter().position(|name| name == "metric").unwrap_or(0);
+        let mut axes = columns[..keys].to_vec();
+        // The task is the last of the keys.
+        let task = match axes.pop() {
+            Some(name) => sheet.texts(&name)?,
+            None => sheet.texts("task")?,
+        };
+        let values = axes.iter().map(|axis| sheet.texts(axis)).collect::<Result<Vec<_>, _>>()?;
+        let metric = sheet.texts("metric")?;
+        // Published rows that stand below ours, instead of each number beside one of ours, have a line each.
+        let joined = columns.iter().any(|name| name == "published");
+        let [ours, sd] =
+            (if joined { ["ours mean", "ours sd"] } else { ["mean", "sd"] }).map(|name| sheet.numbers(name));
+        let (ours, sd) = (ours?, sd?);
+        let (published, difference, within) = if joined {
+            (sheet.numbers("published")?, sheet.numbers("difference")?, sheet.texts("within_noise")?)
+        } else {
+            (vec![None; sheet.height()], vec![None; sheet.height()], vec![String::new(); sheet.height()])
+        };
+        let mut pivot = Self { axes, tasks: Vec::new(), rows: Vec::new(), joined };
+        for name in &task {
+            if !pivot.tasks.contains(name) {
+                pivot.tasks.push(name.clone());
+            }
+        }
+        for row in 0..sheet.height() {
+            let key: Vec<String> = values.iter().map(|axis| axis[row].clone()).collect();
+            let column = pivot.tasks.iter().position(|name| *name == task[row]).unwrap_or_default();
+            let cell = Cell {
+                metric: metric[row].clone(),
+                published: published[row],
+                ours: ours[row],
+                sd: sd[row],
+                difference: difference[row],
+                within: match within[row].as_str() {
+                    "yes" => Some(true),
+                    "no" => Some(false),
+                    _ => None,
+                },
+            };
+            let free = pivot.rows.iter().position(|(other, cells)| *other == key && cells[column].is_none());
+            let place = free.unwrap_or_else(|| {
+                pivot.rows.push((key, pivot.tasks.iter().map(|_| None).collect()));
+                pivot.rows.len() - 1
+            });
+            pivot.rows[place].1[column] = Some(cell);
+        }
+        Ok(pivot)
+    }
+
+    fn finding(&self, stage: &str) -> Option<Finding> {
+        let judged: Vec<bool> =
+            self.rows.iter().flat_map(|(_, cells)| cells.iter().flatten().filter_map(|cell| cell.within)).collect();
+        let within = judged.iter().filter(|within| **within).count();
+        let tone = if within == judged.len() { Tone::Good } else { Tone::Plain };
+        let text = format!("{stage}: {within} of {} published numbers are met within noise", judged.len());
+        (!judged.is_empty()).then_some(Finding { tone, text })
+    }
+
+    fn table(&self, title: &str, rows: &[&Row]) -> Markup {
+        html! {
+            table.scores.comparison {
+                caption { (title) }
+                thead {
+                    tr {
+                        @for axis in &self.axes { th scope="col" { (shown(axis)) } }
+                        @for (column, task) in self.tasks.iter().enumerate() {
+                            th.number scope="col" {
+                                (shown(task))
+                                @if let Some(metric) = self.metric(column) { span.under { (shown(metric)) } }
+                            }
+                        }
+                    }
+                }
+                tbody {
+                    @for (key, cells) in rows {
+                        tr {
+                            @for value in key { th scope="row" { (shown(value)) } }
+                            @for cell in cells { @match cell { Some(cell) => (shown_cell(cell)), None => td {} } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The metric of a column, where all of it is in one.
+    fn metric(&self, column: usize) -> Option<&str> {
+        let mut metrics = self.rows.iter().filter_map(|(_, cells)| cells[column].as_ref()).map(|cell| &*cell.metric);
+        let mut named = metrics.by_ref().filter(|metric| !metric.is_empty());
+        let first = named.next()?;
+        named.all(|metric| metric == first).then_some(first)
+    }
+}
+
+fn shown_cell(cell: &Cell) -> Markup {
+    let (class, mark, meaning) = match (cell.within, cell.difference) {
+        (Some(true), _) => ("within", "≈", "within noise"),
+        (Some(false), Some(difference)) if difference > 0.0 => ("above", "▲", "above, more than noise"),
+        (Some(false), _) => ("below", "▼", "below, more than noise"),
+        (None, _) => ("unjudged", "", "not judged"),
+    };
+    html! {
+        td.number {
+            @if let Some(ours) = cell.ours {
+                span.ours { (fixed(ours, DIGITS)) @if let Some(sd) = cell.sd { " " span.spread { "±\u{a0}" (fixed(sd, DIGITS)) } } }
+            }
+            @if let Some(published) = cell.published {
+                span.published { span.hidden { "published " } (fixed(published, DIGITS)) }
+            }
+            @if let Some(difference) = cell.difference {
+                span.difference.(class) {
+                    @if !mark.is_empty() { span aria-hidden="true" { (mark) " " } }
+                    (words::signed(difference, DIGITS))
+                    span.hidden { " (" (meaning) ")" }
+                }
+            }
+        }
+    }
+}
