@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Module -> the modules it may use, besides itself and `base`.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("base", &[]),
     ("protocol", &[]),
     ("spec", &[]),
     ("metric", &[]),
+    ("figure", &[]),
     ("task", &["spec", "protocol"]),
     ("plan", &["spec", "protocol"]),
     ("store", &["plan", "protocol"]),
     ("exec", &["plan", "store", "protocol"]),
     ("report", &["store", "metric", "protocol"]),
-    ("operation", &["plan", "store", "task", "metric", "report", "protocol", "spec"]),
-    ("cli", &["spec", "plan", "store", "exec", "task", "metric", "report", "operation", "protocol"]),
+    ("operation", &["plan", "store", "task", "metric", "report", "figure", "protocol", "spec"]),
+    ("cli", &["spec", "plan", "store", "exec", "task", "metric", "report", "figure", "operation", "protocol"]),
 ];
 
 #[test]
