@@ -18,6 +18,9 @@ const WIDEST: f64 = 18.0;
 /// A bar below this width can't be told from its neighbour; panels then stand below each other.
 const NARROWEST: f64 = 6.5;
 
+/// Names of groups that are nearer to each other than this would touch, even turned.
+const NARROWEST_GROUP: f64 = 16.0;
+
 /// The entries of the legend.
 pub fn legend(bars: &Bars) -> Vec<(Sample, String)> {
     let named = bars.series.iter().enumerate().map(|(series, name)| (Sample::Bar(series), name.clone()));
@@ -83,7 +86,8 @@ pub fn draw(canvas: &mut Canvas, figure: &Figure, bars: &Bars, top: f64) -> Resu
 /// As many panels beside each other as leave every bar wide enough to see.
 fn beside(bars: &Bars, width: f64) -> usize {
     let groups = bars.panels.iter().map(|panel| panel.groups.len()).max().unwrap_or(1);
-    let needed = NARROWEST * (groups * bars.series.len().max(1)) as f64 / FILLED + 20.0;
+    let slot = (NARROWEST * bars.series.len() as f64 / FILLED).max(NARROWEST_GROUP);
+    let needed = slot * groups as f64 + 20.0;
     ((width / needed) as usize).clamp(1, 3)
 }
 

@@ -220,7 +220,7 @@ fn a_picture_has_300_dots_an_inch() {
     // The header of a PNG: width and height stand at bytes 16 and 20. 144 points are two inches.
     let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
     let height: u32 = svg.split("height=\"").nth(1).unwrap().split("pt").next().unwrap().parse().unwrap();
-    assert_eq!((number(16), number(20)), (600, (f64::from(height) * 300.0 / 72.0).ceil() as u32));
+    assert_eq!((number(16), number(20)), (600, (f64::from(height) * 300.0 / 72.0).round() as u32));
     assert_eq!(png, super::png(&svg).unwrap());
 }
 
