@@ -111,7 +111,7 @@ fn draw_panel(
             let middle = left + wide / 2.0;
             let Some(bar) = bar else {
                 // Nothing at all would be read as zero.
-                let letters = Letters::new(6.0).colour(GREY).turned(-90.0);
+                let letters = Letters::new((wide / 0.95).min(6.0)).colour(GREY).turned(-90.0);
                 canvas.text((middle + letters.middle(), zero - 2.0), "n/a", letters);
                 continue;
             };

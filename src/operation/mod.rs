@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod fetch;
 pub mod format;
 pub mod parameters;
+pub mod plot;
 pub mod pretrain;
 pub mod publishing;
 pub mod sample;
@@ -85,6 +86,7 @@ pub static ALL: &[&dyn Operation] = &[
     &evaluate::Evaluate,
     &aggregate::Aggregate,
     &compare::Compare,
+    &plot::Plot,
     &pretrain::Pretrain,
 ];
 
