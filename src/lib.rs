@@ -9,6 +9,7 @@
 pub mod base;
 pub mod cli;
 pub mod exec;
+pub mod figure;
 pub mod metric;
 pub mod operation;
 pub mod page;

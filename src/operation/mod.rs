@@ -22,6 +22,7 @@ pub mod fetch;
 pub mod format;
 pub mod lineage;
 pub mod parameters;
+pub mod plot;
 pub mod pretrain;
 pub mod publishing;
 pub mod report;
@@ -116,6 +117,7 @@ pub static ALL: &[&dyn Operation] = &[
     &claims::Claims,
     &confusion::Confusion,
     &similarity::Similarity,
+    &plot::Plot,
     &pretrain::Pretrain,
     &report::Report,
 ];

@@ -5,19 +5,20 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Module -> the modules it may use, besides itself and `base`.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("base", &[]),
     ("protocol", &[]),
     ("spec", &[]),
     ("metric", &[]),
+    ("figure", &[]),
     ("task", &["spec", "protocol"]),
     ("plan", &["spec", "protocol"]),
     ("store", &["plan", "protocol"]),
     ("exec", &["plan", "store", "protocol"]),
     ("report", &["store", "metric", "protocol"]),
     ("page", &["metric", "report", "protocol"]),
-    ("operation", &["plan", "store", "task", "metric", "report", "page", "protocol", "spec"]),
-    ("cli", &["spec", "plan", "store", "exec", "task", "metric", "report", "page", "operation", "protocol"]),
+    ("operation", &["plan", "store", "task", "metric", "report", "figure", "page", "protocol", "spec"]),
+    ("cli", &["spec", "plan", "store", "exec", "task", "metric", "report", "figure", "page", "operation", "protocol"]),
 ];
 
 #[test]
