@@ -1,6 +1,7 @@
 //! One binary for all integration tests: linking is what costs.
 
 mod caching;
+mod claims;
 mod documents;
 mod hub;
 mod layers;
