@@ -135,7 +135,9 @@ fn published(parameters: &Parameters) -> String {
 
 /// A value as readers know it: tasks with hyphens and methods in capitals, as the paper prints them.
 fn label(column: &str, value: &str, parameters: &Parameters) -> String {
-    if let Some(label) = parameters.labels.get(value) {
+    // A stage of an included pipeline is `pipeline.stage`; inside that pipeline it is `stage`, and so is its label.
+    let short = if column == "stage" { value.rsplit('.').next().unwrap_or(value) } else { value };
+    if let Some(label) = parameters.labels.get(value).or_else(|| parameters.labels.get(short)) {
         return label.clone();
     }
     // `source/0` of a trained prompt is the part that evaluations call `src_1`.
