@@ -95,8 +95,13 @@ fn heat(drawn: &Drawn, parameters: &Parameters) -> Heat {
         }
     };
     Heat {
-        row_title: if row_axis == TASK { String::new() } else { title_of(row_axis) },
-        column_title: x_title(parameters),
+        // That rows are tasks, and rows and columns of a similarity the same things, can be seen.
+        row_title: if matches!(row_axis, TASK | "a" | "b") { String::new() } else { title_of(row_axis) },
+        column_title: if matches!(parameters.x.as_str(), "a" | "b") && parameters.x_title.is_none() {
+            String::new()
+        } else {
+            x_title(parameters)
+        },
         value_title: y_axis(drawn, parameters).title,
         digits: parameters.digits,
         range: parameters.y_range,
@@ -130,11 +135,17 @@ fn published(parameters: &Parameters) -> String {
 
 /// A value as readers know it: tasks with hyphens and methods in capitals, as the paper prints them.
 fn label(column: &str, value: &str, parameters: &Parameters) -> String {
-    if let Some(label) = parameters.labels.get(value) {
+    // A stage of an included pipeline is `pipeline.stage`; inside that pipeline it is `stage`, and so is its label.
+    let short = if column == "stage" { value.rsplit('.').next().unwrap_or(value) } else { value };
+    if let Some(label) = parameters.labels.get(value).or_else(|| parameters.labels.get(short)) {
         return label.clone();
     }
+    // `source/0` of a trained prompt is the part that evaluations call `src_1`.
+    if let Some(place) = value.strip_prefix("source/").and_then(|place| place.parse::<usize>().ok()) {
+        return format!("src_{}", place + 1);
+    }
     match column {
-        TASK => shown(value),
+        TASK | "a" | "b" => shown(value),
         "method" => value.to_uppercase(),
         _ => value.to_owned(),
     }
@@ -155,7 +166,12 @@ fn x_title(parameters: &Parameters) -> String {
 /// What a column is called on an axis.
 fn title_of(column: &str) -> String {
     match column {
-        "sources" => "number of source prompts".to_owned(),
+        "sources" | "nsp" => "number of source prompts".to_owned(),
+        "source" => "source prompt".to_owned(),
+        "weight" => "router weight".to_owned(),
+        "cosine" => "cosine similarity".to_owned(),
+        "predicted" => "predicted label".to_owned(),
+        "gold" => "gold label".to_owned(),
         "k" => "training examples a task and label (k)".to_owned(),
         "part" => "active part of the prompt".to_owned(),
         "loss" => "training loss (nats a token)".to_owned(),
@@ -171,8 +187,8 @@ fn y_axis(drawn: &Drawn, parameters: &Parameters) -> Axis {
             Some("nats") => " (nats)",
             _ => "",
         };
-        let over = if drawn.over_tasks { "mean over tasks: " } else { "" };
-        format!("{over}{}{unit}", title_of(&drawn.value))
+        let over = if drawn.over_tasks { ", mean over tasks" } else { "" };
+        format!("{}{over}{unit}", title_of(&drawn.value))
     });
     Axis { title, log: parameters.y_scale == Scaling::Log, range: parameters.y_range }
 }
@@ -182,7 +198,7 @@ fn note(drawn: &Drawn, parameters: &Parameters) -> String {
     let counts: Vec<u64> = drawn.marks.iter().filter(|mark| mark.value.is_some()).map(|mark| mark.n).collect();
     let (least, most) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
     let runs = match (least, most) {
-        (1, 1) => "1 run".to_owned(),
+        (_, 0 | 1) => "one run".to_owned(),
         (least, most) if least == most => format!("{most} runs"),
         (least, most) => format!("{least} to {most} runs"),
     };
@@ -194,8 +210,10 @@ fn note(drawn: &Drawn, parameters: &Parameters) -> String {
     };
     let has_error = drawn.marks.iter().any(|mark| mark.error.is_some());
     match parameters.kind {
+        Kind::Heat if most < 2 => String::new(),
         Kind::Heat => format!("Means over {runs}."),
-        _ if !has_error || bars.is_empty() => format!("Means over {runs}, without error bars."),
+        _ if most < 2 => "One run, without error bars.".to_owned(),
+        _ if !has_error => format!("Means over {runs}, without error bars."),
         Kind::Curve => format!("Bands: {bars} over {runs}."),
         _ => format!("Error bars: {bars} over {runs}."),
     }

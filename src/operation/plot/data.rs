@@ -11,8 +11,8 @@ use crate::report::{AVERAGE, ReportError, TASK, canonical, quoted};
 /// The key that says which stage a row comes from.
 const STAGE: &str = "stage";
 
-/// Columns of a table of means that are no keys.
-const NUMBERS: [&str; 5] = ["mean", "sd", "n", "examples", "value"];
+/// Columns of a table of means that are no keys; `reference` marks rows that a table sets apart.
+const NO_KEYS: [&str; 5] = ["mean", "sd", "n", "examples", "reference"];
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +98,7 @@ fn read_input(input: &Input, index: usize, parameters: &Parameters, data: &mut D
         false => (vec![None; values.len()], vec![None; values.len()]),
     };
     let keys: Vec<&String> =
-        columns.iter().filter(|name| *name != column && !(means && NUMBERS.contains(&name.as_str()))).collect();
+        columns.iter().filter(|name| *name != column && !(means && NO_KEYS.contains(&name.as_str()))).collect();
     let texts = keys.iter().map(|name| sheet.texts(name)).collect::<Result<Vec<_>, _>>()?;
     for row in 0..sheet.height() {
         let mut all = input.coordinates.clone();

@@ -60,8 +60,8 @@ pub(super) fn of(data: &Data, parameters: &Parameters, published: Option<&Publis
         let series = of(&parameters.series);
         let reference = parameters.references.iter().any(|name| canonical(name) == canonical(&series));
         let x = if reference { String::new() } else { row.key(&parameters.x).to_owned() };
-        if !reference && x.is_empty() {
-            continue;
+        if !reference && row.value.is_some() {
+            check_x(&x, &series, parameters)?;
         }
         let place = [of(&parameters.panels), series, of(&parameters.rows), x];
         if !groups.contains_key(&place) {
@@ -86,6 +86,26 @@ pub(super) fn of(data: &Data, parameters: &Parameters, published: Option<&Publis
         drawn.marks.push(Mark { panel, series, row, x, value, error, n, published });
     }
     Ok(drawn)
+}
+
+/// A value needs a place on the horizontal axis.
+fn check_x(x: &str, series: &str, parameters: &Parameters) -> Result<(), ReportError> {
+    let column = &parameters.x;
+    let numeric = matches!(parameters.kind, Kind::Line | Kind::Curve);
+    if x.is_empty() {
+        let whose = if series.is_empty() { String::new() } else { format!(" of `{series}`") };
+        return Err(ReportError::layout(
+            format!("a value{whose} has no `{column}`, so it has no place on the horizontal axis"),
+            "name its series in `references`, or narrow what is drawn with `where`",
+        ));
+    }
+    if numeric && !x.parse::<f64>().is_ok_and(f64::is_finite) {
+        return Err(ReportError::layout(
+            format!("`{x}` in the column `{column}` is no number, so it has no place on a numeric axis"),
+            "draw it with `kind: bars`, or narrow what is drawn with `where`",
+        ));
+    }
+    Ok(())
 }
 
 /// Mean, deviation and count of the rows at one place.
@@ -144,7 +164,8 @@ fn student(freedom: u64) -> f64 {
     })
 }
 
-/// The published number with the same keys: every published column that goes with one of ours must agree.
+/// The published number with the same keys, in the same metric: every published column that goes with one of ours must
+/// agree.
 fn partner(table: &Published, row: &Row, parameters: &Parameters) -> Result<Option<f64>, ReportError> {
     let keys = parameters.published.as_ref().map(|published| &published.keys);
     let pairs: Vec<(&String, String)> = row
@@ -156,7 +177,8 @@ fn partner(table: &Published, row: &Row, parameters: &Parameters) -> Result<Opti
         })
         .collect();
     let agrees = |published: &&crate::report::published::PublishedRow| {
-        pairs.iter().all(|(ours, theirs)| same(row.key(ours), &published.keys[theirs]))
+        published.is_comparable(row.key("metric"), &[])
+            && pairs.iter().all(|(ours, theirs)| same(row.key(ours), &published.keys[theirs]))
     };
     let mut found = table.rows.iter().filter(agrees);
     let first = found.next();

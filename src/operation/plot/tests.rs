@@ -77,8 +77,60 @@ fn faults_name_what_there_is() {
     let error = plot(folder.path(), inputs, &json!({"kind": "bars", "x": "tsk", "series": "method"})).unwrap_err();
     assert_eq!(error.message, "`x` names the column `tsk`, but there are `method`, `metric`, `stage`, `task`");
     assert_eq!(error.hint.as_deref(), Some("did you mean `task`?"));
+    let inputs = vec![table(folder.path())];
+    let parameters = json!({"kind": "line", "x": "task", "series": "method"});
+    let error = plot(folder.path(), inputs, &parameters).unwrap_err();
+    assert_eq!(error.message, "`imdb` in the column `task` is no number, so it has no place on a numeric axis");
     let parameters = json!({"kind": "heat", "x": "part", "references": ["pt"], "name": "a/b", "y_range": [5, 1]});
     let faults = Plot.resolve(&parameters, Path::new(".")).unwrap_err();
     let paths: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
     assert_eq!(paths, ["rows", "references", "name", "y_range"]);
+}
+
+#[test]
+fn published_numbers_stand_beside_ours() {
+    // Table 8 of the paper, without MNLI: SPP has 75 on IMDb.
+    const FILE: &str = "datasets/published/table8_modularity.csv";
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = vec![table(folder.path())];
+    let published = json!({"file": FILE, "where": {"include": "none"}, "label": "Table 8"});
+    let parameters = json!({"kind": "bars", "x": "task", "series": "method", "published": published});
+    let resolved = Plot.resolve(&parameters, root).unwrap();
+    let source = crate::protocol::ResolvedSource {
+        name: FILE.to_owned(),
+        files: [("table8_modularity.csv".to_owned(), root.join(FILE))].into(),
+    };
+    let base = job(&Plot, &json!({"kind": "bars", "x": "task"}), folder.path());
+    let job = Job { inputs, sources: vec![source], parameters: resolved.parameters, ..base };
+    Plot.run(&job, &mut Log::default()).unwrap();
+    let csv = fs_err::read_to_string(job.output.join("figure.csv")).unwrap();
+    let of = |start: &str| csv.lines().find(|line| line.starts_with(start)).unwrap().rsplit(',').next().unwrap();
+    assert_eq!((of(",spp,,imdb,"), of(",spp,,paws,").is_empty()), ("75.0", false));
+    assert!(fs_err::read_to_string(job.output.join("figure.svg")).unwrap().contains("Table 8"));
+}
+
+#[test]
+fn ends_of_error_bars_by_hand() {
+    // scipy.stats.t.ppf(0.975, n - 1): 4.302653 for n = 3, 2.0301079 for n = 36.
+    let data = |n: usize| {
+        let rows = (0..n).map(|run| data::Row {
+            keys: [("task".to_owned(), "rte".to_owned()), ("seed".to_owned(), run.to_string())].into(),
+            value: Some(if run == 0 { 1.0 } else { 0.0 }),
+            summary: None,
+            input: run,
+        });
+        data::Data {
+            rows: rows.collect(),
+            columns: ["seed".to_owned(), "task".to_owned()].into(),
+            value: String::new(),
+        }
+    };
+    for (n, t) in [(3usize, 4.302_653), (36, 2.030_107_9)] {
+        let parameters = reading::read(&json!({"kind": "bars", "x": "task", "error": "ci95"})).unwrap();
+        let drawn = drawn::of(&data(n), &parameters, None).unwrap();
+        // One 1 among zeros: the variance is (1 - 1/n) / (n - 1) = 1/n, so the standard error is 1/n.
+        let error = drawn.marks[0].error.unwrap();
+        assert!((error * n as f64 - t).abs() < 2e-3, "{error}");
+    }
 }
