@@ -157,10 +157,13 @@ fn half_length(kind: ErrorBar, sd: f64, n: u64) -> Option<f64> {
 /// Student's t that leaves 2.5 % above it.
 fn student(freedom: u64) -> f64 {
     let listed = usize::try_from(freedom - 1).ok().and_then(|place| STUDENT.get(place));
-    // The first term of the expansion in 1/freedom: exact to the third decimal above 30.
+    // The expansion in 1/freedom (Fisher and Cornish) to its second term: exact to the third decimal above 30.
     listed.copied().unwrap_or_else(|| {
-        let normal = 1.959_964;
-        normal + (normal * normal * normal + normal) / (4.0 * freedom as f64)
+        let z: f64 = 1.959_964;
+        let freedom = freedom as f64;
+        let first = (z.powi(3) + z) / 4.0;
+        let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
+        z + first / freedom + second / freedom.powi(2)
     })
 }
 
