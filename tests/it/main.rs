@@ -2,6 +2,7 @@
 
 mod browser;
 mod caching;
+mod claims;
 mod comparing;
 mod documents;
 mod hub;

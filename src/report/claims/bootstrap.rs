@@ -172,6 +172,30 @@ mod tests {
     }
 
     #[test]
+    fn both_levels_have_the_variance_of_the_crossed_bootstrap() {
+        // Drawing S - 1 of S rows and n - 1 of n columns of a table x gives the mean the variance
+        //   rows / S + columns / n + rest / (S n),
+        // the three being the variances (divisors S - 1, n - 1, (S - 1)(n - 1)) of the row means, of the column means, and of
+        // what is left of x without both. It follows from the covariance of multinomial counts, (I - J / n) / (n (n - 1)).
+        let x = |seed: usize, i: usize| i * (seed + 2) % 7 < 3 + seed;
+        let (seeds, n) = (3, 40);
+        let cells: Vec<_> = (0..seeds).map(|s| (format!("seed={s} task=a"), right(n, |i| x(s, i)))).collect();
+        let value = |s: usize, i: usize| if x(s, i) { 100.0 } else { 0.0 };
+        let rows: Vec<f64> = (0..seeds).map(|s| (0..n).map(|i| value(s, i)).sum::<f64>() / n as f64).collect();
+        let columns: Vec<f64> = (0..n).map(|i| (0..seeds).map(|s| value(s, i)).sum::<f64>() / seeds as f64).collect();
+        let all = mean(&rows).unwrap();
+        let rest: f64 = (0..seeds)
+            .flat_map(|s| (0..n).map(move |i| (s, i)))
+            .map(|(s, i)| (value(s, i) - rows[s] - columns[i] + all).powi(2))
+            .sum::<f64>()
+            / ((seeds - 1) * (n - 1)) as f64;
+        let part = |values: &[f64]| sd(values).unwrap().powi(2) / values.len() as f64;
+        let expected = (part(&rows) + part(&columns) + rest / (seeds * n) as f64).sqrt();
+        let error = sd(&resampled(&cells, "mean() > 0", 4000).effects).unwrap();
+        assert!((error / expected - 1.0).abs() < 0.045, "{error} {expected}");
+    }
+
+    #[test]
     fn what_both_sides_share_cancels() {
         // Both methods have the same answers, but for one example of 100 that `spp` has more.
         let mut cells = Vec::new();

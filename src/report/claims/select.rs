@@ -99,9 +99,11 @@ pub fn contrast(
     Ok(Contrast { seeds: sums.into_iter().map(|sum| sum.into_iter().collect()).collect() })
 }
 
-/// The cells of one term: task -> what is repeated (a cell's coordinates without seed and task) -> seed -> cell. The seed
-/// of a cell without the axes of seeds is empty.
-struct Groups(BTreeMap<usize, BTreeMap<Vec<String>, BTreeMap<Vec<String>, usize>>>);
+/// Seed -> cell. The seed of a cell without the axes of seeds is empty.
+type Seeds = BTreeMap<Vec<String>, usize>;
+
+/// The cells of one term: task -> what is repeated (a cell's coordinates without seed and task) -> its seeds.
+struct Groups(BTreeMap<usize, BTreeMap<Vec<String>, Seeds>>);
 
 impl Groups {
     fn of(answers: &Answers, cells: Vec<usize>, seed_axes: &[String]) -> Self {
@@ -121,7 +123,7 @@ impl Groups {
     fn coefficients<'a>(&'a self, seed: &'a [String]) -> impl Iterator<Item = (Place, f64)> + 'a {
         self.0.values().flat_map(move |series| {
             let share = 1.0 / (self.0.len() * series.len()) as f64;
-            let cell = |seeds: &BTreeMap<Vec<String>, usize>| seeds.get(seed).or_else(|| seeds.get(&[][..])).copied();
+            let cell = |seeds: &Seeds| seeds.get(seed).or_else(|| seeds.get(&[][..])).copied();
             series.values().filter_map(cell).map(move |cell| (Place::Cell(cell), share))
         })
     }

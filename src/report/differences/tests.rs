@@ -1,4 +1,4 @@
-//! Intervals against scipy 1.16 (`ttest_rel` and `ttest_ind(equal_var=False)` with `confidence_interval`), the rest by hand.
+//! Intervals against scipy 1.17 (`ttest_rel` and `ttest_ind(equal_var=False)` with `confidence_interval`), the rest by hand.
 
 use proptest::prelude::*;
 
