@@ -147,6 +147,7 @@ fn label(column: &str, value: &str, parameters: &Parameters) -> String {
     match column {
         TASK | "a" | "b" => shown(value),
         "method" => value.to_uppercase(),
+        "predicted" if value.is_empty() => "(nothing)".to_owned(),
         _ => value.to_owned(),
     }
 }

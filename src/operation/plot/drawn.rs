@@ -6,14 +6,9 @@ use polars::prelude::DataFrame;
 
 use super::data::{Data, Row};
 use super::parameters::{ErrorBar, Kind, Parameters};
-use crate::report::published::Published;
+use crate::report::published::{Published, PublishedRow};
+use crate::report::student::t95;
 use crate::report::{AVERAGE, ReportError, TASK, canonical, quoted, sheet, statistics};
-
-/// Student's t that leaves 2.5 % above it, for 1 to 30 degrees of freedom.
-const STUDENT: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
 
 /// A drawn value.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,18 +145,8 @@ fn half_length(kind: ErrorBar, sd: f64, n: u64) -> Option<f64> {
         ErrorBar::None => None,
         ErrorBar::Sd => Some(sd),
         ErrorBar::Se => Some(error),
-        ErrorBar::Ci95 => Some(error * student(n.saturating_sub(1).max(1))),
+        ErrorBar::Ci95 => Some(error * t95(n.saturating_sub(1) as usize)),
     }
-}
-
-/// Student's t that leaves 2.5 % above it.
-fn student(freedom: u64) -> f64 {
-    let listed = usize::try_from(freedom - 1).ok().and_then(|place| STUDENT.get(place));
-    // The first term of the expansion in 1/freedom: exact to the third decimal above 30.
-    listed.copied().unwrap_or_else(|| {
-        let normal = 1.959_964;
-        normal + (normal * normal * normal + normal) / (4.0 * freedom as f64)
-    })
 }
 
 /// The published number with the same keys, in the same metric: every published column that goes with one of ours must
@@ -176,7 +161,7 @@ fn partner(table: &Published, row: &Row, parameters: &Parameters) -> Result<Opti
             Some((ours, table.column(theirs)?))
         })
         .collect();
-    let agrees = |published: &&crate::report::published::PublishedRow| {
+    let agrees = |published: &&PublishedRow| {
         published.is_comparable(row.key("metric"), &[])
             && pairs.iter().all(|(ours, theirs)| same(row.key(ours), &published.keys[theirs]))
     };
