@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::tables::DIGITS;
-use super::{Finding, Tone, name};
+use super::{Finding, Tone, local, name};
 use crate::page::{scrolls, words};
 use crate::protocol::Input;
 use crate::report::sheet::Sheet;
@@ -36,10 +36,10 @@ pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup,
     let pivot = Pivot::read(&Sheet::read(&input.folder.join("comparison.csv"))?)?;
     let (ours, alone): (Vec<_>, Vec<_>) =
         pivot.rows.iter().partition(|(_, cells)| cells.iter().flatten().any(|cell| cell.ours.is_some()));
-    findings.extend(pivot.finding(&input.stage));
+    findings.extend(pivot.finding(local(&input.stage)));
     let title = name(input);
     Ok(html! {
-        h3 { "Beside published numbers: " code { (title) } }
+        h4 { "Beside published numbers: " code { (title) } }
         @if pivot.joined {
             p.legend {
                 "Each cell: ours ± standard deviation, the published number, and the difference. "
@@ -117,7 +117,7 @@ impl Pivot {
         let within = judged.iter().filter(|within| **within).count();
         let tone = if within == judged.len() { Tone::Good } else { Tone::Plain };
         let text = format!("{stage}: {within} of {} published numbers are met within noise", judged.len());
-        (!judged.is_empty()).then_some(Finding { tone, text })
+        (!judged.is_empty()).then_some(Finding { tone, text, about: String::new() })
     }
 
     fn table(&self, title: &str, rows: &[&Row]) -> Markup {

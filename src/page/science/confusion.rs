@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use maud::html;
+use maud::{Markup, html};
 
 use super::of;
 use super::router::grids;
 use crate::page::heat::Grid;
-use crate::page::{Section, words};
+use crate::page::words;
 use crate::protocol::Input;
 use crate::report::sheet::Sheet;
 use crate::report::{ReportError, TASK, shown};
@@ -35,13 +35,22 @@ impl Counts {
     }
 }
 
-/// From `confusion` where a pipeline has it, otherwise counted from the predictions of learned prompts.
-pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> {
+pub(super) fn intro() -> Markup {
+    html! {
+        p {
+            "Rows are the right answers, columns what was answered; counts over all runs of a setting. A shade is the share "
+            "of its row, so a perfect method has a dark diagonal and nothing else."
+        }
+    }
+}
+
+/// From `confusion` where any pipeline of the page has it, otherwise counted from the predictions of learned prompts.
+pub(super) fn body(inputs: &[Input], any: bool) -> Result<Option<Markup>, ReportError> {
     let mut counts = Counts::default();
     for input in of(inputs, "confusion") {
         counted(&Sheet::read(&input.folder.join("confusion.csv"))?, input, &mut counts)?;
     }
-    if counts.matrices.is_empty() {
+    if !any {
         for input in of(inputs, "evaluate") {
             predicted(&Sheet::read(&input.folder.join("predictions.csv"))?, input, &mut counts)?;
         }
@@ -55,10 +64,6 @@ pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> 
         }
     }
     let body = html! {
-        p {
-            "Rows are the right answers, columns what was answered; counts over all runs of a setting. A shade is the share "
-            "of its row, so a perfect method has a dark diagonal and nothing else."
-        }
         @for (number, (task, matrices)) in tasks.iter().enumerate() {
             details open[number == 0] {
                 summary { (shown(task)) " " span.quiet { "(" (words::count(matrices.len(), "setting")) ")" } }
@@ -66,7 +71,7 @@ pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> 
             }
         }
     };
-    Ok((!tasks.is_empty()).then(|| Section::new("confusion", "Confusion matrices", body)))
+    Ok((!tasks.is_empty()).then_some(body))
 }
 
 fn counted(sheet: &Sheet, input: &Input, counts: &mut Counts) -> Result<(), ReportError> {
