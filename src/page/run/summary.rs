@@ -10,7 +10,7 @@ use crate::page::{Chapter, scrolls, words};
 pub(in crate::page) fn summary(science: &Science, facts: &Facts) -> Markup {
     let (general, particular): (Vec<&Finding>, Vec<&Finding>) =
         science.findings.iter().partition(|finding| finding.about.is_empty());
-    let titles = titles(science);
+    let titles = titles(science, facts);
     let (made, cached) = (facts.sum(Outcome::Made), facts.sum(Outcome::Cached));
     let all = facts.instances().count();
     let (failed, there) = (facts.sum(Outcome::Failed).count, made.count + cached.count);
@@ -40,14 +40,15 @@ pub(in crate::page) fn summary(science: &Science, facts: &Facts) -> Markup {
     }
 }
 
-/// The included pipelines that the page says something about, in its order.
-fn titles(science: &Science) -> Vec<&str> {
+/// The included pipelines that the page says something about, in their order.
+fn titles<'a>(science: &'a Science, facts: &Facts) -> Vec<&'a str> {
     let mut titles: Vec<&str> = Vec::new();
     for Chapter { title, .. } in science.sections.iter().flat_map(|section| &section.chapters) {
         if !titles.contains(&title.as_str()) {
             titles.push(title);
         }
     }
+    titles.sort_by_key(|title| facts.stages.iter().position(|stage| stage.of == *title));
     titles
 }
 

@@ -41,14 +41,13 @@ pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup,
     Ok(html! {
         h4 { "Beside published numbers: " code { (title) } }
         @if pivot.joined {
-            p.legend {
-                "Each cell: ours ± standard deviation, the published number, and the difference. "
-                span.within { "≈" } " within noise (at most twice the standard error of the difference), "
-                span.above { "▲" } " above the published number by more than noise, "
-                span.below { "▼" } " below it by more than noise."
+            (scrolls(&format!("Comparison {title}"), &pivot.table("Ours beside the published numbers", &ours)))
+        } @else {
+            @for (name, rows) in pivot.apart() {
+                (scrolls(&format!("Comparison {title}, {name}"), &pivot.table(caption(name), &rows)))
             }
+            (left_out(input)?)
         }
-        (scrolls(&format!("Comparison {title}"), &pivot.table("Ours beside the published numbers", &ours)))
         @if !alone.is_empty() {
             details {
                 summary { "Published rows without a partner here (" (alone.len()) ")" }
@@ -58,7 +57,54 @@ pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup,
     })
 }
 
+/// What marks of differences mean.
+pub(super) fn legend() -> Markup {
+    html! {
+        p.legend {
+            "Beside published numbers each cell has ours ± standard deviation, the published number, and the difference. "
+            span.within { "≈" } " within noise (at most twice the standard error of the difference), "
+            span.above { "▲" } " above the published number by more than noise, "
+            span.below { "▼" } " below it by more than noise."
+        }
+    }
+}
+
+/// What the two tables of a comparison with other methods are.
+fn caption(table: &str) -> &str {
+    match table {
+        "printed" => "Every column as it was printed",
+        "comparable" => "The columns that all rows have in one metric, with averages over these",
+        other => other,
+    }
+}
+
+/// Why columns were left out, as `compare` says it.
+fn left_out(input: &Input) -> Result<Markup, ReportError> {
+    let path = input.folder.join("comparison.md");
+    let text = if path.is_file() { fs_err::read_to_string(path)? } else { String::new() };
+    let reasons: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- ")).collect();
+    Ok(html! {
+        @if !reasons.is_empty() {
+            p { "Left out of the second table, because numbers in different metrics do not compare:" }
+            ul.lines { @for reason in &reasons { li { (reason) } } }
+        }
+    })
+}
+
 impl Pivot {
+    /// The rows of each table, where published rows stand below ours: the first axis names the table.
+    fn apart(&self) -> Vec<(&str, Vec<&Row>)> {
+        let mut tables: Vec<(&str, Vec<&Row>)> = Vec::new();
+        for row in &self.rows {
+            let name = row.0.first().map(String::as_str).unwrap_or_default();
+            match tables.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, rows)) => rows.push(row),
+                None => tables.push((name, vec![row])),
+            }
+        }
+        tables
+    }
+
     fn read(sheet: &Sheet) -> Result<Self, ReportError> {
         let columns = sheet.columns();
         let keys = columns.iter().position(|name| name == "metric").unwrap_or(0);
@@ -121,13 +167,17 @@ impl Pivot {
     }
 
     fn table(&self, title: &str, rows: &[&Row]) -> Markup {
+        let skipped = usize::from(!self.joined);
+        let filled = |column: usize| self.joined || rows.iter().any(|(_, cells)| cells[column].is_some());
+        let columns: Vec<(usize, &String)> =
+            self.tasks.iter().enumerate().filter(|(column, _)| filled(*column)).collect();
         html! {
             table.scores.comparison {
                 caption { (title) }
                 thead {
                     tr {
-                        @for axis in &self.axes { th scope="col" { (shown(axis)) } }
-                        @for (column, task) in self.tasks.iter().enumerate() {
+                        @for axis in self.axes.iter().skip(skipped) { th scope="col" { (shown(axis)) } }
+                        @for &(column, task) in &columns {
                             th.number scope="col" {
                                 (shown(task))
                                 @if let Some(metric) = self.metric(column) { span.under { (shown(metric)) } }
@@ -138,8 +188,8 @@ impl Pivot {
                 tbody {
                     @for (key, cells) in rows {
                         tr {
-                            @for value in key { th scope="row" { (shown(value)) } }
-                            @for cell in cells { @match cell { Some(cell) => (shown_cell(cell)), None => td {} } }
+                            @for value in key.iter().skip(skipped) { th scope="row" { (shown(value)) } }
+                            @for cell in columns.iter().map(|&(column, _)| &cells[column]) { @match cell { Some(cell) => (shown_cell(cell)), None => td {} } }
                         }
                     }
                 }

@@ -48,7 +48,11 @@ pub(super) fn intro() -> Markup {
 pub(super) fn body(inputs: &[Input], any: bool) -> Result<Option<Markup>, ReportError> {
     let mut counts = Counts::default();
     for input in of(inputs, "confusion") {
-        counted(&Sheet::read(&input.folder.join("confusion.csv"))?, input, &mut counts)?;
+        counted(&Sheet::read(&input.folder.join("confusion.csv"))?, input, ["count", ""], &mut counts)?;
+        let published = input.folder.join("published.csv");
+        if published.is_file() {
+            counted(&Sheet::read(&published)?, input, ["published", "as published"], &mut counts)?;
+        }
     }
     if !any {
         for input in of(inputs, "evaluate") {
@@ -74,21 +78,23 @@ pub(super) fn body(inputs: &[Input], any: bool) -> Result<Option<Markup>, Report
     Ok((!tasks.is_empty()).then_some(body))
 }
 
-fn counted(sheet: &Sheet, input: &Input, counts: &mut Counts) -> Result<(), ReportError> {
+/// Adds the counts of a column; `remark` tells them from others of the same place.
+fn counted(sheet: &Sheet, input: &Input, [column, remark]: [&str; 2], counts: &mut Counts) -> Result<(), ReportError> {
     let (tasks, golds, answers) = (sheet.texts(TASK)?, sheet.texts("gold")?, sheet.texts("predicted")?);
-    let (numbers, labels) = (sheet.numbers::<u64>("count")?, sheet.optional_texts("is_label")?);
-    let known = [TASK, "gold", "predicted", "count", "is_label"];
+    let (numbers, labels) = (sheet.numbers::<f64>(column)?, sheet.optional_texts("is_label")?);
+    let measures = sheet.optional_texts("measure")?;
+    let known = [TASK, "gold", "predicted", "count", "is_label", "measure", "ours", "published"];
     let axes: Vec<String> = sheet.columns().into_iter().filter(|name| !known.contains(&name.as_str())).collect();
     let values = axes.iter().map(|name| sheet.texts(name)).collect::<Result<Vec<_>, _>>()?;
-    for row in 0..sheet.height() {
+    for row in (0..sheet.height()).filter(|&row| measures.as_ref().is_none_or(|names| names[row] == "count")) {
         let mut place = input.coordinates.clone();
         let here = axes.iter().zip(&values).map(|(axis, values)| (axis.clone(), values[row].clone()));
         place.extend(here.filter(|(_, value)| !value.is_empty()));
         place.remove(TASK);
         let valid = labels.as_ref().is_none_or(|labels| ["true", "yes", "1"].contains(&labels[row].as_str()));
         let answer = if valid { &answers[row] } else { NO_LABEL };
-        let place = words::place(&words::without_runs(&place));
-        counts.add(&tasks[row], place, &golds[row], answer, numbers[row].unwrap_or_default());
+        let place = [words::place(&words::without_runs(&place)).as_str(), remark].join(" ").trim().to_owned();
+        counts.add(&tasks[row], place, &golds[row], answer, numbers[row].unwrap_or_default() as u64);
     }
     Ok(())
 }

@@ -76,12 +76,14 @@ pub(super) fn body(inputs: &[Input]) -> Result<Option<Markup>, ReportError> {
 
 /// The weights of one training; none where there is nothing to choose from.
 fn weights(title: &str, summary: &Summary) -> Option<Grid> {
-    let sources: Vec<&String> = summary.router.values().next()?.sources.keys().collect();
+    let mut sources: Vec<&String> = summary.router.values().next()?.sources.keys().collect();
+    // `source/10` comes after `source/9`.
+    sources.sort_by_key(|name| (name.len(), *name));
     if sources.len() < 2 {
         return None;
     }
     let gates = summary.router.values().any(|routing| routing.alpha.is_some());
-    let mut columns: Vec<String> = sources.iter().map(|name| shown(name)).collect();
+    let mut columns: Vec<String> = sources.iter().map(|name| part(name)).collect();
     if gates {
         columns.extend(["α".to_owned(), "β".to_owned()]);
     }
@@ -101,6 +103,14 @@ fn weights(title: &str, summary: &Summary) -> Option<Grid> {
         full: vec![1.0; summary.router.len()],
         digits: 2,
     })
+}
+
+/// `source/0` of a training is the part that evaluations and figures call `src_1`.
+fn part(name: &str) -> String {
+    match name.strip_prefix("source/").and_then(|place| place.parse::<usize>().ok()) {
+        Some(place) => format!("src_{}", place + 1),
+        None => shown(name),
+    }
 }
 
 /// The pairs of a table, a matrix for each combination of its other columns.
@@ -133,8 +143,8 @@ fn similarities(title: &str, path: &Path, of: &BTreeMap<String, String>) -> Resu
         Grid {
             caption: if place.is_empty() { title.to_owned() } else { format!("{title}: {place}") },
             axes: ["task".to_owned(), "task".to_owned()],
-            rows: names.iter().map(|name| shown(name)).collect(),
-            columns: names.iter().map(|name| shown(name)).collect(),
+            rows: names.iter().map(|name| part(name)).collect(),
+            columns: names.iter().map(|name| part(name)).collect(),
             cells: names.iter().map(|one| names.iter().map(|two| at(one, two)).collect()).collect(),
             full: vec![1.0; names.len()],
             digits: 2,

@@ -16,6 +16,11 @@ const OPEN: usize = 4;
 /// Decimals of scores.
 pub(super) const DIGITS: usize = 1;
 
+/// The legend of comparisons, where there are any.
+pub(super) fn intro(inputs: &[Input]) -> Markup {
+    html! { @if of(inputs, "compare").next().is_some() { (comparison::legend()) } }
+}
+
 pub(super) fn body(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<Option<Markup>, ReportError> {
     let mut body = Vec::new();
     for input in of(inputs, "compare") {
