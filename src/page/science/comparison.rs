@@ -57,6 +57,15 @@ pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup,
     })
 }
 
+/// Whether each of our numbers has a published one in its own line; otherwise published rows stand below ours.
+pub(super) fn has_differences(input: &Input) -> Result<bool, ReportError> {
+    Ok(is_joined(&Sheet::read(&input.folder.join("comparison.csv"))?))
+}
+
+fn is_joined(sheet: &Sheet) -> bool {
+    sheet.columns().iter().any(|name| name == "published")
+}
+
 /// What marks of differences mean.
 pub(super) fn legend() -> Markup {
     html! {
@@ -117,7 +126,7 @@ impl Pivot {
         let values = axes.iter().map(|axis| sheet.texts(axis)).collect::<Result<Vec<_>, _>>()?;
         let metric = sheet.texts("metric")?;
         // Published rows that stand below ours, instead of each number beside one of ours, have a line each.
-        let joined = columns.iter().any(|name| name == "published");
+        let joined = is_joined(sheet);
         let [ours, sd] =
             (if joined { ["ours mean", "ours sd"] } else { ["mean", "sd"] }).map(|name| sheet.numbers(name));
         let (ours, sd) = (ours?, sd?);

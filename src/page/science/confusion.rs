@@ -93,7 +93,8 @@ fn counted(sheet: &Sheet, input: &Input, [column, remark]: [&str; 2], counts: &m
         place.remove(TASK);
         let valid = labels.as_ref().is_none_or(|labels| ["true", "yes", "1"].contains(&labels[row].as_str()));
         let answer = if valid { &answers[row] } else { NO_LABEL };
-        let place = [words::place(&words::without_runs(&place)).as_str(), remark].join(" ").trim().to_owned();
+        let place = [words::place(&words::without_runs(&place)), remark.to_owned()];
+        let place = place.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
         counts.add(&tasks[row], place, &golds[row], answer, numbers[row].unwrap_or_default() as u64);
     }
     Ok(())

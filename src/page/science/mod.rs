@@ -120,7 +120,7 @@ impl Science {
         for part in &choice.parts {
             let section = match part {
                 Part::Claims => told(&all, findings, ["claims", "Claims"], claims::intro(), claims::body)?,
-                Part::Tables => told(&all, findings, ["tables", "Tables"], tables::intro(inputs), tables::body)?,
+                Part::Tables => told(&all, findings, ["tables", "Tables"], tables::intro(inputs)?, tables::body)?,
                 Part::Figures => {
                     told(&all, findings, ["figures", "Figures"], html! {}, |inputs, _| figures::body(inputs))?
                 }

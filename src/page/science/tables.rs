@@ -16,9 +16,14 @@ const OPEN: usize = 4;
 /// Decimals of scores.
 pub(super) const DIGITS: usize = 1;
 
-/// The legend of comparisons, where there are any.
-pub(super) fn intro(inputs: &[Input]) -> Markup {
-    html! { @if of(inputs, "compare").next().is_some() { (comparison::legend()) } }
+/// The legend of comparisons, where there are any with differences.
+pub(super) fn intro(inputs: &[Input]) -> Result<Markup, ReportError> {
+    for input in of(inputs, "compare") {
+        if comparison::has_differences(input)? {
+            return Ok(comparison::legend());
+        }
+    }
+    Ok(html! {})
 }
 
 pub(super) fn body(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<Option<Markup>, ReportError> {
