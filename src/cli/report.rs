@@ -135,6 +135,7 @@ fn science(session: &Session, results: &Results) -> Result<Science, Failure> {
         });
         return Ok(Science::join(parts.collect::<Result<Vec<_>, Failure>>()?));
     }
+    let choice = Choice { titles: session.pipeline.included.clone(), ..Choice::default() };
     let inputs: Vec<Input> = read
         .into_iter()
         .filter(|(instance, _)| READS.contains(&instance.operation.as_str()))
@@ -145,7 +146,7 @@ fn science(session: &Session, results: &Results) -> Result<Science, Failure> {
             folder,
         })
         .collect();
-    Ok(Science::of(&inputs, &Choice::default()).map_err(stage_error)?)
+    Ok(Science::of(&inputs, &choice).map_err(stage_error)?)
 }
 
 fn facts(
@@ -199,6 +200,11 @@ fn stage_facts(session: &Session, stage: &plan::StagePlan, records: &[Option<Rec
     };
     Stage {
         name: stage.name.clone(),
+        of: instances
+            .first()
+            .and_then(|instance| session.pipeline.included.get(&instance.scope))
+            .cloned()
+            .unwrap_or_default(),
         title: stage.title.clone(),
         operation: (stage.operation.clone(), instances.first().map_or(0, |instance| instance.version)),
         reads: reads.collect(),

@@ -92,8 +92,12 @@ impl Ticks {
             distinct.iter().map(|value| (*value, label(*value))).collect()
         } else {
             let all = if log { Self::logarithmic(low, high) } else { Self::covering(low, high, 6) };
+            // Between two steps of a training, or two numbers of examples, there is nothing.
+            let whole = distinct.iter().all(|value| value.fract() == 0.0);
             let inside = |tick: &(f64, String)| tick.0 >= domain.0 && tick.0 <= domain.1;
-            all.ticks.into_iter().filter(inside).collect()
+            let all = all.ticks.into_iter().filter(inside).filter(|tick| !whole || tick.0.fract() == 0.0);
+            // `5.0` beside `2.5` is `5` without it.
+            all.map(|(value, text)| (value, if whole { label(value) } else { text })).collect()
         };
         Self { domain, ticks }
     }

@@ -214,7 +214,7 @@ fn stand_beside(
 }
 
 /// The file is not there: which one beside it may be meant.
-fn missing(published: &str, root: &Path) -> ParameterError {
+pub(super) fn missing(published: &str, root: &Path) -> ParameterError {
     let folder = Path::new(published).parent().unwrap_or(Path::new(""));
     let mut beside: Vec<String> = fs_err::read_dir(root.join(folder))
         .into_iter()

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::aggregate::{Prompt, instance, one_or_more, one_or_more_schema, stage_error};
+use super::compare::missing;
 use super::{Operation, parameters, parameters_of};
 use crate::base::files;
-use crate::plan::catalog::{ParameterError, Place, Resolved};
+use crate::plan::catalog::{ParameterError, Place, Resolved, SourceRef};
 use crate::protocol::{Input, Job, Reporter, StageError};
+use crate::report::confusion::published::PublishedCounts;
 use crate::report::confusion::{Labelled, Matrices};
 use crate::report::frame::Source;
 use crate::report::{ReportError, sheet};
@@ -28,11 +30,16 @@ pub struct Parameters {
     pub sum_over: Vec<String>,
     /// Whose answers are counted.
     pub prompt: Prompt,
+    /// A CSV file with published counts, below the project folder: the columns `task`, `prompt` (`source`, `private`,
+    /// `combined`), `kind` (`count`, `total_acc`), `pred`, `gold` and `value`. They stand beside ours in `published.csv` and
+    /// `confusion.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        Self { sum_over: Vec::new(), prompt: Prompt::Learned }
+        Self { sum_over: Vec::new(), prompt: Prompt::Learned, published: None }
     }
 }
 
@@ -52,13 +59,16 @@ impl Operation for Confusion {
         schemars::schema_for!(Parameters)
     }
 
-    fn resolve(&self, written: &Value, _: &Path) -> Result<Resolved, Vec<ParameterError>> {
+    fn resolve(&self, written: &Value, root: &Path) -> Result<Resolved, Vec<ParameterError>> {
         let parameters: Parameters = parameters::read(written)?;
+        if let Some(published) = parameters.published.as_ref().filter(|file| !root.join(file).is_file()) {
+            return Err(vec![missing(published, root)]);
+        }
         Ok(Resolved {
             version: 1,
             parameters: parameters::complete(&parameters),
             accepts: &["evaluate", "ablate"],
-            sources: Vec::new(),
+            sources: parameters.published.iter().cloned().map(SourceRef::File).collect(),
             reads_coordinates: true,
             place: Place::Thread,
             publishes: true,
@@ -70,7 +80,11 @@ impl Operation for Confusion {
         let evaluations = job.inputs.iter().map(labelled).collect::<Result<Vec<_>, _>>()?;
         let read = Matrices::read(&evaluations, &parameters.sum_over, parameters.prompt.name());
         let matrices = read.map_err(stage_error)?;
-        write(&matrices, &job.output).map_err(stage_error)?;
+        let published = match job.sources.first().and_then(|source| source.files.values().next()) {
+            Some(path) => Some(PublishedCounts::read(path).map_err(stage_error)?),
+            None => None,
+        };
+        write(&matrices, published.as_ref(), &job.output).map_err(stage_error)?;
         reporter.log(&format!("{} matrices", matrices.matrices.len()));
         Ok(())
     }
@@ -86,10 +100,15 @@ fn labelled(input: &Input) -> Result<Labelled, StageError> {
     Ok(Labelled { source, labels })
 }
 
-fn write(matrices: &Matrices, output: &Path) -> Result<(), ReportError> {
+fn write(matrices: &Matrices, published: Option<&PublishedCounts>, output: &Path) -> Result<(), ReportError> {
     sheet::write(&output.join("confusion.csv"), matrices.counts()?)?;
     sheet::write(&output.join("recall.csv"), matrices.measures()?)?;
-    Ok(files::write_atomically(&output.join("confusion.md"), matrices.markdown().as_bytes())?)
+    let mut page = matrices.markdown();
+    if let Some(published) = published {
+        sheet::write(&output.join("published.csv"), matrices.beside(published)?)?;
+        page += &matrices.markdown_beside(published)?;
+    }
+    Ok(files::write_atomically(&output.join("confusion.md"), page.as_bytes())?)
 }
 
 #[cfg(test)]

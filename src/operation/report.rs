@@ -39,7 +39,7 @@ impl Default for Parameters {
 pub struct Report;
 
 /// Bumped when equal inputs and parameters give other sections.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Operation for Report {
     fn name(&self) -> &'static str {
@@ -76,7 +76,7 @@ impl Operation for Report {
 
     fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
         let parameters: Parameters = parameters_of(job)?;
-        let choice = Choice { parts: parameters.sections, wrong: parameters.wrong };
+        let choice = Choice { parts: parameters.sections, wrong: parameters.wrong, ..Choice::default() };
         let science = Science::of(&job.inputs, &choice).map_err(stage_error)?;
         let titles: Vec<&str> = science.sections.iter().map(|section| section.title.as_str()).collect();
         reporter.log(&format!("sections: {}", if titles.is_empty() { "none".to_owned() } else { titles.join(", ") }));

@@ -35,18 +35,31 @@ pub struct Section {
     pub title: String,
     /// What stands below it; markup that this module made.
     pub html: String,
+    /// Its parts of one included pipeline each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chapters: Vec<Chapter>,
+}
+
+/// What a section says of one included pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chapter {
+    /// What links point to.
+    pub id: String,
+    /// The pipeline's title.
+    pub title: String,
 }
 
 impl Section {
     /// A section of this module's markup.
     pub fn new(id: &str, title: &str, body: Markup) -> Self {
-        Self { id: id.to_owned(), title: title.to_owned(), html: body.into_string() }
+        Self { id: id.to_owned(), title: title.to_owned(), html: body.into_string(), chapters: Vec::new() }
     }
 }
 
 /// The whole file.
 pub fn page(science: &Science, facts: &Facts) -> String {
-    let mut sections = vec![Section::new("summary", "Summary", run::summary::summary(&science.findings, facts))];
+    let mut sections = vec![Section::new("summary", "Summary", run::summary::summary(science, facts))];
     sections.extend(science.sections.iter().cloned());
     sections.extend(run::sections(facts));
     let title = facts.title.as_deref().unwrap_or(&facts.pipeline);

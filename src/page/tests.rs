@@ -18,6 +18,7 @@ pub(super) fn stage(name: &str, count: usize) -> Stage {
     };
     Stage {
         name: name.to_owned(),
+        of: String::new(),
         title: None,
         operation: ("train".to_owned(), 1),
         reads: Vec::new(),
@@ -63,7 +64,7 @@ fn facts(text: &str) -> Facts {
 
 fn science(text: &str) -> Science {
     Science {
-        findings: vec![Finding { tone: Tone::Good, text: text.to_owned() }],
+        findings: vec![Finding { tone: Tone::Good, text: text.to_owned(), about: String::new() }],
         sections: vec![Section::new("tables", "Tables", maud::html! { p { (text) } })],
     }
 }

@@ -1,6 +1,8 @@
 //! Confusion matrices of many evaluations: what was answered to what, for each task and part of its prompt, with counts
 //! added over seeds.
 
+pub mod published;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::DataFrame;
@@ -161,16 +163,17 @@ impl Matrices {
             if !page.is_empty() {
                 page += "\n";
             }
-            page += &self.section(matrix);
+            page += &self.section(matrix, "");
         }
         page
     }
 
-    fn section(&self, matrix: &Matrix) -> String {
+    fn section(&self, matrix: &Matrix, remark: &str) -> String {
         let confusion = &matrix.confusion;
         let axes = self.axes.iter().zip(&matrix.key).map(|(axis, value)| format!("{axis}={value}"));
         let parts = [&matrix.task, &matrix.part, &matrix.weights].into_iter().filter(|text| !text.is_empty()).cloned();
-        let title: Vec<String> = parts.chain(axes).collect();
+        let remark = Some(remark.to_owned()).filter(|remark| !remark.is_empty());
+        let title: Vec<String> = parts.chain(axes).chain(remark).collect();
         let mut text = format!("## {}\n\n", title.join(", "));
         let mut line = |cells: &[String]| text += &format!("| {} |\n", cells.join(" | "));
         let row = |first: String, rest: &mut dyn Iterator<Item = String>| -> Vec<String> {

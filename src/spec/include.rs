@@ -26,6 +26,8 @@ use super::substitute::{below, substitute};
 pub(super) struct Included {
     /// Their stages, under their full names.
     pub stages: Vec<Stage>,
+    /// Their titles by the scope of their stages, with those of what they include.
+    pub titles: BTreeMap<String, String>,
     /// Their profiles.
     pub profiles: BTreeSet<String>,
     /// Whether a file is missing here, or can't be accepted.
@@ -59,6 +61,11 @@ pub(super) fn load(context: &mut Context<'_>, document: &Value, request: &Reques
             });
             continue;
         }
+        let inner =
+            pipeline.included.iter().map(|(scope, title)| (format!("{}.{scope}", pipeline.name), title.clone()));
+        included.titles.extend(inner);
+        let title = pipeline.title.as_ref().unwrap_or(&pipeline.name);
+        included.titles.insert(pipeline.name.clone(), title.clone());
         included.stages.extend(pipeline.stages.into_iter().map(|stage| stage.within(&pipeline.name)));
     }
     included

@@ -73,3 +73,12 @@ fn set_wins_over_the_profile_and_hands_parameters_on() {
     // A reader outside has the axes of what it reads, with their types.
     assert_eq!(parameters(&set, "all", "7"), json!({ "note": 7 }));
 }
+
+#[test]
+fn included_pipelines_keep_their_titles_by_the_scope_of_their_stages() {
+    let included = pipeline(None, &[]).included;
+    let scopes: Vec<&str> = included.keys().map(String::as_str).collect();
+    assert_eq!(scopes, ["middle", "middle.bottom"]);
+    // Without a title the name stands for it.
+    assert_eq!(included["middle.bottom"], "bottom");
+}

@@ -119,7 +119,15 @@ pub(super) fn load_document(document: &Document, request: &Request) -> Loaded {
     }
     let Context { params, axes, mut problems, .. } = context;
     problems.extend(included.problems);
-    let pipeline = Pipeline { file: Arc::clone(file), name: raw.name, title: raw.title, params, axes, stages };
+    let pipeline = Pipeline {
+        file: Arc::clone(file),
+        name: raw.name,
+        title: raw.title,
+        params,
+        axes,
+        included: included.titles,
+        stages,
+    };
     Loaded { pipeline: Some(pipeline), profiles, problems }
 }
 

@@ -22,6 +22,8 @@ pub struct Pipeline {
     pub params: BTreeMap<String, Value>,
     /// The values of the axes under `axes:`.
     pub axes: BTreeMap<String, Vec<AxisValue>>,
+    /// The titles of included pipelines by [`Stage::scope`]; their names where they have none.
+    pub included: BTreeMap<String, String>,
     /// The stages: those of included files first, then those of the file, each in the order of its file.
     pub stages: Vec<Stage>,
 }

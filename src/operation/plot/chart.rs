@@ -9,8 +9,11 @@ use crate::figure::{
 use crate::metric;
 use crate::report::{TASK, shown};
 
-/// Width of one panel of lines: more would be white space.
+/// Width of one panel of lines, or of few cells: more would be white space.
 const ONE_PANEL: f64 = 340.0;
+
+/// A heat map of one panel with no more columns than this leaves white space on a page's width.
+const SLIM: usize = 3;
 
 /// Describes the figure.
 pub(super) fn figure(drawn: &Drawn, parameters: &Parameters) -> Figure {
@@ -19,7 +22,12 @@ pub(super) fn figure(drawn: &Drawn, parameters: &Parameters) -> Figure {
         Kind::Bars => Chart::Bars(bars(drawn, parameters)),
         Kind::Heat => Chart::Heat(heat(drawn, parameters)),
     };
-    let narrow = matches!(chart, Chart::Lines(_)) && drawn.panels.len() < 2;
+    let slim = match &chart {
+        Chart::Lines(_) => true,
+        Chart::Heat(heat) => heat.panels.iter().all(|panel| panel.columns.len() <= SLIM),
+        Chart::Bars(_) => false,
+    };
+    let narrow = slim && drawn.panels.len() < 2;
     let width = parameters.width.map_or(if narrow { ONE_PANEL } else { PAGE }, |inches| inches * 72.0);
     Figure { title: parameters.title.clone(), note: note(drawn, parameters), width, per_row: parameters.per_row, chart }
 }

@@ -34,6 +34,8 @@ pub struct Facts {
 pub struct Stage {
     /// Its name.
     pub name: String,
+    /// The title of the included pipeline that it comes from; empty for a stage of the run's own.
+    pub of: String,
     /// What it is, for people.
     pub title: Option<String>,
     /// Its operation and that one's version.

@@ -5,6 +5,9 @@ use maud::{Markup, html};
 use super::{Facts, Outcome, Stage, graph, sum};
 use crate::page::scrolls;
 
+/// Graphs of included pipelines that are shown at once; the others are folded.
+const OPEN: usize = 1;
+
 /// Instances that are listed; more are counted.
 const LISTED: usize = 1000;
 
@@ -14,10 +17,42 @@ pub(super) fn stages(facts: &Facts) -> Markup {
             "What was read by what, from left to right. A bar shows how much of a stage came from the cache "
             span.key.cached {} " and how much was made in this run " span.key.made {} "."
         }
-        (scrolls("Graph of stages", &graph::graph(&facts.stages)))
+        @for (number, (title, stages)) in graphs(&facts.stages).iter().enumerate() {
+            @if title.is_empty() {
+                (scrolls("Graph of stages", &graph::graph(stages)))
+            } @else {
+                details open[number < OPEN] {
+                    summary { (title) }
+                    (scrolls(&format!("Graph of stages of {title}"), &graph::graph(stages)))
+                }
+            }
+        }
         (scrolls("Stages with times and cache hits", &table(facts)))
         (instances(facts))
     }
+}
+
+/// The stages of each pipeline by themselves, under the names that they have there: included pipelines are joined by
+/// nothing but stages of the run's own, which stand in a graph with all that they read.
+fn graphs(stages: &[Stage]) -> Vec<(String, Vec<Stage>)> {
+    let mut titles: Vec<&String> = Vec::new();
+    for stage in stages {
+        if !titles.contains(&&stage.of) {
+            titles.push(&stage.of);
+        }
+    }
+    let graph = |title: &String| {
+        let reads = |stage: &Stage| stage.of == *title;
+        let read = |at: usize| stages.iter().any(|reader| reads(reader) && reader.reads.contains(&at));
+        let places: Vec<usize> = (0..stages.len()).filter(|&at| reads(&stages[at]) || read(at)).collect();
+        let local = |stage: &Stage| Stage {
+            name: stage.name.rsplit('.').next().unwrap_or_default().to_owned(),
+            reads: stage.reads.iter().filter_map(|read| places.iter().position(|place| place == read)).collect(),
+            ..stage.clone()
+        };
+        (title.clone(), places.iter().map(|&at| local(&stages[at])).collect())
+    };
+    titles.into_iter().map(graph).collect()
 }
 
 fn table(facts: &Facts) -> Markup {

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::tables::DIGITS;
-use super::{Finding, Tone, name};
+use super::{Finding, Tone, local, name};
 use crate::page::{scrolls, words};
 use crate::protocol::Input;
 use crate::report::sheet::Sheet;
@@ -36,19 +36,18 @@ pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup,
     let pivot = Pivot::read(&Sheet::read(&input.folder.join("comparison.csv"))?)?;
     let (ours, alone): (Vec<_>, Vec<_>) =
         pivot.rows.iter().partition(|(_, cells)| cells.iter().flatten().any(|cell| cell.ours.is_some()));
-    findings.extend(pivot.finding(&input.stage));
+    findings.extend(pivot.finding(local(&input.stage)));
     let title = name(input);
     Ok(html! {
-        h3 { "Beside published numbers: " code { (title) } }
+        h4 { "Beside published numbers: " code { (title) } }
         @if pivot.joined {
-            p.legend {
-                "Each cell: ours ± standard deviation, the published number, and the difference. "
-                span.within { "≈" } " within noise (at most twice the standard error of the difference), "
-                span.above { "▲" } " above the published number by more than noise, "
-                span.below { "▼" } " below it by more than noise."
+            (scrolls(&format!("Comparison {title}"), &pivot.table("Ours beside the published numbers", &ours)))
+        } @else {
+            @for (name, rows) in pivot.apart() {
+                (scrolls(&format!("Comparison {title}, {name}"), &pivot.table(caption(name), &rows)))
             }
+            (left_out(input)?)
         }
-        (scrolls(&format!("Comparison {title}"), &pivot.table("Ours beside the published numbers", &ours)))
         @if !alone.is_empty() {
             details {
                 summary { "Published rows without a partner here (" (alone.len()) ")" }
@@ -58,7 +57,63 @@ pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup,
     })
 }
 
+/// Whether each of our numbers has a published one in its own line; otherwise published rows stand below ours.
+pub(super) fn has_differences(input: &Input) -> Result<bool, ReportError> {
+    Ok(is_joined(&Sheet::read(&input.folder.join("comparison.csv"))?))
+}
+
+fn is_joined(sheet: &Sheet) -> bool {
+    sheet.columns().iter().any(|name| name == "published")
+}
+
+/// What marks of differences mean.
+pub(super) fn legend() -> Markup {
+    html! {
+        p.legend {
+            "Beside published numbers each cell has ours ± standard deviation, the published number, and the difference. "
+            span.within { "≈" } " within noise (at most twice the standard error of the difference), "
+            span.above { "▲" } " above the published number by more than noise, "
+            span.below { "▼" } " below it by more than noise."
+        }
+    }
+}
+
+/// What the two tables of a comparison with other methods are.
+fn caption(table: &str) -> &str {
+    match table {
+        "printed" => "Every column as it was printed",
+        "comparable" => "The columns that all rows have in one metric, with averages over these",
+        other => other,
+    }
+}
+
+/// Why columns were left out, as `compare` says it.
+fn left_out(input: &Input) -> Result<Markup, ReportError> {
+    let path = input.folder.join("comparison.md");
+    let text = if path.is_file() { fs_err::read_to_string(path)? } else { String::new() };
+    let reasons: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- ")).collect();
+    Ok(html! {
+        @if !reasons.is_empty() {
+            p { "Left out of the second table, because numbers in different metrics do not compare:" }
+            ul.lines { @for reason in &reasons { li { (reason) } } }
+        }
+    })
+}
+
 impl Pivot {
+    /// The rows of each table, where published rows stand below ours: the first axis names the table.
+    fn apart(&self) -> Vec<(&str, Vec<&Row>)> {
+        let mut tables: Vec<(&str, Vec<&Row>)> = Vec::new();
+        for row in &self.rows {
+            let name = row.0.first().map(String::as_str).unwrap_or_default();
+            match tables.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, rows)) => rows.push(row),
+                None => tables.push((name, vec![row])),
+            }
+        }
+        tables
+    }
+
     fn read(sheet: &Sheet) -> Result<Self, ReportError> {
         let columns = sheet.columns();
         let keys = columns.iter().position(|name| name == "metric").unwrap_or(0);
@@ -71,7 +126,7 @@ impl Pivot {
         let values = axes.iter().map(|axis| sheet.texts(axis)).collect::<Result<Vec<_>, _>>()?;
         let metric = sheet.texts("metric")?;
         // Published rows that stand below ours, instead of each number beside one of ours, have a line each.
-        let joined = columns.iter().any(|name| name == "published");
+        let joined = is_joined(sheet);
         let [ours, sd] =
             (if joined { ["ours mean", "ours sd"] } else { ["mean", "sd"] }).map(|name| sheet.numbers(name));
         let (ours, sd) = (ours?, sd?);
@@ -117,17 +172,21 @@ impl Pivot {
         let within = judged.iter().filter(|within| **within).count();
         let tone = if within == judged.len() { Tone::Good } else { Tone::Plain };
         let text = format!("{stage}: {within} of {} published numbers are met within noise", judged.len());
-        (!judged.is_empty()).then_some(Finding { tone, text })
+        (!judged.is_empty()).then_some(Finding { tone, text, about: String::new() })
     }
 
     fn table(&self, title: &str, rows: &[&Row]) -> Markup {
+        let skipped = usize::from(!self.joined);
+        let filled = |column: usize| self.joined || rows.iter().any(|(_, cells)| cells[column].is_some());
+        let columns: Vec<(usize, &String)> =
+            self.tasks.iter().enumerate().filter(|(column, _)| filled(*column)).collect();
         html! {
             table.scores.comparison {
                 caption { (title) }
                 thead {
                     tr {
-                        @for axis in &self.axes { th scope="col" { (shown(axis)) } }
-                        @for (column, task) in self.tasks.iter().enumerate() {
+                        @for axis in self.axes.iter().skip(skipped) { th scope="col" { (shown(axis)) } }
+                        @for &(column, task) in &columns {
                             th.number scope="col" {
                                 (shown(task))
                                 @if let Some(metric) = self.metric(column) { span.under { (shown(metric)) } }
@@ -138,8 +197,8 @@ impl Pivot {
                 tbody {
                     @for (key, cells) in rows {
                         tr {
-                            @for value in key { th scope="row" { (shown(value)) } }
-                            @for cell in cells { @match cell { Some(cell) => (shown_cell(cell)), None => td {} } }
+                            @for value in key.iter().skip(skipped) { th scope="row" { (shown(value)) } }
+                            @for cell in columns.iter().map(|&(column, _)| &cells[column]) { @match cell { Some(cell) => (shown_cell(cell)), None => td {} } }
                         }
                     }
                 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use maud::html;
+use maud::{Markup, html};
 
 use super::of;
 use super::router::grids;
 use crate::page::heat::Grid;
-use crate::page::{Section, words};
+use crate::page::words;
 use crate::protocol::Input;
 use crate::report::sheet::Sheet;
 use crate::report::{ReportError, TASK, shown};
@@ -35,13 +35,26 @@ impl Counts {
     }
 }
 
-/// From `confusion` where a pipeline has it, otherwise counted from the predictions of learned prompts.
-pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> {
+pub(super) fn intro() -> Markup {
+    html! {
+        p {
+            "Rows are the right answers, columns what was answered; counts over all runs of a setting. A shade is the share "
+            "of its row, so a perfect method has a dark diagonal and nothing else."
+        }
+    }
+}
+
+/// From `confusion` where any pipeline of the page has it, otherwise counted from the predictions of learned prompts.
+pub(super) fn body(inputs: &[Input], any: bool) -> Result<Option<Markup>, ReportError> {
     let mut counts = Counts::default();
     for input in of(inputs, "confusion") {
-        counted(&Sheet::read(&input.folder.join("confusion.csv"))?, input, &mut counts)?;
+        counted(&Sheet::read(&input.folder.join("confusion.csv"))?, input, ["count", ""], &mut counts)?;
+        let published = input.folder.join("published.csv");
+        if published.is_file() {
+            counted(&Sheet::read(&published)?, input, ["published", "as published"], &mut counts)?;
+        }
     }
-    if counts.matrices.is_empty() {
+    if !any {
         for input in of(inputs, "evaluate") {
             predicted(&Sheet::read(&input.folder.join("predictions.csv"))?, input, &mut counts)?;
         }
@@ -55,10 +68,6 @@ pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> 
         }
     }
     let body = html! {
-        p {
-            "Rows are the right answers, columns what was answered; counts over all runs of a setting. A shade is the share "
-            "of its row, so a perfect method has a dark diagonal and nothing else."
-        }
         @for (number, (task, matrices)) in tasks.iter().enumerate() {
             details open[number == 0] {
                 summary { (shown(task)) " " span.quiet { "(" (words::count(matrices.len(), "setting")) ")" } }
@@ -66,24 +75,27 @@ pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> 
             }
         }
     };
-    Ok((!tasks.is_empty()).then(|| Section::new("confusion", "Confusion matrices", body)))
+    Ok((!tasks.is_empty()).then_some(body))
 }
 
-fn counted(sheet: &Sheet, input: &Input, counts: &mut Counts) -> Result<(), ReportError> {
+/// Adds the counts of a column; `remark` tells them from others of the same place.
+fn counted(sheet: &Sheet, input: &Input, [column, remark]: [&str; 2], counts: &mut Counts) -> Result<(), ReportError> {
     let (tasks, golds, answers) = (sheet.texts(TASK)?, sheet.texts("gold")?, sheet.texts("predicted")?);
-    let (numbers, labels) = (sheet.numbers::<u64>("count")?, sheet.optional_texts("is_label")?);
-    let known = [TASK, "gold", "predicted", "count", "is_label"];
+    let (numbers, labels) = (sheet.numbers::<f64>(column)?, sheet.optional_texts("is_label")?);
+    let measures = sheet.optional_texts("measure")?;
+    let known = [TASK, "gold", "predicted", "count", "is_label", "measure", "ours", "published"];
     let axes: Vec<String> = sheet.columns().into_iter().filter(|name| !known.contains(&name.as_str())).collect();
     let values = axes.iter().map(|name| sheet.texts(name)).collect::<Result<Vec<_>, _>>()?;
-    for row in 0..sheet.height() {
+    for row in (0..sheet.height()).filter(|&row| measures.as_ref().is_none_or(|names| names[row] == "count")) {
         let mut place = input.coordinates.clone();
         let here = axes.iter().zip(&values).map(|(axis, values)| (axis.clone(), values[row].clone()));
         place.extend(here.filter(|(_, value)| !value.is_empty()));
         place.remove(TASK);
         let valid = labels.as_ref().is_none_or(|labels| ["true", "yes", "1"].contains(&labels[row].as_str()));
         let answer = if valid { &answers[row] } else { NO_LABEL };
-        let place = words::place(&words::without_runs(&place));
-        counts.add(&tasks[row], place, &golds[row], answer, numbers[row].unwrap_or_default());
+        let place = [words::place(&words::without_runs(&place)), remark.to_owned()];
+        let place = place.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
+        counts.add(&tasks[row], place, &golds[row], answer, numbers[row].unwrap_or_default() as u64);
     }
     Ok(())
 }

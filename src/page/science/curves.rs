@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::of;
-use crate::page::{Section, scrolls, words};
+use crate::page::{scrolls, words};
 use crate::protocol::Input;
 use crate::report::sheet::Sheet;
 use crate::report::{ReportError, fixed};
@@ -38,7 +38,16 @@ struct Panel {
     runs: Vec<Run>,
 }
 
-pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> {
+pub(super) fn intro() -> Markup {
+    html! {
+        p {
+            "Mean training loss of each epoch, a line for each run (a dot where there is one epoch). The charts of a stage "
+            "have one scale. A training that several pipelines share stands where it comes first."
+        }
+    }
+}
+
+pub(super) fn body(inputs: &[Input]) -> Result<Option<Markup>, ReportError> {
     let mut stages: Vec<(&str, Vec<Panel>)> = Vec::new();
     for input in of(inputs, "train") {
         // An axis with one value in the whole stage tells no chart from another.
@@ -60,11 +69,7 @@ pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> 
             None => panels.push(Panel { title, runs: vec![run] }),
         }
     }
-    let body = html! {
-        p { "Mean training loss of each epoch, a line for each run. The charts of a stage have one scale." }
-        @for (stage, panels) in &stages { (charts(stage, panels)) }
-    };
-    Ok((!stages.is_empty()).then(|| Section::new("curves", "Training curves", body)))
+    Ok((!stages.is_empty()).then(|| html! { @for (stage, panels) in &stages { (charts(stage, panels)) } }))
 }
 
 fn read(sheet: &Sheet) -> Result<Run, ReportError> {
@@ -87,7 +92,7 @@ fn charts(stage: &str, panels: &[Panel]) -> Markup {
     let scale = Scale { top: if top > 0.0 { top } else { 1.0 }, epochs };
     let (open, folded) = panels.split_at(panels.len().min(OPEN));
     html! {
-        h3 { "Stage " code { (stage) } }
+        h4 { "Stage " code { (stage) } }
         div.charts { @for panel in open { (scale.chart(panel)) } }
         @if !folded.is_empty() {
             details {
@@ -123,6 +128,9 @@ impl Scale {
                     line.axis x1=(LEFT) x2=(right) y1=(bottom) y2=(bottom) {}
                     @for (number, run) in panel.runs.iter().enumerate() {
                         path.curve.{ "s" (number % 6) } d=(self.path(&run.losses)) { title { (run.name) } }
+                        @if let [only] = *run.losses {
+                            circle.curve.{ "s" (number % 6) } cx=(LEFT + 3.0) cy=(fixed(self.y(only), 1)) r="2.5" {}
+                        }
                     }
                 }
             }

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{Markup, html};
 
 use super::{name, of};
-use crate::page::{Section, scrolls};
+use crate::page::scrolls;
 use crate::protocol::Input;
 use crate::report::ReportError;
 use crate::report::sheet::Sheet;
@@ -15,15 +15,14 @@ use crate::report::sheet::Sheet;
 /// More rows of drawn data than this stay in their file.
 const ROWS: usize = 200;
 
-pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> {
+pub(super) fn body(inputs: &[Input]) -> Result<Option<Markup>, ReportError> {
     let mut figures = Vec::new();
     for input in of(inputs, "plot") {
         for path in drawings(input)? {
             figures.push(figure(&name(input), &path)?);
         }
     }
-    let body = html! { @for figure in &figures { (figure) } };
-    Ok((!figures.is_empty()).then(|| Section::new("figures", "Figures", body)))
+    Ok((!figures.is_empty()).then(|| html! { @for figure in &figures { (figure) } }))
 }
 
 /// The drawings of one stage by name.

@@ -9,10 +9,14 @@ mod router;
 mod tables;
 mod wrong;
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use maud::{Markup, PreEscaped, html};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Section;
+use super::{Chapter, Section};
 use crate::protocol::Input;
 use crate::report::ReportError;
 
@@ -56,11 +60,13 @@ pub struct Choice {
     pub parts: Vec<Part>,
     /// Wrong predictions of one evaluation, at most.
     pub wrong: usize,
+    /// What included pipelines are called, by what stands before the names of their stages.
+    pub titles: BTreeMap<String, String>,
 }
 
 impl Default for Choice {
     fn default() -> Self {
-        Self { parts: Part::ALL.to_vec(), wrong: WRONG }
+        Self { parts: Part::ALL.to_vec(), wrong: WRONG, titles: BTreeMap::new() }
     }
 }
 
@@ -84,6 +90,9 @@ pub struct Finding {
     pub tone: Tone,
     /// The sentence.
     pub text: String,
+    /// The title of the included pipeline that it is about; empty for what is about all of the page.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
 }
 
 /// What was found.
@@ -103,15 +112,32 @@ impl Science {
     /// A file of a result is not what its operation writes.
     pub fn of(inputs: &[Input], choice: &Choice) -> Result<Self, ReportError> {
         let mut science = Self::default();
+        let (all, distinct) = (groups(inputs, choice), groups(&once(inputs), choice));
+        let findings = &mut science.findings;
+        if all.len() > 1 && choice.parts.contains(&Part::Claims) {
+            findings.extend(claims::overall(inputs)?);
+        }
         for part in &choice.parts {
             let section = match part {
-                Part::Claims => claims::section(inputs, &mut science.findings)?,
-                Part::Tables => tables::section(inputs, &mut science.findings)?,
-                Part::Figures => figures::section(inputs)?,
-                Part::Curves => curves::section(inputs)?,
-                Part::Router => router::section(inputs)?,
-                Part::Confusion => confusion::section(inputs)?,
-                Part::Wrong => wrong::section(inputs, choice.wrong)?,
+                Part::Claims => told(&all, findings, ["claims", "Claims"], claims::intro(), claims::body)?,
+                Part::Tables => told(&all, findings, ["tables", "Tables"], tables::intro(inputs)?, tables::body)?,
+                Part::Figures => {
+                    told(&all, findings, ["figures", "Figures"], html! {}, |inputs, _| figures::body(inputs))?
+                }
+                Part::Curves => {
+                    let names = ["curves", "Training curves"];
+                    told(&distinct, findings, names, curves::intro(), |inputs, _| curves::body(inputs))?
+                }
+                Part::Router => {
+                    let names = ["router", "Router heat maps"];
+                    told(&distinct, findings, names, router::intro(), |inputs, _| router::body(inputs))?
+                }
+                Part::Confusion => {
+                    let names = ["confusion", "Confusion matrices"];
+                    let any = of(inputs, "confusion").next().is_some();
+                    told(&distinct, findings, names, confusion::intro(), |inputs, _| confusion::body(inputs, any))?
+                }
+                Part::Wrong => wrong::section(&distinct, choice.wrong)?,
             };
             science.sections.extend(section);
         }
@@ -134,6 +160,76 @@ impl Science {
         }
         joined
     }
+}
+
+/// The results of one pipeline: the run's own, or an included one.
+struct Group {
+    /// What stands before the names of its stages; empty for the run's own.
+    scope: String,
+    /// What it is called; empty for the run's own.
+    title: String,
+    inputs: Vec<Input>,
+}
+
+fn scope(stage: &str) -> &str {
+    stage.rsplit_once('.').map_or("", |(scope, _)| scope)
+}
+
+/// A stage's name in its own pipeline.
+fn local(stage: &str) -> &str {
+    stage.rsplit('.').next().unwrap_or(stage)
+}
+
+/// The results of each pipeline, in the order in which they first come.
+fn groups(inputs: &[Input], choice: &Choice) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for input in inputs {
+        let scope = scope(&input.stage);
+        let at = groups.iter().position(|group| group.scope == scope).unwrap_or_else(|| {
+            let title = choice.titles.get(scope).cloned().unwrap_or_else(|| scope.to_owned());
+            groups.push(Group { scope: scope.to_owned(), title, inputs: Vec::new() });
+            groups.len() - 1
+        });
+        groups[at].inputs.push(input.clone());
+    }
+    groups
+}
+
+/// Without trainings and evaluations that an earlier pipeline has too: the same files.
+fn once(inputs: &[Input]) -> Vec<Input> {
+    let mut first: BTreeMap<(&str, &Path), &str> = BTreeMap::new();
+    let mut distinct = Vec::new();
+    for input in inputs {
+        let scope = scope(&input.stage);
+        if *first.entry((&input.operation, &input.folder)).or_insert(scope) == scope {
+            distinct.push(input.clone());
+        }
+    }
+    distinct
+}
+
+/// A section with a chapter for each pipeline that has something for it.
+fn told(
+    groups: &[Group],
+    findings: &mut Vec<Finding>,
+    [id, title]: [&str; 2],
+    intro: Markup,
+    mut body: impl FnMut(&[Input], &mut Vec<Finding>) -> Result<Option<Markup>, ReportError>,
+) -> Result<Option<Section>, ReportError> {
+    let (mut html, mut chapters) = (String::new(), Vec::new());
+    for group in groups {
+        let before = findings.len();
+        let Some(text) = body(&group.inputs, findings)? else { continue };
+        findings[before..].iter_mut().for_each(|finding| finding.about.clone_from(&group.title));
+        if !group.scope.is_empty() {
+            let chapter = Chapter { id: format!("{id}-{}", group.scope), title: group.title.clone() };
+            html += &html! { h3.chapter id=(chapter.id) { (chapter.title) } }.into_string();
+            chapters.push(chapter);
+        }
+        html += &text.into_string();
+    }
+    let body = html! { (intro) (PreEscaped(&html)) };
+    Ok((!html.is_empty()).then(|| Section { chapters, ..Section::new(id, title, body) }))
 }
 
 /// The results of one operation, in their order.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::of;
 use crate::page::heat::Grid;
-use crate::page::{Section, scrolls, words};
+use crate::page::{scrolls, words};
 use crate::protocol::Input;
 use crate::report::sheet::Sheet;
 use crate::report::{ReportError, shown};
@@ -34,7 +34,20 @@ struct Routing {
 const SIMILARITIES: [(&str, &str); 2] =
     [("router_similarity.csv", "Likeness of routers"), ("prompt_similarity.csv", "Likeness of prompts")];
 
-pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> {
+/// Columns of these tables that tell no matrices apart.
+const NOT_AXES: [&str; 5] = ["a", "b", "cosine", "cosine_logit", "cosine_flat"];
+
+pub(super) fn intro() -> Markup {
+    html! {
+        p {
+            "The weight of each source prompt in the prompt of each task, and the gates: α before the task's own prompt, "
+            "β before the mixture. Sources of different runs are different, so runs are not averaged. Likeness is the cosine "
+            "of a pair: 1 is the same direction, 0 has nothing in common."
+        }
+    }
+}
+
+pub(super) fn body(inputs: &[Input]) -> Result<Option<Markup>, ReportError> {
     let mut routers = Vec::new();
     for input in of(inputs, "train") {
         let path = input.folder.join("summary.json");
@@ -52,30 +65,25 @@ pub(super) fn section(inputs: &[Input]) -> Result<Option<Section>, ReportError> 
         }
     }
     let body = html! {
-        @if !routers.is_empty() {
-            p {
-                "The weight of each source prompt in the prompt of each task, and the gates: α before the task's own prompt, "
-                "β before the mixture. Sources of different runs are different, so runs are not averaged."
-            }
-            (grids("Router weights", &routers))
-        }
+        @if !routers.is_empty() { (grids("Router weights", &routers)) }
         @if !alike.is_empty() {
-            h3 { "How alike the tasks are" }
-            p { "Cosine of each pair of tasks; 1 is the same direction, 0 has nothing in common." }
+            h4 { "How alike routers and prompts are" }
             (grids("Similarities", &alike))
         }
     };
-    Ok((!(routers.is_empty() && alike.is_empty())).then(|| Section::new("router", "Router heat maps", body)))
+    Ok((!(routers.is_empty() && alike.is_empty())).then_some(body))
 }
 
 /// The weights of one training; none where there is nothing to choose from.
 fn weights(title: &str, summary: &Summary) -> Option<Grid> {
-    let sources: Vec<&String> = summary.router.values().next()?.sources.keys().collect();
+    let mut sources: Vec<&String> = summary.router.values().next()?.sources.keys().collect();
+    // `source/10` comes after `source/9`.
+    sources.sort_by_key(|name| (name.len(), *name));
     if sources.len() < 2 {
         return None;
     }
     let gates = summary.router.values().any(|routing| routing.alpha.is_some());
-    let mut columns: Vec<String> = sources.iter().map(|name| shown(name)).collect();
+    let mut columns: Vec<String> = sources.iter().map(|name| part(name)).collect();
     if gates {
         columns.extend(["α".to_owned(), "β".to_owned()]);
     }
@@ -97,12 +105,19 @@ fn weights(title: &str, summary: &Summary) -> Option<Grid> {
     })
 }
 
+/// `source/0` of a training is the part that evaluations and figures call `src_1`.
+fn part(name: &str) -> String {
+    match name.strip_prefix("source/").and_then(|place| place.parse::<usize>().ok()) {
+        Some(place) => format!("src_{}", place + 1),
+        None => shown(name),
+    }
+}
+
 /// The pairs of a table, a matrix for each combination of its other columns.
 fn similarities(title: &str, path: &Path, of: &BTreeMap<String, String>) -> Result<Vec<Grid>, ReportError> {
     let sheet = Sheet::read(path)?;
     let (a, b, cosine) = (sheet.texts("a")?, sheet.texts("b")?, sheet.numbers::<f64>("cosine")?);
-    let others: Vec<String> =
-        sheet.columns().into_iter().filter(|name| !["a", "b", "cosine"].contains(&name.as_str())).collect();
+    let others: Vec<String> = sheet.columns().into_iter().filter(|name| !NOT_AXES.contains(&name.as_str())).collect();
     let values = others.iter().map(|name| sheet.texts(name)).collect::<Result<Vec<_>, _>>()?;
     let mut matrices: Vec<(BTreeMap<String, String>, Vec<usize>)> = Vec::new();
     for row in 0..sheet.height() {
@@ -128,8 +143,8 @@ fn similarities(title: &str, path: &Path, of: &BTreeMap<String, String>) -> Resu
         Grid {
             caption: if place.is_empty() { title.to_owned() } else { format!("{title}: {place}") },
             axes: ["task".to_owned(), "task".to_owned()],
-            rows: names.iter().map(|name| shown(name)).collect(),
-            columns: names.iter().map(|name| shown(name)).collect(),
+            rows: names.iter().map(|name| part(name)).collect(),
+            columns: names.iter().map(|name| part(name)).collect(),
             cells: names.iter().map(|one| names.iter().map(|two| at(one, two)).collect()).collect(),
             full: vec![1.0; names.len()],
             digits: 2,

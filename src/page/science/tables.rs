@@ -2,18 +2,31 @@
 
 use maud::{Markup, html};
 
-use super::{Finding, Tone, comparison, name, of};
+use super::{Finding, Tone, comparison, local, name, of};
 use crate::metric;
-use crate::page::{Section, scrolls};
+use crate::page::scrolls;
 use crate::protocol::Input;
 use crate::report::gains::Gains;
 use crate::report::table::{Cell, Table};
 use crate::report::{AVERAGE, ReportError, fixed, shown};
 
+/// Sentences below a table that are shown at once; more are folded.
+const OPEN: usize = 4;
+
 /// Decimals of scores.
 pub(super) const DIGITS: usize = 1;
 
-pub(super) fn section(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<Option<Section>, ReportError> {
+/// The legend of comparisons, where there are any with differences.
+pub(super) fn intro(inputs: &[Input]) -> Result<Markup, ReportError> {
+    for input in of(inputs, "compare") {
+        if comparison::has_differences(input)? {
+            return Ok(comparison::legend());
+        }
+    }
+    Ok(html! {})
+}
+
+pub(super) fn body(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<Option<Markup>, ReportError> {
     let mut body = Vec::new();
     for input in of(inputs, "compare") {
         body.push(comparison::part(input, findings)?);
@@ -24,13 +37,12 @@ pub(super) fn section(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<O
         let gains = if path.is_file() { Some(Gains::read(&path)?) } else { None };
         let lines = gains.as_ref().map(|gains| gains.lines(DIGITS)).unwrap_or_default();
         let tone = if gains.as_ref().is_some_and(|gains| gains.failures().is_some()) { Tone::Bad } else { Tone::Good };
-        if let Some(text) = in_short(&input.stage, &lines) {
-            findings.push(Finding { tone, text });
+        if let Some(text) = in_short(local(&input.stage), &lines) {
+            findings.push(Finding { tone, text, about: String::new() });
         }
         body.push(part(&name(input), &table, &lines));
     }
-    let text = html! { @for part in &body { (part) } };
-    Ok((!body.is_empty()).then(|| Section::new("tables", "Tables", text)))
+    Ok((!body.is_empty()).then(|| html! { @for part in &body { (part) } }))
 }
 
 /// The gains of a table as one sentence; with many rows, only how many of them gained.
@@ -47,12 +59,16 @@ fn in_short(stage: &str, lines: &[String]) -> Option<String> {
 
 fn part(title: &str, table: &Table, gains: &[String]) -> Markup {
     html! {
-        h3 { "Table " code { (title) } }
+        h4 { "Table " code { (title) } }
         (scrolls(&format!("Table {title}"), &grid(table)))
-        @if !gains.is_empty() {
-            ul.lines { @for line in gains { li { (line) } } }
-        }
+        @if gains.len() > OPEN {
+            details { summary { "What learning brought, row by row (" (gains.len()) ")" } (list(gains)) }
+        } @else if !gains.is_empty() { (list(gains)) }
     }
+}
+
+fn list(lines: &[String]) -> Markup {
+    html! { ul.lines { @for line in lines { li { (line) } } } }
 }
 
 fn grid(table: &Table) -> Markup {
@@ -80,7 +96,7 @@ fn grid(table: &Table) -> Markup {
                         @for (place, cell) in row.cells.iter().enumerate() {
                             @let average = table.columns[place].value == AVERAGE;
                             td.number.average[average] {
-                                @if let Some(cell) = cell { (value(cell, best[place])) }
+                                @if let Some(cell) = cell { (value(cell, best[place].filter(|_| !row.reference))) }
                             }
                         }
                     }
@@ -98,11 +114,13 @@ fn value(cell: &Cell, best: Option<f64>) -> Markup {
     }
 }
 
-/// The best mean of a column, where the cells differ.
+/// The best mean of a column among the rows that are no references, where these differ.
 fn best(table: &Table, column: usize) -> Option<f64> {
     let metric = metric::find(&table.columns[column].metric);
     let sign = if metric.is_some_and(|metric| !metric.higher_is_better) { -1.0 } else { 1.0 };
-    let means = || table.rows.iter().filter_map(|row| Some(row.cells[column].as_ref()?.summary.mean));
+    let means = || {
+        table.rows.iter().filter(|row| !row.reference).filter_map(|row| Some(row.cells[column].as_ref()?.summary.mean))
+    };
     let best = means().max_by(|a, b| (sign * a).total_cmp(&(sign * b)))?;
     means().any(|mean| mean != best).then_some(best)
 }

@@ -44,7 +44,10 @@ fn claims_with_their_outcomes() {
     {
         assert!(texts.iter().any(|text| text.contains(cell)), "{cell}: {texts:?}");
     }
-    assert_eq!(findings, [Finding { tone: Tone::Plain, text: "1 of 2 claims pass, 1 is undecided".to_owned() }]);
+    assert_eq!(
+        findings,
+        [Finding { tone: Tone::Plain, text: "1 of 2 claims pass, 1 is undecided".to_owned(), about: String::new() }]
+    );
 }
 
 #[test]
@@ -132,7 +135,11 @@ fn wrong_predictions_and_confusion() {
     // good: 1 bad; bad: 1 bad, 1 good, 1 no label.
     let cells: Vec<String> = texts(&confusion.html).into_iter().filter(|text| text.parse::<u32>().is_ok()).collect();
     assert_eq!(cells, ["1", "1", "1", "1", "0", "0"]);
-    assert!(wrong.html.contains("3 predictions of learned prompts are wrong; 2 of them are here"), "{}", wrong.html);
+    assert!(
+        wrong.html.contains("3 predictions of learned prompts and their parts are wrong; 2 of them are here"),
+        "{}",
+        wrong.html
+    );
     assert!(wrong.html.contains("good, &lt;b&gt;fine&lt;/b&gt;") && !wrong.html.contains("banana"));
 }
 

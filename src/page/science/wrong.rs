@@ -4,14 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
-use super::of;
+use super::{Group, of};
 use crate::page::{Section, scrolls, words};
-use crate::protocol::Input;
 use crate::report::sheet::Sheet;
 use crate::report::{ReportError, TASK, shown};
 
 /// Rows on the page, at most: about 300 bytes each.
 const MOST: usize = 8000;
+
+/// The columns by which `ablate` says which part of a prompt answered.
+const PARTS: [&str; 2] = ["part", "weights"];
+
+/// The column that names the included pipeline of an evaluation.
+const PIPELINE: &str = "pipeline";
 
 /// Letters of a text that are shown.
 const LETTERS: usize = 500;
@@ -33,13 +38,21 @@ struct OfTask {
     examples: usize,
 }
 
-pub(super) fn section(inputs: &[Input], most: usize) -> Result<Option<Section>, ReportError> {
-    let evaluations = of(inputs, "evaluate").count();
+pub(super) fn section(groups: &[Group], most: usize) -> Result<Option<Section>, ReportError> {
+    let evaluations = || {
+        groups.iter().flat_map(|group| {
+            of(&group.inputs, "evaluate").chain(of(&group.inputs, "ablate")).map(move |input| (group, input))
+        })
+    };
     // Many evaluations share the room of the page evenly.
-    let most = most.min(MOST / evaluations.max(1));
+    let most = most.min(MOST / evaluations().count().max(1)).max(1);
     let mut tasks: Vec<(String, OfTask)> = Vec::new();
-    for input in of(inputs, "evaluate") {
-        read(&Sheet::read(&input.folder.join("predictions.csv"))?, input, most, &mut tasks)?;
+    for (group, input) in evaluations() {
+        let mut axes = input.coordinates.clone();
+        if !group.scope.is_empty() {
+            axes.insert(PIPELINE.to_owned(), group.scope.clone());
+        }
+        read(&Sheet::read(&input.folder.join("predictions.csv"))?, axes, most, &mut tasks)?;
     }
     if tasks.iter().all(|(_, of)| of.examples == 0) {
         return Ok(None);
@@ -51,7 +64,7 @@ pub(super) fn section(inputs: &[Input], most: usize) -> Result<Option<Section>, 
         tasks.iter().fold((0, 0), |(shown, all), (_, of)| (shown + of.shown.len(), all + of.wrong));
     let body = html! {
         p {
-            (words::count(all, "prediction")) " of learned prompts " (if all == 1 { "is" } else { "are" }) " wrong"
+            (words::count(all, "prediction")) " of learned prompts and their parts " (if all == 1 { "is" } else { "are" }) " wrong"
             @if shown_rows < all {
                 "; " (shown_rows) " of them are here, at most " (most) " of each evaluation. All of them are in the file "
                 code { "predictions.csv" } " of the evaluation"
@@ -64,12 +77,25 @@ pub(super) fn section(inputs: &[Input], most: usize) -> Result<Option<Section>, 
     Ok(Some(Section::new("wrong", "Wrong predictions", body)))
 }
 
-fn read(sheet: &Sheet, input: &Input, most: usize, tasks: &mut Vec<(String, OfTask)>) -> Result<(), ReportError> {
+/// Reads the predictions of one evaluation, or of each part of a prompt.
+fn read(
+    sheet: &Sheet,
+    mut axes: BTreeMap<String, String>,
+    most: usize,
+    tasks: &mut Vec<(String, OfTask)>,
+) -> Result<(), ReportError> {
     let (names, prompts, sources) = (sheet.texts(TASK)?, sheet.texts("prompt")?, sheet.texts("source")?);
     let (golds, answers, valid) = (sheet.texts("gold")?, sheet.texts("predicted")?, sheet.texts("valid")?);
-    let mut axes = input.coordinates.clone();
     axes.remove(TASK);
-    let mut taken = 0;
+    let mut parts = Vec::new();
+    for name in PARTS {
+        parts.extend(sheet.optional_texts(name)?.map(|values| (name, values)));
+    }
+    // The parts of a prompt share the room of one evaluation.
+    let settings: BTreeSet<Vec<&String>> =
+        (0..sheet.height()).map(|row| parts.iter().map(|(_, values)| &values[row]).collect()).collect();
+    let most = most.div_ceil(settings.len().max(1));
+    let mut taken: BTreeMap<BTreeMap<String, String>, usize> = BTreeMap::new();
     for row in (0..sheet.height()).filter(|&row| prompts[row] == "learned") {
         let at = tasks.iter().position(|(task, _)| *task == names[row]).unwrap_or_else(|| {
             tasks.push((names[row].clone(), OfTask::default()));
@@ -81,10 +107,13 @@ fn read(sheet: &Sheet, input: &Input, most: usize, tasks: &mut Vec<(String, OfTa
             continue;
         }
         of.wrong += 1;
-        if taken < most {
-            taken += 1;
+        let mut axes = axes.clone();
+        axes.extend(parts.iter().map(|(name, values)| ((*name).to_owned(), values[row].clone())));
+        let taken = taken.entry(axes.clone()).or_default();
+        if *taken < most {
+            *taken += 1;
             of.shown.push(Wrong {
-                axes: axes.clone(),
+                axes,
                 gold: golds[row].clone(),
                 predicted: answers[row].clone(),
                 valid: valid[row] == "true",

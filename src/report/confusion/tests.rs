@@ -183,3 +183,32 @@ fn what_can_not_be_counted_is_told() {
     clash[0].source.coordinates.insert("gold".to_owned(), "1".to_owned());
     assert!(fails(&clash, "seed").starts_with("the axis `gold` has the name of a column"));
 }
+
+#[test]
+fn the_counts_of_table_7_beside_ours() {
+    // By hand from METHODS 6: the source prompts print 0.8, their counts give 8 of 99; the private prompts print 0.38 and
+    // give 44 of 99.
+    let folder = tempfile::tempdir().unwrap();
+    let csv = format!("{HEADER}qqp,learned,all_src,kept,1,x,duplicate,banana,false\n");
+    let ours = evaluation(folder.path(), &[], &[("qqp", &["not_duplicate", "duplicate"])], &csv);
+    let matrices = Matrices::read(&[ours], &[], "learned").unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/published/table7_qqp_confusion.csv");
+    let published = published::PublishedCounts::read(&path).unwrap();
+    let file = folder.path().join("published.csv");
+    sheet::write(&file, matrices.beside(&published).unwrap()).unwrap();
+    let text = fs_err::read_to_string(&file).unwrap();
+    for line in [
+        "task,part,weights,measure,predicted,gold,ours,published,is_label",
+        "qqp,all_src,kept,count,not_duplicate,not_duplicate,0.0,7.0,true",
+        "qqp,all_src,kept,count,banana,duplicate,1.0,0.0,false",
+        "qqp,all_src,kept,count,not-entailment,duplicate,0.0,30.0,false",
+        "qqp,all_src,kept,examples,,,1.0,99.0,",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line}: {text}");
+    }
+    // 8 / 99 = 8.0808 %, and the recall of `duplicate` 1 / 38 = 2.63 %, printed as 3.0 %.
+    assert!(text.contains("accuracy,,,0.0,8.08080808") && text.contains("recall,,duplicate,0.0,2.6315789"), "{text}");
+    let page = matrices.markdown_beside(&published).unwrap();
+    assert!(page.contains("## qqp, all_src, kept, as published"), "{page}");
+    assert!(page.contains("are of 99 examples") && page.contains("is 80.0 %, that of the counts 8.1 %"), "{page}");
+}
