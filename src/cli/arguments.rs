@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The cache folder when none is named.
+pub const CACHE: &str = ".compt";
+
 /// Declarative, cached, reproducible pipelines for modular multi-task prompt tuning.
 #[derive(Debug, Parser)]
 #[command(name = "compt", version, about, max_term_width = 100)]
@@ -63,7 +66,7 @@ pub struct PipelineArguments {
     #[arg(long)]
     pub locked: bool,
     /// The cache folder
-    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = ".compt")]
+    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = CACHE)]
     pub cache: PathBuf,
     /// `cpu`, `cuda` or `cuda:N`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
@@ -234,7 +237,7 @@ pub struct PredictArguments {
     #[arg(long)]
     pub offline: bool,
     /// The cache folder of the run
-    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = ".compt")]
+    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = CACHE)]
     pub cache: PathBuf,
     /// `cpu`, `cuda` or `cuda:N`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
@@ -320,7 +323,7 @@ pub struct ListArguments {
 #[derive(Debug, Args)]
 pub struct DoctorArguments {
     /// The cache folder
-    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = ".compt")]
+    #[arg(long, value_name = "DIR", env = "COMPT_CACHE", default_value = CACHE)]
     pub cache: PathBuf,
     /// Print as JSON
     #[arg(long)]

@@ -76,3 +76,28 @@ fn print(text: &str) {
         std::process::exit(0);
     }
 }
+
+/// A word of a shell command.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn words_survive_the_shell() {
+        for word in ["k=32", "seed=[1, 2]", "", "it's", "a\"b$c"] {
+            let output =
+                std::process::Command::new("sh").args(["-c", &format!("printf %s {}", shell_word(word))]).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), word);
+        }
+        assert_eq!(shell_word("pipelines/a.yaml"), "pipelines/a.yaml");
+    }
+}

@@ -8,8 +8,9 @@ mod typed;
 
 use std::io;
 
-use super::arguments::{Answering, PredictArguments, Rows};
+use super::arguments::{Answering, CACHE, PredictArguments, Rows};
 use super::failure::Failure;
+use super::shell_word;
 use crate::operation::evaluate::Mode;
 use crate::operation::lineage::Lineage;
 use crate::operation::trained::{self, NoPrompt, Trained, Wanted};
@@ -28,7 +29,7 @@ pub fn predict(arguments: &PredictArguments) -> Result<(), Failure> {
     let store = Store::open_to_read(&arguments.cache)?;
     let mode = arguments.mode.map(Mode::from);
     let wanted = Wanted { task: arguments.task.as_deref(), stage: arguments.stage.as_deref(), mode };
-    let trained = trained::find(&run, &store, wanted)?;
+    let trained = trained::find(&run, &store, wanted).map_err(|error| failure(error, arguments))?;
     if arguments.scores && trained.card.labels.is_empty() {
         return Err(Failure::usage(
             format!("the task `{}` has no labels to score: its answers are numbers", trained.card.name),
@@ -54,7 +55,7 @@ pub fn predict(arguments: &PredictArguments) -> Result<(), Failure> {
         let cells = columns.iter().map(|column| row.text(column)).collect::<Result<Vec<_>, _>>().map_err(in_feed)?;
         formatter.source(&cells)
     };
-    let mut backbone = Backbone::new(arguments, &place.root, &run, &trained, &store)?;
+    let mut backbone = Backbone::new(arguments, &place, &run, &trained, &store)?;
     let mut answered = 0;
     let ended = answer(&feed, usize::from(arguments.batch), &text, &mut backbone, &mut writer, &mut answered);
     backbone.leave();
@@ -158,12 +159,29 @@ impl From<Answering> for Mode {
     }
 }
 
-impl From<NoPrompt> for Failure {
-    fn from(error: NoPrompt) -> Self {
-        match error {
-            NoPrompt::Nothing(error) => error.into(),
-            NoPrompt::Unclear { message, hint } => Self::usage(message, hint),
-            NoPrompt::Store(error) => error.into(),
+/// Why there is no prompt; where one of several has to be chosen, with a whole command that does it.
+fn failure(error: NoPrompt, arguments: &PredictArguments) -> Failure {
+    match error {
+        NoPrompt::Nothing(error) => error.into(),
+        NoPrompt::Unclear { message, hint } => Failure::usage(message, hint),
+        NoPrompt::Several { message, task, stage } => {
+            Failure::usage(message, format!("choose one, for example `{}`", command(arguments, &task, &stage)))
         }
+        NoPrompt::Store(error) => error.into(),
     }
+}
+
+/// What was typed, with this task and stage.
+fn command(arguments: &PredictArguments, task: &str, stage: &str) -> String {
+    let path = |path: &std::path::Path| path.display().to_string();
+    let mut words = vec![("--run", path(&arguments.run)), ("--task", task.to_owned()), ("--stage", stage.to_owned())];
+    if arguments.cache != std::path::Path::new(CACHE) {
+        words.push(("--cache", path(&arguments.cache)));
+    }
+    words.extend(arguments.text.iter().map(|text| ("--text", text.clone())));
+    words.extend(arguments.field.iter().map(|(name, text)| ("--field", format!("{name}={text}"))));
+    words.extend(arguments.input.iter().map(|file| ("--input", path(file))));
+    words.extend(arguments.output.iter().map(|file| ("--output", path(file))));
+    let words: Vec<String> = words.iter().map(|(option, value)| format!("{option} {}", shell_word(value))).collect();
+    format!("compt predict {}", words.join(" "))
 }

@@ -9,12 +9,14 @@ use rayon::prelude::*;
 use super::arguments::{PipelineArguments, ReportArguments};
 use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
+use super::shell_word;
 use crate::base::files::write_atomically;
 use crate::base::{Digest, lock};
 use crate::exec::energy::Meter;
 use crate::exec::event::{Event, Listener};
 use crate::exec::{Summary, resources};
 use crate::operation::aggregate::stage_error;
+use crate::operation::publishing::NOTE;
 use crate::operation::report::FILE;
 use crate::page::page;
 use crate::page::run::{Facts, Instance, Outcome, Provenance, Source, Stage};
@@ -32,6 +34,13 @@ type Results = [Option<(Digest, Digest)>];
 
 /// Makes the page of what is in the cache. Runs nothing.
 pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
+    let file = &arguments.pipeline.file;
+    if file.join(NOTE).is_file() {
+        return Err(Failure::usage(
+            format!("`{}` is the output folder of a run; the page is made from the pipeline file", file.display()),
+            "type `compt report FILE` with the pipeline file, and `--profile`, `--set` and `--outputs` as for the run",
+        ));
+    }
     let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
     let results: Vec<Option<(Digest, Digest)>> = session
         .assess()
@@ -278,42 +287,18 @@ fn machine() -> Vec<(String, String)> {
 
 /// The command that makes these results, as one types it. Where the cache and a mirror lie changes no result.
 fn command(arguments: &PipelineArguments) -> String {
-    let mut words = vec!["compt".to_owned(), "run".to_owned(), quoted(&arguments.file.display().to_string())];
+    let mut words = vec!["compt".to_owned(), "run".to_owned(), shell_word(&arguments.file.display().to_string())];
     if let Some(profile) = &arguments.profile {
-        words.extend(["--profile".to_owned(), quoted(profile)]);
+        words.extend(["--profile".to_owned(), shell_word(profile)]);
     }
     for (name, value) in &arguments.set {
-        words.extend(["--set".to_owned(), quoted(&format!("{name}={value}"))]);
+        words.extend(["--set".to_owned(), shell_word(&format!("{name}={value}"))]);
     }
     if arguments.device != "cpu" {
-        words.extend(["--device".to_owned(), quoted(&arguments.device)]);
+        words.extend(["--device".to_owned(), shell_word(&arguments.device)]);
     }
     if arguments.threads != 1 {
         words.extend(["--threads".to_owned(), arguments.threads.to_string()]);
     }
     words.join(" ")
-}
-
-/// A word of a shell command.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_survive_the_shell() {
-        for word in ["k=32", "seed=[1, 2]", "", "it's", "a\"b$c"] {
-            let output = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", quoted(word))]).output();
-            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), word);
-        }
-        assert_eq!(quoted("pipelines/a.yaml"), "pipelines/a.yaml");
-    }
 }

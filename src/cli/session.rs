@@ -213,11 +213,25 @@ pub fn device_kind(device: &str) -> Result<&str, Failure> {
     }
 }
 
+/// Checks `--threads`.
+///
+/// # Errors
+/// None, or more than any machine has.
+pub fn check_threads(threads: usize) -> Result<(), Failure> {
+    const MOST: usize = 1024;
+    match threads {
+        0 => Err(Failure::usage("a worker needs at least one thread", "type `--threads 1`")),
+        1..=MOST => Ok(()),
+        _ => Err(Failure::usage(
+            format!("`--threads {threads}` is more than {MOST}"),
+            "type at most the number of cores that `compt doctor` finds",
+        )),
+    }
+}
+
 fn numeric(arguments: &PipelineArguments) -> Result<Numeric, Failure> {
     let kind = device_kind(&arguments.device)?;
-    if arguments.threads == 0 {
-        return Err(Failure::usage("a worker needs at least one thread", "type `--threads 1`"));
-    }
+    check_threads(arguments.threads)?;
     Ok(Numeric {
         dtype: "f32".to_owned(),
         device: kind.to_owned(),

@@ -10,6 +10,7 @@ impl Worker {
     /// # Errors
     /// Why it can't.
     pub fn prepare(&mut self, job: &Job) -> Result<(), StageError> {
+        self.will_answer();
         self.tell(&ToWorker::Prepare(Box::new(job.clone())))?;
         match self.answer_to(job.id)? {
             FromWorker::Prepared { .. } => Ok(()),

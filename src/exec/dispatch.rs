@@ -7,7 +7,10 @@
 //! ```
 //!
 //! Stages run on threads of their own and send messages; the dispatcher's thread starts worker processes (they die with
-//! the thread that starts them), takes messages, decides, and tells the listener. It never waits for a lock.
+//! the thread that starts them), takes messages, decides, and tells the listener. It never waits for a lock. [`starting`]
+//! has what it does to start a stage.
+
+mod starting;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -15,7 +18,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use super::attempt::{Attempt, Ended, Message, failed};
+use super::attempt::{Ended, Message};
 use super::board::{Board, State, Todo};
 use super::event::{Event, Listener, Stop, Totals};
 use super::interrupt::Wish;
@@ -24,13 +27,12 @@ use super::outlook::{Outlook, Pace};
 use super::pool::Pool;
 use super::resources::{Amounts, Grant, Ledger};
 use super::run::{Failure, Run, Summary};
-use super::select::{self, Candidate};
-use super::worker::{Killer, PATIENCE, Setting, Worker};
+use super::worker::Killer;
 use crate::base::Digest;
 use crate::plan::Instance;
 use crate::plan::catalog::Place;
-use crate::protocol::{Compute, Input, StageError};
-use crate::store::{Found, KeyAttempt, KeyLock};
+use crate::protocol::StageError;
+use crate::store::{Found, KeyAttempt};
 
 /// How often signals and the claims of other runners are looked at.
 const POLL: Duration = Duration::from_millis(100);
@@ -257,137 +259,10 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         self.failures.push(Failure { stage, error, log });
     }
 
-    fn start_ready<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>) {
-        // A stage that could not be claimed or started makes room for another one: choose until nothing changes.
-        loop {
-            let startable = |state: &State| matches!(state, State::Ready(todo) if !self.making.contains_key(&todo.key));
-            let ready: Vec<Candidate<'_>> = self
-                .board
-                .which(startable)
-                .into_iter()
-                .map(|index| Candidate {
-                    index,
-                    remaining: self.outlook.remaining(index),
-                    needs: &self.needs[index],
-                    affinity: affinity(&self.run.plan.instances[index]),
-                })
-                .collect();
-            let chosen = select::choose(&ready, self.ledger.free(), &self.pool.warm());
-            if chosen.is_empty() {
-                return;
-            }
-            for id in chosen {
-                self.begin(scope, id);
-            }
-        }
-    }
-
-    /// Claims a chosen stage and starts it.
-    fn begin<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>, id: usize) {
-        let State::Ready(todo) = self.board.state(id) else { return };
-        let mut todo = todo.clone();
-        if self.making.contains_key(&todo.key) {
-            return;
-        }
-        let lock = match self.run.store.try_lock(&todo.key) {
-            Ok(KeyAttempt::Taken(lock)) => lock,
-            Ok(KeyAttempt::Held(holder)) => {
-                self.board.set(id, State::Waiting(todo));
-                let stage = self.name(id);
-                return self.tell(&Event::Waiting { stage, holder: holder.map(|holder| holder.to_string()) });
-            }
-            Err(error) => return self.fail(id, failed(error), None),
-        };
-        // Another runner may have made it between the first look and the lock.
-        if let Some(output) = self.find(id, &todo.key) {
-            drop(lock);
-            let known = self.found(id, &todo, output);
-            return self.settle(known);
-        }
-        if let Some(holder) = lock.left_by() {
-            let message = format!("{holder} died while it was making `{}`; this run goes on from there", self.name(id));
-            self.warn(message);
-        }
-        todo.attempts += 1;
-        if let Err(error) = self.launch(scope, id, &todo, lock) {
-            return self.fail(id, error, None);
-        }
-        self.making.insert(todo.key, id);
-        self.board.set(id, State::Running(todo));
-    }
-
-    fn launch<'scope>(
-        &mut self,
-        scope: &'scope Scope<'scope, 'a>,
-        id: usize,
-        todo: &Todo,
-        lock: KeyLock,
-    ) -> Result<(), StageError> {
-        let instance = self.instance(id);
-        let inputs = self.inputs(id);
-        let affinity = affinity(instance);
-        let liked = affinity.map(|affinity| self.pool.gpus_with(affinity)).unwrap_or_default();
-        let grant = self
-            .ledger
-            .take(&self.needs[id], &liked)
-            .ok_or_else(|| StageError::bug(format!("`{}` was chosen without room for it", instance.name())))?;
-        let threads = self.run.numeric.of(instance).threads;
-        let device = if grant.gpus.is_empty() { "cpu" } else { "cuda:0" };
-        let worker = match affinity {
-            None => None,
-            Some(affinity) => {
-                let setting = Setting { threads, gpus: grant.gpus.clone() };
-                match self.pool.take(&setting, affinity) {
-                    Ok(worker) => Some(worker),
-                    Err(error) => {
-                        self.ledger.give(grant);
-                        return Err(error);
-                    }
-                }
-            }
-        };
-        let killer = worker.as_ref().map(Worker::killer);
-        let expected_seconds = self.outlook.expected(id);
-        let (stage, gpus) = (self.name(id), grant.gpus.clone());
-        self.tell(&Event::Started { stage, attempt: todo.attempts, expected_seconds, gpus });
-        self.running.insert(id, Running { grant, pace: Pace::new(), killer });
-        let attempt = Attempt {
-            instance,
-            pipeline: &self.run.plan.pipeline,
-            bodies: self.run.bodies,
-            store: self.run.store,
-            lock,
-            preimage: todo.preimage.clone(),
-            inputs,
-            compute: Compute { device: device.to_owned(), threads },
-            worker,
-            patience: PATIENCE,
-            number: todo.attempts,
-            interrupt: self.run.interrupt.clone(),
-        };
-        let sender = self.sender.clone();
-        scope.spawn(move || attempt.run(&sender));
-        Ok(())
-    }
-
     /// The digests of what it reads, in plan order.
     fn outputs(&self, id: usize) -> Vec<Digest> {
         let results = self.instance(id).inputs.iter().filter_map(|input| self.board.result(*input));
         results.map(|(_, output)| output).collect()
-    }
-
-    /// What a job reads, in the order of its key.
-    fn inputs(&self, id: usize) -> Vec<Input> {
-        let order = self.run.plan.reading_order(id, &self.outputs(id));
-        let results = order.into_iter().filter_map(|input| Some((self.instance(input), self.board.result(input)?.1)));
-        results
-            .map(|(instance, output)| Input {
-                stage: self.instance(id).name_of(instance).to_owned(),
-                operation: instance.operation.clone(),
-                coordinates: instance.coordinates.clone(),
-                folder: self.run.store.object_folder(&output),
-            })
-            .collect()
     }
 
     fn take(&mut self, message: Message) {
@@ -502,6 +377,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
     }
 }
 
+/// Which workers are best for a stage; none for one that needs no worker.
 fn affinity(instance: &Instance) -> Option<&str> {
     match &instance.place {
         Place::Thread => None,

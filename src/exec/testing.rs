@@ -48,7 +48,7 @@ pub(super) fn double(folder: &Path, body: &str) -> PathBuf {
          for line in sys.stdin:\n\
          \x20   message = json.loads(line)\n\
          \x20   if message == 'leave': break\n\
-         \x20   job = message['run']\n\
+         \x20   job = message.get('run') or message['prepare']\n\
          \x20   id = job['id']\n\
          {body}"
     );

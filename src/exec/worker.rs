@@ -37,6 +37,8 @@ pub struct Worker {
     log: Arc<Mutex<Log>>,
     errors_read: Receiver<()>,
     hello: Option<Hello>,
+    /// Whether it answers texts; otherwise it runs stages, which have checkpoints.
+    answers: bool,
 }
 
 /// Starts a worker only to hear its introduction: where it is, which libtorch and devices it has.
@@ -112,7 +114,13 @@ impl Worker {
             errors_read: drain_errors(errors, sink),
             log,
             hello: None,
+            answers: false,
         })
+    }
+
+    /// From now on it answers texts: when it dies, advice about stages would be wrong.
+    pub(super) fn will_answer(&mut self) {
+        self.answers = true;
     }
 
     /// What it was started with.
@@ -264,7 +272,7 @@ impl Worker {
         let name = format!("`{}`", self.program.display());
         let (mut message, hint) = match status {
             None => (format!("{name} closed its output without ending"), None),
-            Some(status) => explain(&name, status),
+            Some(status) => explain(&name, status, self.answers),
         };
         let tail = locked(&self.log).tail();
         if !tail.is_empty() {
@@ -285,22 +293,24 @@ impl Drop for Worker {
 }
 
 /// An exit status in words, with advice.
-fn explain(name: &str, status: ExitStatus) -> (String, Option<&'static str>) {
+fn explain(name: &str, status: ExitStatus, answers: bool) -> (String, Option<&'static str>) {
+    let (less, again) = match answers {
+        true => ("answer fewer texts at once with `--batch 1`", "the same command with `--batch 1` needs least memory"),
+        false => (
+            "run fewer stages at once with `--jobs 1`, or lower the batch size; the next run goes on from the last checkpoint",
+            "the next run goes on from the last checkpoint",
+        ),
+    };
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return match signal {
-            libc::SIGKILL => (
-                format!("{name} was killed by signal 9, perhaps because the machine ran out of memory"),
-                Some(
-                    "run fewer stages at once with `--jobs 1`, or lower the batch size; the next run goes on from the last checkpoint",
-                ),
-            ),
+            libc::SIGKILL => {
+                (format!("{name} was killed by signal 9, perhaps because the machine ran out of memory"), Some(less))
+            }
             libc::SIGSEGV | libc::SIGABRT | libc::SIGBUS | libc::SIGILL | libc::SIGFPE => {
-                (format!("{name} crashed with signal {signal}"), Some("the next run goes on from the last checkpoint"))
+                (format!("{name} crashed with signal {signal}"), Some(again))
             }
-            _ => {
-                (format!("{name} was ended by signal {signal}"), Some("the next run goes on from the last checkpoint"))
-            }
+            _ => (format!("{name} was ended by signal {signal}"), Some(again)),
         };
     }
     match status.code() {

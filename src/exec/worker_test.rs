@@ -109,6 +109,17 @@ fn a_killed_worker_is_one_failure_with_advice() {
 }
 
 #[test]
+fn a_worker_that_answers_has_no_checkpoints_to_go_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = double(folder.path(), "os.kill(os.getpid(), 9)");
+    let mut worker = Worker::start(&program, setting()).unwrap();
+    worker.greet(PATIENCE).unwrap();
+    let error = worker.prepare(&job(7, folder.path())).unwrap_err();
+    assert!(error.message.contains("was killed by signal 9"), "{error}");
+    assert_eq!(error.hint.as_deref(), Some("answer fewer texts at once with `--batch 1`"));
+}
+
+#[test]
 fn a_crash_repeats_the_last_words() {
     let error = fault("sys.stderr.write('terminate called\\n'); sys.stderr.flush(); os.abort()");
     assert!(error.message.contains("crashed with signal 6; its last words:\n  terminate called"), "{error}");

@@ -2,6 +2,7 @@
 
 use super::accuracy::compared;
 use super::invalid::label_index;
+use super::tally::{Classes, Tally};
 use super::{MetricError, Pair};
 
 /// F1 in percent.
@@ -15,30 +16,34 @@ use super::{MetricError, Pair};
 /// # Errors
 /// A gold text that is no label, because then the classes are not known.
 pub fn f1(labels: &[String], pairs: &[Pair<'_>]) -> Result<f64, MetricError> {
-    let mut right = vec![0usize; labels.len()];
-    let mut gold_count = vec![0usize; labels.len()];
-    let mut predicted_count = vec![0usize; labels.len()];
+    let mut tally = Tally::new(labels.len());
     for pair in pairs {
-        let gold = label_index(labels, pair.gold.trim()).ok_or_else(|| MetricError::unknown_gold(pair.gold, labels))?;
-        let predicted = match label_index(labels, compared(pair.gold, pair.predicted)) {
-            None if labels.len() == 2 => Some(1 - gold),
-            predicted => predicted,
-        };
-        gold_count[gold] += 1;
-        if let Some(predicted) = predicted {
-            predicted_count[predicted] += 1;
-            right[gold] += usize::from(gold == predicted);
-        }
+        tally.add(classes(labels, *pair)?, 1);
     }
-    let of_label = |label: usize| match right[label] {
-        0 => 0.0,
-        right => 2.0 * right as f64 / (gold_count[label] + predicted_count[label]) as f64,
+    Ok(of(&tally))
+}
+
+/// As which classes an answer counts.
+///
+/// # Errors
+/// A gold text that is no label.
+pub fn classes(labels: &[String], pair: Pair<'_>) -> Result<Classes, MetricError> {
+    let gold = label_index(labels, pair.gold.trim()).ok_or_else(|| MetricError::unknown_gold(pair.gold, labels))?;
+    let no_label = if labels.len() == 2 { 1 - gold } else { labels.len() };
+    Ok((gold, label_index(labels, compared(pair.gold, pair.predicted)).unwrap_or(no_label)))
+}
+
+/// [`f1`] of answers that were counted.
+pub fn of(tally: &Tally) -> f64 {
+    let of_label = |label: usize| match tally.right[label] {
+        0.0 => 0.0,
+        right => 2.0 * right / (tally.gold[label] + tally.predicted[label]),
     };
-    Ok(match labels.len() {
+    match tally.labels {
         0 => 0.0,
         2 => 100.0 * of_label(1),
         count => 100.0 * (0..count).map(of_label).sum::<f64>() / count as f64,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::Pair;
 use super::accuracy::compared;
 use super::invalid::label_index;
+use super::tally::{Classes, Tally};
 
 /// Matthews correlation coefficient times 100, in its form for several classes (Gorodkin's R_K, which is the usual
 /// coefficient for two classes).
@@ -10,24 +11,27 @@ use super::invalid::label_index;
 /// Every prediction that is no label falls into one further class, "invalid", which no gold label has. A constant
 /// prediction has no correlation: 0.
 pub fn matthews(labels: &[String], pairs: &[Pair<'_>]) -> f64 {
-    let classes = labels.len() + 1;
-    let invalid = labels.len();
-    let mut gold_count = vec![0f64; classes];
-    let mut predicted_count = vec![0f64; classes];
-    let mut right = 0f64;
+    let mut tally = Tally::new(labels.len());
     for pair in pairs {
-        let gold = label_index(labels, pair.gold.trim()).unwrap_or(invalid);
-        let predicted = label_index(labels, compared(pair.gold, pair.predicted)).unwrap_or(invalid);
-        gold_count[gold] += 1.0;
-        predicted_count[predicted] += 1.0;
-        right += f64::from(u8::from(gold == predicted && gold != invalid));
+        tally.add(classes(labels, *pair), 1);
     }
-    // Counts are whole numbers, so every sum below is exact.
-    let total = pairs.len() as f64;
+    of(&tally)
+}
+
+/// As which classes an answer counts.
+pub fn classes(labels: &[String], pair: Pair<'_>) -> Classes {
+    let class = |text: &str| label_index(labels, text).unwrap_or(labels.len());
+    (class(pair.gold.trim()), class(compared(pair.gold, pair.predicted)))
+}
+
+/// [`matthews`] of answers that were counted.
+pub fn of(tally: &Tally) -> f64 {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-    let covariance = right * total - dot(&gold_count, &predicted_count);
-    let gold_variance = total * total - dot(&gold_count, &gold_count);
-    let predicted_variance = total * total - dot(&predicted_count, &predicted_count);
+    let total: f64 = tally.gold.iter().sum();
+    let right: f64 = tally.right.iter().sum();
+    let covariance = right * total - dot(&tally.gold, &tally.predicted);
+    let gold_variance = total * total - dot(&tally.gold, &tally.gold);
+    let predicted_variance = total * total - dot(&tally.predicted, &tally.predicted);
     if gold_variance == 0.0 || predicted_variance == 0.0 {
         return 0.0;
     }

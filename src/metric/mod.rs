@@ -10,6 +10,7 @@ pub mod correlation;
 pub mod f1;
 pub mod invalid;
 pub mod matthews;
+pub mod tally;
 
 pub use accuracy::accuracy;
 pub use correlation::{pearson, spearman};

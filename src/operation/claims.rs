@@ -9,7 +9,8 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::aggregate::{instance, one_or_more, one_or_more_schema, stage_error};
+use super::aggregate::{one_or_more, one_or_more_schema, stage_error};
+use super::confusion::labelled;
 use super::{Ending, Operation, parameters, parameters_of};
 use crate::base::files;
 use crate::plan::catalog::{ParameterError, Place, Resolved};
@@ -18,7 +19,6 @@ use crate::report::claims::answers::Answers;
 use crate::report::claims::parse::Statement;
 use crate::report::claims::verdict::Outcome;
 use crate::report::claims::{self, Across, Claim, by_claim, outcome, screen};
-use crate::report::frame::Source;
 use crate::report::terminal::Style;
 use crate::report::{ReportError, sheet};
 
@@ -193,13 +193,8 @@ impl Operation for Claims {
     fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
         let parameters: Parameters = parameters_of(job)?;
         let claims = parameters.check.into_iter().map(claim).collect::<Result<Vec<_>, _>>()?;
-        let source = |input: &crate::protocol::Input| Source {
-            name: instance(&input.stage, &input.coordinates),
-            coordinates: input.coordinates.clone(),
-            folder: input.folder.clone(),
-        };
-        let sources: Vec<Source> = job.inputs.iter().map(source).collect();
-        let answers = Answers::read(&sources).map_err(stage_error)?;
+        let evaluations = job.inputs.iter().map(labelled).collect::<Result<Vec<_>, _>>()?;
+        let answers = Answers::read(&evaluations).map_err(stage_error)?;
         let rows = claims::check(&answers, &claims, &parameters.seeds, parameters.resamples).map_err(stage_error)?;
         let table = claims::sheet::table(&rows).map_err(stage_error)?;
         sheet::write(&job.output.join("claims.csv"), table).map_err(stage_error)?;
@@ -265,6 +260,8 @@ mod tests {
     use super::super::aggregate::tests::{Log, job};
     use super::*;
     use crate::protocol::Input;
+    use crate::task::dataset::Kind;
+    use crate::task::texts::{self, TaskCard};
 
     /// An evaluation of the task `rte`, of whose 20 examples the first `right` are answered right.
     fn evaluated(folder: &Path, axes: &[(&str, &str)], right: usize) -> Input {
@@ -280,6 +277,10 @@ mod tests {
         let value = right as f64 * 5.0;
         let scores = format!("task,prompt,metric,of,value,examples\nrte,learned,score,accuracy,{value},20\n");
         fs_err::write(folder.join("scores.csv"), scores).unwrap();
+        let labels = vec!["no".to_owned(), "yes".to_owned()];
+        let score = "accuracy".to_owned();
+        let card = TaskCard { name: "rte".to_owned(), kind: Kind::Classification, labels, metrics: vec![], score };
+        texts::write_cards(&folder, &[card]).unwrap();
         Input {
             stage: "score".to_owned(),
             operation: "evaluate".to_owned(),

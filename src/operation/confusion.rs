@@ -13,9 +13,9 @@ use super::{Operation, parameters, parameters_of};
 use crate::base::files;
 use crate::plan::catalog::{ParameterError, Place, Resolved, SourceRef};
 use crate::protocol::{Input, Job, Reporter, StageError};
+use crate::report::confusion::Matrices;
 use crate::report::confusion::published::PublishedCounts;
-use crate::report::confusion::{Labelled, Matrices};
-use crate::report::frame::Source;
+use crate::report::frame::{Labelled, Source};
 use crate::report::{ReportError, sheet};
 use crate::task::dataset::Kind;
 use crate::task::texts;
@@ -90,8 +90,11 @@ impl Operation for Confusion {
     }
 }
 
-/// An evaluation with the labels of its tasks; a regression has none, and so no matrix.
-fn labelled(input: &Input) -> Result<Labelled, StageError> {
+/// An evaluation with the labels of its tasks; a regression has none.
+///
+/// # Errors
+/// Its cards can't be read.
+pub(super) fn labelled(input: &Input) -> Result<Labelled, StageError> {
     let cards = texts::read_cards(&input.folder)?;
     let classes = cards.into_iter().filter(|card| card.kind == Kind::Classification);
     let labels: BTreeMap<String, Vec<String>> = classes.map(|card| (card.name, card.labels)).collect();

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::base::suggest;
 use crate::plan::catalog::ParameterError;
+use crate::spec::wording;
 
 /// A pipeline that has more faults than this in one stage is better mended step by step.
 const MOST_FAULTS: usize = 20;
@@ -83,6 +84,9 @@ fn spell_whole_numbers(value: &mut Value) {
 
 /// serde's message in our words, with a suggestion where it lists the known names.
 fn explain(path: &str, message: &str) -> ParameterError {
+    if let Some((message, help)) = wording::of_wrong_type(path, message).filter(|_| !path.is_empty()) {
+        return ParameterError { path: path.to_owned(), message, help };
+    }
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let help = match names.as_slice() {
         [typed, known @ ..] if message.starts_with("unknown") => {

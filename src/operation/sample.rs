@@ -265,7 +265,7 @@ mod tests {
         };
         assert_eq!(faults(json!({"k": 0})), ["k: expected at least 1 training row, or `all`"]);
         assert!(faults(json!({"k": "some"}))[0].contains("a number of rows, or `all`"));
-        assert!(faults(json!({"k": -1}))[0].starts_with("k: invalid type: integer `-1`"));
+        assert!(faults(json!({"k": -1}))[0].starts_with("k: `k` must be "));
         assert_eq!(faults(json!({"k": "all", "k_unit": "class"})).len(), 1);
     }
 

@@ -59,6 +59,16 @@ pub enum NoPrompt {
         /// What to type instead.
         hint: String,
     },
+    /// One of several has to be chosen.
+    #[error("{message}")]
+    Several {
+        /// Which there are.
+        message: String,
+        /// The task.
+        task: String,
+        /// The stage that chooses the first of them.
+        stage: String,
+    },
     /// The cache can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,7 +122,7 @@ pub fn find(run: &Lineage, store: &Store, wanted: Wanted<'_>) -> Result<Trained,
         [(training, texts, card)] => (*training, *texts, card.clone()),
         several => return Err(several_trainings(&task, several)),
     };
-    let evaluation = evaluation(training, texts, &evaluations, &chosen, wanted.mode)?;
+    let evaluation = evaluation((training, texts, &task), &evaluations, &chosen, wanted.mode)?;
     let sample = run.inputs(texts, "sample").next().ok_or_else(|| {
         StageError::bug(format!("`{}` of the run `{}` reads no drawn rows", texts.name, run.pipeline))
     })?;
@@ -163,7 +173,16 @@ fn task(run: &Lineage, wanted: Wanted<'_>, candidates: &[Candidate<'_>]) -> Resu
 fn no_training(run: &Lineage, stage: Option<&str>) -> NoPrompt {
     let trainings = run.made.iter().filter(|made| made.operation == "train");
     let names: Vec<&str> = trainings.map(|made| made.name.as_str()).collect();
+    let other = run.made.iter().find(|made| stage.is_some_and(|stage| made.is_meant_by(stage)));
     match stage {
+        Some(stage) if !names.is_empty() && other.is_some_and(|made| made.operation != "train") => {
+            let operation = other.map_or("", |made| made.operation.as_str());
+            let about = if operation == "ablate" { "; it asks several parts of a prompt" } else { "" };
+            NoPrompt::Unclear {
+                message: format!("`{stage}` of the run `{}` is a stage of `{operation}`{about}", run.pipeline),
+                hint: format!("name a `train` stage or an `evaluate` stage, for example `--stage '{}'`", names[0]),
+            }
+        }
         Some(stage) if !names.is_empty() => NoPrompt::Unclear {
             message: format!("the run `{}` has no training `{stage}`", run.pipeline),
             hint: match suggest::nearest(stage, names.iter().copied()) {
@@ -179,16 +198,16 @@ fn no_training(run: &Lineage, stage: Option<&str>) -> NoPrompt {
 
 fn several_trainings(task: &str, several: &[Candidate<'_>]) -> NoPrompt {
     let names: Vec<&str> = several.iter().map(|(training, _, _)| training.name.as_str()).collect();
-    NoPrompt::Unclear {
+    NoPrompt::Several {
         message: format!("{} trainings have a prompt for the task `{task}`: {}", names.len(), shortened(&names)),
-        hint: format!("choose one, for example `--stage '{}'`", names[0]),
+        task: task.to_owned(),
+        stage: names[0].to_owned(),
     }
 }
 
 /// How the run asks this training about these texts: as its `evaluate` stages do, unless they differ.
 fn evaluation(
-    training: &Made,
-    texts: &Made,
+    (training, texts, task): (&Made, &Made, &str),
     evaluations: &[&Made],
     chosen: &[&Made],
     mode: Option<Mode>,
@@ -225,9 +244,10 @@ fn evaluation(
         [(_, way)] => Ok(way.clone()),
         several => {
             let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
-            Err(NoPrompt::Unclear {
+            Err(NoPrompt::Several {
                 message: format!("`{}` is evaluated in different ways: {}", training.name, shortened(&names)),
-                hint: format!("choose one, for example `--stage '{}'`", names[0]),
+                task: task.to_owned(),
+                stage: names[0].to_owned(),
             })
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::DataFrame;
 
-use super::frame::{Source, own_axes};
+use super::frame::{Labelled, own_axes};
 use super::sheet::{self, Sheet};
 use super::{ReportError, TASK, fixed, quoted};
 use crate::base::suggest;
@@ -17,15 +17,6 @@ use crate::metric::confusion::{Confusion, Share};
 /// Columns that are not axes; a pipeline that names an axis so can't be told apart from them.
 const COLUMNS: [&str; 11] =
     ["part", "weights", "predicted", "gold", "count", "is_label", "measure", "value", "examples", "runs", "prompt"];
-
-/// An evaluation and the labels of its classification tasks.
-#[derive(Clone, Debug)]
-pub struct Labelled {
-    /// Where its `predictions.csv` lies.
-    pub source: Source,
-    /// In the task's order.
-    pub labels: BTreeMap<String, Vec<String>>,
-}
 
 /// The counts of one task, one part, and one cell of the axes that are not summed over.
 #[derive(Clone, Debug, PartialEq)]

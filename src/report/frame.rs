@@ -12,7 +12,7 @@ use super::{PROMPT, ReportError, TASK, canonical, quoted};
 const COLUMNS: [&str; 5] = ["prompt", "metric", "of", "value", "examples"];
 
 /// Columns that are coordinates too, where an operation scores parts of a prompt.
-const OWN_AXES: [&str; 2] = ["part", "weights"];
+pub(super) const OWN_AXES: [&str; 2] = ["part", "weights"];
 
 /// The results of one evaluation.
 #[derive(Clone, Debug)]
@@ -23,6 +23,15 @@ pub struct Source {
     pub coordinates: BTreeMap<String, String>,
     /// Where its `scores.csv` lies.
     pub folder: PathBuf,
+}
+
+/// An evaluation and the labels of its classification tasks.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// Where its `predictions.csv` lies.
+    pub source: Source,
+    /// In the task's order.
+    pub labels: BTreeMap<String, Vec<String>>,
 }
 
 /// One score.

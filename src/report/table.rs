@@ -5,7 +5,7 @@ use std::path::Path;
 
 use polars::prelude::DataFrame;
 
-use super::frame::{Results, Score};
+use super::frame::{OWN_AXES, Results, Score};
 use super::layout::Layout;
 use super::sheet::{self, Sheet};
 use super::statistics::{Runs, Summary, summary};
@@ -274,10 +274,23 @@ fn duplicate(score: &Score, other: &Score, layout: &Layout, axes: &[String]) -> 
     }
     let values: Vec<String> =
         differing.iter().map(|axis| format!("`{axis}` (`{}` and `{}`)", other.axis(axis), score.axis(axis))).collect();
+    // `only` chooses stages; what one stage scored several times, its parameters choose.
+    let narrow = match differing.iter().all(|axis| OWN_AXES.contains(axis)) {
+        true => format!(
+            "give the `ablate` stage one value in {}",
+            quoted(differing.iter().map(|axis| ablate_parameter(axis)))
+        ),
+        false => "narrow what is read with `only`".to_owned(),
+    };
     ReportError::layout(
         format!("two scores fall into the cell {place}: they differ in {}", values.join(" and ")),
-        format!("name {} in `mean_over` or in `rows`, or narrow what is read with `only`", quoted(differing)),
+        format!("name {} in `mean_over` or in `rows`, or {narrow}", quoted(&differing)),
     )
+}
+
+/// The parameter of `ablate` that chooses the values of one of its own axes.
+fn ablate_parameter(axis: &str) -> &str {
+    if axis == "part" { "parts" } else { axis }
 }
 
 #[cfg(test)]

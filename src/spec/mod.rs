@@ -25,7 +25,7 @@ mod schema;
 mod source;
 mod stages;
 pub mod substitute;
-mod wording;
+pub mod wording;
 mod yaml;
 
 #[cfg(test)]

@@ -44,15 +44,24 @@ pub(super) fn explain(path: &str, message: &str) -> Wording {
         wording.missing = Some((*field).to_owned());
         return wording;
     }
-    let mismatch = message
-        .strip_prefix("invalid type: ")
-        .or_else(|| message.strip_prefix("invalid value: "))
-        .and_then(|rest| rest.rsplit_once(", expected "));
-    match mismatch {
+    match mismatch(message) {
         Some((found, expected)) => wrong_type(path, found, expected),
         None if path.is_empty() => new("compt::spec::invalid_value", message.to_owned()),
         None => new("compt::spec::invalid_value", format!("`{path}`: {message}")),
     }
+}
+
+/// What serde found and what it expected, where that is what a message says.
+fn mismatch(message: &str) -> Option<(&str, &str)> {
+    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
+    rest.rsplit_once(", expected ")
+}
+
+/// In our words what serde says of a value of the wrong type; `None` for other messages.
+pub fn of_wrong_type(path: &str, message: &str) -> Option<(String, Option<String>)> {
+    let (found, expected) = mismatch(message)?;
+    let wording = wrong_type(path, found, expected);
+    Some((wording.message, wording.help))
 }
 
 fn unknown_field(path: &str, typed: &str, known: &[&str]) -> Wording {

@@ -201,7 +201,32 @@ fn what_the_run_does_not_know_is_said_once() {
     said += &refused(&with(&["--task", "ripe", "--stage", "fti[method=spp,seed=1]"], &text));
     let output = project().compt(&["predict", "--run", "outputs/toi", "--task", "ripe", "--text", "x"]);
     said += &format!("{}[exit code {}]\n", String::from_utf8_lossy(&output.stderr), output.status.code().unwrap_or(-1));
+    said += &refused(&with(&["--task", "ripe", "--stage", "table"], &text));
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_backbone_beside_the_pipeline_is_found_through_the_pipeline() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let ask = |run: &str| {
+        let (run, cache) = (project().path(run), project().path(".compt"));
+        let mut arguments = vec!["predict", "--run", run.to_str().unwrap(), "--cache", cache.to_str().unwrap()];
+        let outputs = project().path("outputs");
+        arguments.extend(["--outputs", outputs.to_str().unwrap(), "--text", "the fig was fine"]);
+        project().command(&with(&arguments, &RIPE)).current_dir(elsewhere.path()).output().unwrap()
+    };
+    let output = ask("outputs/toy");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("type `--run` with the pipeline file"), "{said}");
+    let output = ask("pipelines/toy.yaml");
+    assert!(output.status.success(), "{}", both(&output));
+}
+
+#[test]
+fn the_page_is_made_from_the_pipeline_file() {
+    let output = project().compt(&["report", "outputs/toy"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(both(&output).contains("`outputs/toy` is the output folder of a run"), "{}", both(&output));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::place::Place;
 use crate::cli::arguments::PredictArguments;
 use crate::cli::failure::Failure;
 use crate::cli::session::{self, Downloads};
@@ -12,6 +13,7 @@ use crate::operation::lineage::Lineage;
 use crate::operation::parameters;
 use crate::operation::sourcing::Sourcing;
 use crate::operation::trained::Trained;
+use crate::plan::catalog::SourceRef;
 use crate::protocol::{Answer, Compute, Job, StageError};
 use crate::store::Store;
 use crate::task::source::SourceSettings;
@@ -31,15 +33,13 @@ impl Backbone {
     /// They can't be had, or the device makes no sense.
     pub fn new(
         arguments: &PredictArguments,
-        root: &Path,
+        place: &Place,
         run: &Lineage,
         trained: &Trained,
         store: &Store,
     ) -> Result<Self, Failure> {
         let device = session::device_kind(&arguments.device)?;
-        if arguments.threads == 0 {
-            return Err(Failure::usage("a worker needs at least one thread", "type `--threads 1`"));
-        }
+        session::check_threads(arguments.threads)?;
         let (device, gpus) = match (device, arguments.device.split_once(':')) {
             ("cpu", _) => ("cpu", Vec::new()),
             (_, Some((_, id))) => ("cuda:0", vec![id.to_owned()]),
@@ -49,9 +49,11 @@ impl Backbone {
             SourceSettings::from_environment().with_mirror(session::absolute(arguments.mirror.as_deref())?);
         settings.offline |= arguments.offline;
         let builtin = std::path::absolute(&arguments.cache)?.join("builtin");
-        let sourcing = Sourcing { root: root.to_owned(), settings, builtin };
+        let sourcing = Sourcing { root: place.root.clone(), settings, builtin };
         let digest_of = |path: &Path| store.digest_of(path);
-        let source = sourcing.resolve(&trained.backbone, &run.pins, &digest_of, &mut Downloads::default())?;
+        let source = sourcing
+            .resolve(&trained.backbone, &run.pins, &digest_of, &mut Downloads::default())
+            .map_err(|error| if place.is_project { error } else { elsewhere(error, &trained.backbone) })?;
         let job = Job {
             id: 0,
             stage: trained.name.clone(),
@@ -90,5 +92,19 @@ impl Backbone {
         if let Some(worker) = self.worker {
             worker.leave();
         }
+    }
+}
+
+/// The error for a backbone whose path is read against the project folder, which an output folder does not tell.
+fn elsewhere(error: StageError, backbone: &SourceRef) -> StageError {
+    match backbone {
+        SourceRef::Model(name) if name.starts_with('.') => {
+            let hint = format!(
+                "`{name}` was looked up in the current folder, but means one beside the pipeline: type `--run` with the \
+                 pipeline file, for example `--run path/to/pipelines/NAME.yaml`, and `--outputs` if the run had it"
+            );
+            error.with_hint(hint)
+        }
+        _ => error,
     }
 }

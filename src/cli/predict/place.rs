@@ -16,6 +16,8 @@ pub struct Place {
     pub folder: PathBuf,
     /// The folder that paths in its pipeline are read against.
     pub root: PathBuf,
+    /// Whether that folder is known to be the project's; otherwise it is the current folder.
+    pub is_project: bool,
 }
 
 /// The output folder that `--run` means: itself, its `run.json`, or the one of a pipeline file.
@@ -26,7 +28,11 @@ pub fn find(arguments: &PredictArguments) -> Result<Place, Failure> {
     let path = &arguments.run;
     if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
         let pipeline = spec::load(path, &spec::Settings::default())?;
-        return Ok(Place { folder: arguments.outputs.join(&pipeline.name), root: project_folder(path) });
+        return Ok(Place {
+            folder: arguments.outputs.join(&pipeline.name),
+            root: project_folder(path),
+            is_project: true,
+        });
     }
     let folder = match path.file_name() {
         Some(name) if name == NOTE => path.parent().unwrap_or(Path::new("")).to_owned(),
@@ -35,7 +41,7 @@ pub fn find(arguments: &PredictArguments) -> Result<Place, Failure> {
     if !folder.is_dir() {
         return Err(unknown(&folder).into());
     }
-    Ok(Place { folder, root: PathBuf::new() })
+    Ok(Place { folder, root: PathBuf::new(), is_project: false })
 }
 
 /// The error for a folder that isn't there, with the runs beside it.

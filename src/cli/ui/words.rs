@@ -37,6 +37,8 @@ pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
             let mut text = format!("{} {stage}: {message}", colours.red("failed"));
             for (name, words) in [("hint", hint), ("log", log)] {
                 if let Some(words) = words {
+                    // A hint of several lines, one for each fault, stays one block.
+                    let words = words.replace('\n', "\n             ");
                     text.push_str(&format!("\n       {name}: {words}"));
                 }
             }

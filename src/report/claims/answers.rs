@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::scored::{Answer, Scored};
 use crate::metric;
-use crate::report::frame::Source;
+use crate::report::frame::{Labelled, Source};
 use crate::report::sheet::Sheet;
 use crate::report::{ReportError, TASK, canonical, quoted};
 
@@ -38,7 +38,7 @@ pub struct Task {
     pub name: String,
     /// Count of its test examples, over all cells.
     pub examples: usize,
-    /// What always answering the most frequent gold text would score; `None` for correlations, where it scores 0.
+    /// What always answering the most frequent gold text would score; `None` where that is 0, as for correlations.
     pub constant: Option<Scored>,
 }
 
@@ -57,21 +57,23 @@ pub struct Answers {
 struct Read {
     coordinates: BTreeMap<String, String>,
     metric: String,
+    /// The task's labels, in its order; none for a regression.
+    labels: Vec<String>,
     /// Example, gold text, predicted text.
     answers: Vec<(String, String, String)>,
     source: String,
 }
 
 impl Answers {
-    /// Reads `predictions.csv` and `scores.csv` of every source.
+    /// Reads `predictions.csv` and `scores.csv` of every evaluation.
     ///
     /// # Errors
-    /// A file can't be read or lacks a column; two sources say different things about the same coordinates; a task is
-    /// scored by a metric that can't be taken on resamples.
-    pub fn read(sources: &[Source]) -> Result<Self, ReportError> {
+    /// A file can't be read or lacks a column; two evaluations say different things about the same coordinates, or score
+    /// a task by different metrics or labels.
+    pub fn read(evaluations: &[Labelled]) -> Result<Self, ReportError> {
         let mut all = Vec::new();
-        for source in sources {
-            read_source(source, &mut all)?;
+        for evaluation in evaluations {
+            read_evaluation(evaluation, &mut all)?;
         }
         // An evaluation that knows nothing of parts is one of the whole prompt.
         for (axis, default) in DEFAULTS {
@@ -92,7 +94,7 @@ impl Answers {
         for read in &all {
             let name = &read.coordinates[TASK];
             let at = tasks.iter().position(|task| task.name == *name).unwrap_or_else(|| {
-                tasks.push(Examples { name: name.clone(), ..Examples::default() });
+                tasks.push(Examples::new(name, read));
                 tasks.len() - 1
             });
             tasks[at].add(read)?;
@@ -103,12 +105,7 @@ impl Answers {
         let mut seen: HashMap<BTreeMap<String, String>, usize> = HashMap::new();
         for read in all {
             let task = tasks.iter().position(|task| task.name == read.coordinates[TASK]).unwrap_or_default();
-            let scored = Scored::new(&read.metric, &tasks[task].answers(&read)).ok_or_else(|| {
-                ReportError::layout(
-                    format!("the task `{}` is scored by `{}`", tasks[task].name, read.metric),
-                    format!("claims can be checked on tasks that are scored by {}", quoted(Scored::METRICS)),
-                )
-            })?;
+            let scored = tasks[task].scored(&tasks[task].answers(&read))?;
             let cell = Cell { coordinates: read.coordinates, task, scored, source: read.source };
             match seen.get(&cell.coordinates) {
                 None => {
@@ -127,7 +124,7 @@ impl Answers {
                 }
             }
         }
-        answers.tasks = tasks.iter().map(Examples::task).collect();
+        answers.tasks = tasks.iter().map(Examples::task).collect::<Result<_, _>>()?;
         Ok(answers)
     }
 
@@ -144,17 +141,35 @@ impl Answers {
 }
 
 /// The test examples of one task.
-#[derive(Default)]
 struct Examples {
     name: String,
-    correlated: bool,
+    metric: String,
+    labels: Vec<String>,
+    /// Who named the metric, for messages.
+    source: String,
     /// Example -> its gold text and its number. Numbered in the order of the ids, whatever order the cells have.
     known: BTreeMap<String, (String, u32)>,
 }
 
 impl Examples {
+    fn new(name: &str, first: &Read) -> Self {
+        let (metric, labels, source) = (first.metric.clone(), first.labels.clone(), first.source.clone());
+        Self { name: name.to_owned(), metric, labels, source, known: BTreeMap::new() }
+    }
+
     fn add(&mut self, read: &Read) -> Result<(), ReportError> {
-        self.correlated |= read.metric != "accuracy";
+        let told = [("scored by", &self.metric, &read.metric)];
+        let labels = (self.labels.join(", "), read.labels.join(", "));
+        let told = told.into_iter().chain([("labelled", &labels.0, &labels.1)]);
+        for (how, known, other) in told.filter(|(_, known, other)| known != other) {
+            return Err(ReportError::layout(
+                format!(
+                    "the task `{}` is {how} `{known}` in `{}`, but `{other}` in `{}`",
+                    self.name, self.source, read.source
+                ),
+                "let all evaluations read texts of the same data, or name their task differently",
+            ));
+        }
         for (id, gold, _) in &read.answers {
             let (known, _) = self.known.entry(id.clone()).or_insert_with(|| (gold.clone(), 0));
             if known != gold {
@@ -185,21 +200,42 @@ impl Examples {
         read.answers.iter().map(answer).collect()
     }
 
-    fn task(&self) -> Task {
+    fn scored(&self, answers: &[Answer]) -> Result<Scored, ReportError> {
+        let scored = Scored::new(&self.metric, &self.labels, answers).map_err(|error| {
+            ReportError::layout(
+                format!("the task `{}`: {error}", self.name),
+                "evaluate it again with the labels that it has",
+            )
+        })?;
+        scored.ok_or_else(|| {
+            ReportError::layout(
+                format!("the task `{}` is scored by `{}`", self.name, self.metric),
+                format!("claims can be checked on tasks that are scored by {}", quoted(Scored::METRICS)),
+            )
+        })
+    }
+
+    fn task(&self) -> Result<Task, ReportError> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for (gold, _) in self.known.values() {
             *counts.entry(gold.trim()).or_default() += 1;
         }
         // Of equally frequent ones the first in alphabetical order: `max_by_key` returns the last of equals.
         let most = counts.iter().rev().max_by_key(|(_, count)| **count).map_or("", |(gold, _)| *gold);
-        let asked = (0..self.known.len() as u32).collect();
-        let right = self.known.values().filter(|(gold, _)| gold.trim() == most).map(|(_, number)| *number).collect();
-        let constant = (!self.correlated).then_some(Scored::Texts { asked, right });
-        Task { name: self.name.clone(), examples: self.known.len(), constant }
+        let answer = |(gold, number): &(String, u32)| Answer {
+            example: *number,
+            gold: gold.clone(),
+            predicted: most.to_owned(),
+        };
+        let constant = match self.metric.as_str() {
+            "accuracy" | "f1" => Some(self.scored(&self.known.values().map(answer).collect::<Vec<_>>())?),
+            _ => None,
+        };
+        Ok(Task { name: self.name.clone(), examples: self.known.len(), constant })
     }
 }
 
-fn read_source(source: &Source, all: &mut Vec<Read>) -> Result<(), ReportError> {
+fn read_evaluation(Labelled { source, labels }: &Labelled, all: &mut Vec<Read>) -> Result<(), ReportError> {
     let metrics = read_metrics(source)?;
     let sheet = Sheet::read(&source.folder.join("predictions.csv"))?;
     let tasks = sheet.texts(TASK)?;
@@ -232,7 +268,8 @@ fn read_source(source: &Source, all: &mut Vec<Read>) -> Result<(), ReportError> 
                     sheet.fault(row, format!("`scores.csv` beside it has no `{}` of the task `{task}`", metric::SCORE))
                 })?;
                 places.insert(coordinates.clone(), all.len());
-                all.push(Read { coordinates, metric, answers: Vec::new(), source: source.name.clone() });
+                let labels = labels.get(task).cloned().unwrap_or_default();
+                all.push(Read { coordinates, metric, labels, answers: Vec::new(), source: source.name.clone() });
                 all.len() - 1
             }
         };
@@ -270,6 +307,7 @@ pub(super) mod tests {
                 .map(|(axis, value)| (axis.to_owned(), value.to_owned()))
                 .collect(),
             metric: "accuracy".to_owned(),
+            labels: Vec::new(),
             answers: right
                 .iter()
                 .enumerate()
@@ -283,13 +321,20 @@ pub(super) mod tests {
         Answers::index(cells.iter().map(read).collect()).unwrap()
     }
 
-    fn source(folder: &std::path::Path, name: &str, axes: &[(&str, &str)], predictions: &str, scores: &str) -> Source {
+    fn source(
+        folder: &std::path::Path,
+        name: &str,
+        axes: &[(&str, &str)],
+        predictions: &str,
+        scores: &str,
+    ) -> Labelled {
         let folder = folder.join(name);
         fs_err::create_dir_all(&folder).unwrap();
         fs_err::write(folder.join("predictions.csv"), predictions).unwrap();
         fs_err::write(folder.join("scores.csv"), scores).unwrap();
         let coordinates = axes.iter().map(|(axis, value)| ((*axis).to_owned(), (*value).to_owned())).collect();
-        Source { name: name.to_owned(), coordinates, folder }
+        let labels = [("rte".to_owned(), vec!["no".to_owned(), "yes".to_owned()])].into();
+        Labelled { source: Source { name: name.to_owned(), coordinates, folder }, labels }
     }
 
     const SCORES: &str =
@@ -311,7 +356,7 @@ pub(super) mod tests {
         assert_eq!(answers.values("part"), ["total", "private"]);
         let of = |cell: usize| match &answers.cells[cell].scored {
             Scored::Texts { asked, right } => (asked.clone(), right.clone()),
-            Scored::Numbers { .. } => panic!("a classification"),
+            other => panic!("{other:?}"),
         };
         // Examples are numbered by id: a, b, c.
         assert_eq!(of(0), (vec![1, 0], vec![1]));
@@ -323,9 +368,21 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn chance_in_f1_and_matthews_correlation() {
+        let folder = tempfile::tempdir().unwrap();
+        let constant = |metric: &str| {
+            let csv = SCORES.replace("score,accuracy", &format!("score,{metric}"));
+            let answers = Answers::read(&[source(folder.path(), metric, &[], PLAIN, &csv)]).unwrap();
+            answers.tasks[0].constant.as_ref().map(|constant| constant.score(&[1, 3]).unwrap())
+        };
+        // Gold: no, yes; as frequent, so that always `no` is answered. Of `yes`, the second label, nothing is found.
+        assert_eq!((constant("accuracy"), constant("f1"), constant("matthews")), (Some(25.0), Some(0.0), None));
+    }
+
+    #[test]
     fn faults_of_files() {
         let folder = tempfile::tempdir().unwrap();
-        let said = |sources: &[Source]| Answers::read(sources).unwrap_err().to_string();
+        let said = |sources: &[Labelled]| Answers::read(sources).unwrap_err().to_string();
         let plain = source(folder.path(), "score", &[("method", "pt")], PLAIN, SCORES);
         let twin = source(folder.path(), "twin", &[("method", "pt")], &PLAIN.replace("yes,yes", "yes,no"), SCORES);
         assert_eq!(Answers::read(&[plain.clone(), plain.clone()]).unwrap().cells.len(), 2);
@@ -335,11 +392,13 @@ pub(super) mod tests {
         );
         let other = source(folder.path(), "other", &[("method", "spp")], &PLAIN.replace(",no,", ",maybe,"), SCORES);
         assert_eq!(
-            said(&[plain, other]),
+            said(&[plain.clone(), other]),
             "the example `a` of the task `rte` has the gold texts `no` and `maybe`; the latter in `other`"
         );
-        let f1 = source(folder.path(), "f1", &[], PLAIN, &SCORES.replace("score,accuracy", "score,f1"));
-        assert_eq!(said(&[f1]), "the task `rte` is scored by `f1`");
+        let nll = source(folder.path(), "nll", &[], PLAIN, &SCORES.replace("score,accuracy", "score,nll"));
+        assert_eq!(said(&[nll]), "the task `rte` is scored by `nll`");
+        let f1 = source(folder.path(), "f1", &[("method", "x")], PLAIN, &SCORES.replace("score,accuracy", "score,f1"));
+        assert_eq!(said(&[plain, f1]), "the task `rte` is scored by `accuracy` in `score`, but `f1` in `f1`");
         let axis = source(folder.path(), "axis", &[("prompt", "x")], PLAIN, SCORES);
         assert_eq!(said(&[axis]), "`axis` has an axis `prompt`, which its `predictions.csv` has as a column");
         let none = source(folder.path(), "none", &[], PLAIN, "task,prompt,metric,of,value,examples\n");

@@ -5,6 +5,8 @@
 
 use crate::metric::accuracy::compared;
 use crate::metric::invalid::{UNREADABLE, number};
+use crate::metric::tally::{Classes, Tally};
+use crate::metric::{MetricError, Pair, f1, matthews};
 
 /// The answers of one cell. Positions are those of the task's examples.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,17 @@ pub enum Scored {
         asked: Vec<u32>,
         /// Those that were answered right.
         right: Vec<u32>,
+    },
+    /// Labels of which each counts for itself: F1 or Matthews correlation.
+    Classes {
+        /// The examples that were asked.
+        asked: Vec<u32>,
+        /// As which classes each answer counts.
+        classes: Vec<Classes>,
+        /// How many labels the task has.
+        labels: usize,
+        /// Whether it is Matthews correlation.
+        matthews: bool,
     },
     /// Numbers: a correlation times 100.
     Numbers {
@@ -41,33 +54,41 @@ pub struct Answer {
 }
 
 impl Scored {
-    /// Prepares answers for a metric; `None` for one that can't be taken on resamples.
-    pub fn new(metric: &str, answers: &[Answer]) -> Option<Self> {
+    /// Prepares answers for a metric; the labels are the task's, in its order. `None` for a metric that no score is.
+    ///
+    /// # Errors
+    /// A gold text that is none of the labels, where the metric needs to know.
+    pub fn new(metric: &str, labels: &[String], answers: &[Answer]) -> Result<Option<Self>, MetricError> {
         let asked: Vec<u32> = answers.iter().map(|answer| answer.example).collect();
-        match metric {
+        let pairs = answers.iter().map(|answer| Pair { gold: &answer.gold, predicted: &answer.predicted });
+        let by_class =
+            |classes, matthews| Self::Classes { asked: asked.clone(), classes, labels: labels.len(), matthews };
+        Ok(Some(match metric {
+            "f1" => by_class(pairs.map(|pair| f1::classes(labels, pair)).collect::<Result<_, _>>()?, false),
+            "matthews" => by_class(pairs.map(|pair| matthews::classes(labels, pair)).collect(), true),
             "accuracy" => {
                 let is_right = |answer: &&Answer| compared(&answer.gold, &answer.predicted) == answer.gold.trim();
                 let right = answers.iter().filter(is_right).map(|answer| answer.example).collect();
-                Some(Self::Texts { asked, right })
+                Self::Texts { asked, right }
             }
             "pearson" | "spearman" => {
                 let read = |text: &String| number(text).unwrap_or(UNREADABLE);
                 let gold: Vec<f64> = answers.iter().map(|answer| read(&answer.gold)).collect();
                 let predicted: Vec<f64> = answers.iter().map(|answer| read(&answer.predicted)).collect();
                 let ranked = (metric == "spearman").then(|| [order(&gold), order(&predicted)]);
-                Some(Self::Numbers { asked, gold, predicted, ranked })
+                Self::Numbers { asked, gold, predicted, ranked }
             }
-            _ => None,
-        }
+            _ => return Ok(None),
+        }))
     }
 
     /// The metrics that [`Self::new`] takes.
-    pub const METRICS: [&'static str; 3] = ["accuracy", "pearson", "spearman"];
+    pub const METRICS: [&'static str; 5] = ["accuracy", "f1", "matthews", "pearson", "spearman"];
 
     /// Every example that was asked, once for each answer.
     pub fn asked(&self) -> &[u32] {
         match self {
-            Self::Texts { asked, .. } | Self::Numbers { asked, .. } => asked,
+            Self::Texts { asked, .. } | Self::Classes { asked, .. } | Self::Numbers { asked, .. } => asked,
         }
     }
 
@@ -78,6 +99,13 @@ impl Scored {
             Self::Texts { asked, right } => {
                 let all = drawn(asked);
                 (all > 0).then(|| 100.0 * f64::from(drawn(right)) / f64::from(all))
+            }
+            Self::Classes { asked, classes, labels, matthews } => {
+                let mut tally = Tally::new(*labels);
+                for (&example, &classes) in asked.iter().zip(classes) {
+                    tally.add(classes, counts[example as usize]);
+                }
+                (drawn(asked) > 0).then(|| if *matthews { matthews::of(&tally) } else { f1::of(&tally) })
             }
             Self::Numbers { asked, gold, predicted, ranked } => {
                 let counts: Vec<u32> = asked.iter().map(|&example| counts[example as usize]).collect();
@@ -153,7 +181,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::metric::{Pair, accuracy, pearson, spearman};
+    use crate::metric::{accuracy, f1, matthews, pearson, spearman};
 
     fn answers(rows: &[(String, String)]) -> Vec<Answer> {
         let answer = |(i, (gold, predicted)): (usize, &(String, String))| Answer {
@@ -186,7 +214,23 @@ mod tests {
         fn equal_to_the_metric_on_repeated_numbers((rows, counts) in counted("[0-3]|none|[0-9]\\.5")) {
             let pairs = repeated(&rows, &counts);
             for (name, expected) in [("pearson", pearson(&pairs)), ("spearman", spearman(&pairs))] {
-                let score = Scored::new(name, &answers(&rows)).unwrap().score(&counts).unwrap();
+                let score = Scored::new(name, &[], &answers(&rows)).unwrap().unwrap().score(&counts).unwrap();
+                prop_assert!((score - expected).abs() < 1e-9, "{name} {score} {expected}");
+            }
+        }
+
+        #[test]
+        fn equal_to_the_metric_on_repeated_labels((rows, counts) in counted("a|b| a |c"), three in any::<bool>()) {
+            let labels: Vec<String> = ["a", "b", "c"].iter().map(|label| (*label).to_owned()).collect();
+            let labels = if three { &labels[..] } else { &labels[..2] };
+            // With two labels, `c` may be answered but is never right.
+            let right = |(gold, predicted): (String, String)| {
+                (if three { gold } else { gold.replace('c', "a") }, predicted)
+            };
+            let rows: Vec<(String, String)> = rows.into_iter().map(right).collect();
+            let pairs = repeated(&rows, &counts);
+            for (name, expected) in [("f1", f1(labels, &pairs).unwrap()), ("matthews", matthews(labels, &pairs))] {
+                let score = Scored::new(name, labels, &answers(&rows)).unwrap().unwrap().score(&counts).unwrap();
                 prop_assert!((score - expected).abs() < 1e-9, "{name} {score} {expected}");
             }
         }
@@ -194,7 +238,7 @@ mod tests {
         #[test]
         fn equal_to_the_metric_on_repeated_texts((rows, counts) in counted("a|b| a |a b|")) {
             let expected = accuracy(&repeated(&rows, &counts));
-            let score = Scored::new("accuracy", &answers(&rows)).unwrap().score(&counts).unwrap();
+            let score = Scored::new("accuracy", &[], &answers(&rows)).unwrap().unwrap().score(&counts).unwrap();
             prop_assert!((score - expected).abs() < 1e-9, "{score} {expected}");
         }
     }
@@ -203,8 +247,27 @@ mod tests {
     fn nothing_drawn_is_no_score() {
         let rows = [("1".to_owned(), "1".to_owned())];
         for name in Scored::METRICS {
-            assert_eq!(Scored::new(name, &answers(&rows)).unwrap().score(&[0]), None);
+            let labels = ["1".to_owned(), "2".to_owned()];
+            assert_eq!(Scored::new(name, &labels, &answers(&rows)).unwrap().unwrap().score(&[0]), None);
         }
-        assert_eq!(Scored::new("f1", &answers(&rows)), None);
+        assert_eq!(Scored::new("nll", &[], &answers(&rows)), Ok(None));
+        assert!(Scored::new("f1", &["2".to_owned()], &answers(&rows)).is_err());
+    }
+
+    #[test]
+    fn drawn_labels_by_hand() {
+        // By hand; drawn are n>n twice, e>n once, e>e three times, e>x once. F1 of `e`, `x` counting as `n`: of 5 gold and 3
+        // answers 3 are right, 2 * 3 / (5 + 3). Matthews correlation, `x` being a class of its own: 5 of 7 are right, gold
+        // (2, 5, 0), answers (3, 3, 1): (5 * 7 - 21) / sqrt((49 - 29) (49 - 19)) = 14 / sqrt(600).
+        let gold = ["n", "e", "e", "n", "e"];
+        let predicted = ["n", "n", "e", "e", "x"];
+        let rows: Vec<(String, String)> =
+            gold.iter().zip(predicted).map(|(gold, predicted)| ((*gold).to_owned(), predicted.to_owned())).collect();
+        let labels = ["n".to_owned(), "e".to_owned()];
+        for (name, expected) in [("f1", 75.0), ("matthews", 1400.0 / 600f64.sqrt())] {
+            let scored = Scored::new(name, &labels, &answers(&rows)).unwrap().unwrap();
+            let score = scored.score(&[2, 1, 3, 0, 1]).unwrap();
+            assert!((score - expected).abs() < 1e-9, "{name} {score}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::report::frame::Source;
 
 /// The columns of `predictions.csv` that `ablate` writes.
 const HEADER: &str = "task,prompt,part,weights,id,source,gold,predicted,valid\n";

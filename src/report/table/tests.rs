@@ -118,6 +118,16 @@ fn wrong_layouts_say_what_to_do() {
         error.to_string(),
         "two scores fall into the cell method=spp task=rte seed=2: they come from `score[spp,2]` and `other`"
     );
+    // `only` chooses stages; both of these are rows of one.
+    let parts = results(vec![
+        score("method=spp part=src_1 weights=kept", "rte", "learned", 50.0),
+        score("method=spp part=total weights=kept", "rte", "learned", 70.0),
+    ]);
+    let error = Table::build(&parts, &layout(&["method"], "task", &[])).unwrap_err();
+    assert_eq!(
+        error.hint(),
+        Some("name `part` in `mean_over` or in `rows`, or give the `ablate` stage one value in `parts`")
+    );
 }
 
 /// CoLA by accuracy and Matthews, STS-B by both correlations, of two methods; `score` is what the paper reports.

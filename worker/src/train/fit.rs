@@ -1,7 +1,5 @@
 //! The training loop. What a step computes depends on the step's number and on the values before it, on nothing else.
 
-use std::time::{Duration, Instant};
-
 use compt::base::random::seed_for;
 use compt::operation::train::{PromptPosition, Select, TrainParameters};
 use tch::Tensor;
@@ -10,6 +8,7 @@ use super::TrainError;
 use super::checkpoint::{Best, Checkpoint, Progress};
 use super::curve::Point;
 use super::data::{Pair, TaskPairs};
+use super::keeper::Keeper;
 use super::optimizer::{AdamW, clip};
 use super::sampler::{Pick, Sampler};
 use super::schedule::Schedule;
@@ -19,12 +18,6 @@ use crate::model::{Batch, Mode, Position, Prompts, T5};
 
 /// At most `k` examples count as few-shot for `adjust_epochs` (METHODS 3).
 const FEW: usize = 10;
-
-/// Work between two checkpoints, where their number is not given.
-const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
-
-/// Writing checkpoints may take one part in this many of the time.
-const CHECKPOINT_SHARE: u32 = 20;
 
 /// How long a training will be.
 #[derive(Clone, Debug)]
@@ -106,10 +99,10 @@ impl Fit<'_> {
         }
         let parameters = self.method.parameters();
         let mut optimizer = AdamW::new(&settings.optim, parameters.all());
-        let mut progress = self.resume(&mut optimizer, observe);
+        let mut keeper = Keeper::new(self.checkpoint);
+        let mut progress = keeper.resume(parameters, &mut optimizer, observe);
         let resumed_from = progress.step;
         let mut examples = 0;
-        let mut pacer = Pacer::new(self.checkpoint.and_then(Checkpoint::every));
         let per_epoch = self.course.sampler.batches() as u64;
         let mut epoch_batches = (u64::MAX, Vec::new());
         while progress.step < self.course.steps {
@@ -129,32 +122,14 @@ impl Fit<'_> {
             if settings.select == Select::BestDev && place as u64 + 1 == per_epoch {
                 self.compare(epoch + 1, &mut progress)?;
             }
-            if let Some(checkpoint) = self.checkpoint
-                && progress.step < self.course.steps
-                && pacer.due(progress.step)
-            {
-                checkpoint.write(parameters, &optimizer, &progress)?;
-                pacer.written();
+            if progress.step < self.course.steps {
+                keeper.keep(&progress, parameters, &optimizer)?;
             }
         }
         if let Some(best) = &progress.best {
             parameters.overwrite(&best.values);
         }
         Ok(Outcome { progress, resumed_from, examples, finished: true })
-    }
-
-    fn resume(&self, optimizer: &mut AdamW, observe: &mut dyn FnMut(Event<'_>)) -> Progress {
-        match self.checkpoint.map_or(Ok(None), |checkpoint| checkpoint.read(self.method.parameters(), optimizer)) {
-            Ok(Some(progress)) => {
-                observe(Event::Note(format!("going on from the checkpoint of step {}", progress.step)));
-                progress
-            }
-            Ok(None) => Progress::default(),
-            Err(reason) => {
-                observe(Event::Note(format!("the checkpoint is left aside ({reason}); training begins anew")));
-                Progress::default()
-            }
-        }
     }
 
     /// One step: loss, gradients, clipping, update.
@@ -229,33 +204,5 @@ pub fn position(position: PromptPosition) -> Position {
         PromptPosition::Front => Position::Front,
         PromptPosition::BeforeEos => Position::BeforeEos,
         PromptPosition::AfterPadding => Position::AfterPadding,
-    }
-}
-
-/// Says when a checkpoint is due.
-struct Pacer {
-    every: Option<u64>,
-    last: Instant,
-    pause: Duration,
-    asked: Instant,
-}
-
-impl Pacer {
-    fn new(every: Option<u64>) -> Self {
-        Self { every, last: Instant::now(), pause: BETWEEN_CHECKPOINTS, asked: Instant::now() }
-    }
-
-    fn due(&mut self, step: u64) -> bool {
-        self.asked = Instant::now();
-        match self.every {
-            Some(every) => step.is_multiple_of(every.max(1)),
-            None => self.last.elapsed() >= self.pause,
-        }
-    }
-
-    /// Slow disks get fewer checkpoints.
-    fn written(&mut self) {
-        self.pause = BETWEEN_CHECKPOINTS.max(self.asked.elapsed() * CHECKPOINT_SHARE);
-        self.last = Instant::now();
     }
 }

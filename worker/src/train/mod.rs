@@ -7,6 +7,7 @@ pub mod curve;
 pub mod data;
 pub mod error;
 pub mod fit;
+pub mod keeper;
 pub mod optimizer;
 pub mod pretraining;
 pub mod sampler;

@@ -1,8 +1,6 @@
 //! The loop of pre-training: batches of masked texts and task examples, until the steps are done. What a step computes
 //! depends on its number and on the values before it, on nothing else.
 
-use std::time::{Duration, Instant};
-
 use compt::base::random::{Stream, seed_for};
 use compt::operation::pretrain::PretrainParameters;
 use compt::operation::train::{GroupRates, OptimizerSettings, ScheduleTotal};
@@ -14,13 +12,11 @@ use super::corruption::Corruption;
 use super::curve::Point;
 use super::data::{Pair, TaskPairs};
 use super::fit::Event;
+use super::keeper::Keeper;
 use super::optimizer::{AdamW, clip};
 use super::schedule::Schedule;
 use crate::method::parameter::{Group, Parameters};
 use crate::model::{Batch, Mode, T5};
-
-/// Work between two checkpoints.
-const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(20);
 
 /// The name of the embeddings in a checkpoint of the hub.
 pub const EMBEDDINGS: &str = "shared.weight";
@@ -99,42 +95,21 @@ impl Pretraining<'_> {
         let optimizer_settings = optimizer_settings(self.settings);
         let schedule = Schedule::new(&optimizer_settings, self.settings.steps, 0, 1);
         let mut optimizer = AdamW::new(&optimizer_settings, self.parameters.all());
-        let mut progress = self.resume(&mut optimizer, observe);
+        let mut keeper = Keeper::new(self.checkpoint);
+        let mut progress = keeper.resume(self.parameters, &mut optimizer, observe);
         let resumed_from = progress.step;
         let mut mixture = Mixture::new(self.settings.seed, self.tasks);
-        let mut written = Instant::now();
         while progress.step < self.settings.steps && self.stop_after != Some(progress.step) {
             let batch = self.batch(progress.step, &mut mixture);
             let point = self.step(progress.step, &batch, &schedule, &mut optimizer)?;
             observe(Event::Step(&point));
             progress.curve.push(point);
             progress.step += 1;
-            if let Some(checkpoint) = self.checkpoint
-                && progress.step < self.settings.steps
-                && match checkpoint.every() {
-                    Some(every) => progress.step.is_multiple_of(every.max(1)),
-                    None => written.elapsed() >= BETWEEN_CHECKPOINTS,
-                }
-            {
-                checkpoint.write(self.parameters, &optimizer, &progress)?;
-                written = Instant::now();
+            if progress.step < self.settings.steps {
+                keeper.keep(&progress, self.parameters, &optimizer)?;
             }
         }
         Ok(Outcome { progress, resumed_from })
-    }
-
-    fn resume(&self, optimizer: &mut AdamW, observe: &mut dyn FnMut(Event<'_>)) -> Progress {
-        match self.checkpoint.map_or(Ok(None), |checkpoint| checkpoint.read(self.parameters, optimizer)) {
-            Ok(Some(progress)) => {
-                observe(Event::Note(format!("going on from the checkpoint of step {}", progress.step)));
-                progress
-            }
-            Ok(None) => Progress::default(),
-            Err(reason) => {
-                observe(Event::Note(format!("the checkpoint is left aside ({reason}); training begins anew")));
-                Progress::default()
-            }
-        }
     }
 
     /// What the places of a step's batch are.
