@@ -158,10 +158,9 @@ impl Examples {
     }
 
     fn add(&mut self, read: &Read) -> Result<(), ReportError> {
-        let told = [("scored by", &self.metric, &read.metric)];
         let labels = (self.labels.join(", "), read.labels.join(", "));
-        let told = told.into_iter().chain([("labelled", &labels.0, &labels.1)]);
-        for (how, known, other) in told.filter(|(_, known, other)| known != other) {
+        let told = [("scored by", &self.metric, &read.metric), ("labelled", &labels.0, &labels.1)];
+        if let Some((how, known, other)) = told.into_iter().find(|(_, known, other)| known != other) {
             return Err(ReportError::layout(
                 format!(
                     "the task `{}` is {how} `{known}` in `{}`, but `{other}` in `{}`",
