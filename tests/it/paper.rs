@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::project::{Project, both};
+use crate::project::{Project, both, executed};
 
 /// What `compt plan --json` says of one of our pipelines.
 struct Planned {
@@ -116,4 +116,25 @@ fn the_whole_paper_shares_what_is_the_same() {
         assert!(plan.count(|stage| stage["instance"]["scope"] == file) > 0, "{file} is part of the paper");
     }
     assert!(smoke.shared * 4 > smoke.stages.len() as u64, "at least a quarter is shared");
+}
+
+/// One smoke run whole, with training, parts, confusion, figures, claims and page; `make paper-smoke` runs all of them.
+#[test]
+fn a_smoke_run_makes_everything() {
+    let project = Project::new();
+    let (cache, outputs) = (project.path("cache").display().to_string(), project.path("made").display().to_string());
+    let file = "pipelines/label_space_rte.yaml";
+    let run = || {
+        let arguments =
+            ["run", file, "--profile", "smoke", "--offline", "--json", "--cache", &cache, "--outputs", &outputs];
+        let output = project.command(&arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(output.status.success(), "{}", both(&output));
+        executed(&String::from_utf8_lossy(&output.stdout))
+    };
+    assert!(run().iter().any(|stage| stage.starts_with("fit")));
+    for made in ["table/table.tex", "answers/confusion.csv", "answers/recall.csv", "claims/claims.csv", "report.html"] {
+        let text = project.read(&format!("made/label_space_rte/{made}"));
+        assert!(text.lines().count() > 1, "{made} is empty");
+    }
+    assert_eq!(run(), Vec::<String>::new());
 }
