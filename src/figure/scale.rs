@@ -221,4 +221,12 @@ mod tests {
             prop_assert!(values.iter().all(|value| (19.999..=300.001).contains(&scale.place(*value))));
         }
     }
+
+    #[test]
+    fn whole_numbers_have_whole_ticks() {
+        // Steps 1 to 16 of a training: 2.5 and 7.5 are no steps.
+        let steps: Vec<f64> = (1..=16).map(f64::from).collect();
+        let ticks: Vec<String> = Ticks::along(&steps, false, 0.0).ticks.into_iter().map(|tick| tick.1).collect();
+        assert_eq!(ticks, ["5", "10", "15"]);
+    }
 }

@@ -33,10 +33,12 @@
   const place = document.getElementById("filter");
   const tables = [...document.querySelectorAll("table.wrong")];
   if (!place || tables.length === 0) return;
-  const fields = ["task", ...[...tables[0].tHead.rows[0].cells].map((cell) => cell.dataset.filter).filter(Boolean)];
+  const heads = [...tables[0].tHead.rows[0].cells];
+  const filtered = heads.map((cell, at) => at).filter((at) => heads[at].dataset.filter);
+  const fields = ["task", ...filtered.map((at) => heads[at].dataset.filter)];
   const rows = tables.flatMap((table) =>
     [...table.tBodies[0].rows].map((row) => {
-      const values = [table.dataset.task, ...[...row.cells].slice(0, fields.length - 1).map((cell) => cell.textContent)];
+      const values = [table.dataset.task, ...filtered.map((at) => row.cells[at].textContent)];
       return { row, table, values, text: row.textContent.toLowerCase() };
     }),
   );

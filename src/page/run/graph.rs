@@ -12,6 +12,10 @@ use crate::page::words;
 const BOX_WIDTH: f64 = 146.0;
 const BOX_HEIGHT: f64 = 66.0;
 
+/// Letters of names for which a box has room; beside an operation stands its time.
+const NAME: usize = 16;
+const OPERATION: usize = 11;
+
 /// Height of the place of a passing line.
 const LANE: f64 = 14.0;
 
@@ -189,10 +193,10 @@ fn drawn(stage: &Stage, x: f64, y: f64) -> Markup {
         g transform={ "translate(" (number(x)) " " (number(y)) ")" } {
             title { (stage.title.as_deref().unwrap_or(&stage.name)) }
             rect.box.incomplete[incomplete] width=(BOX_WIDTH) height=(BOX_HEIGHT) rx="8" {}
-            text.name x="10" y="20" { (short(&stage.name)) }
-            text.what x="10" y="36" { (short(&stage.operation.0)) " × " (stage.instances.len()) }
+            text.name x="10" y="20" { (short(&stage.name, NAME)) }
+            text.what x="10" y="36" { (short(&stage.operation.0, OPERATION)) " × " (stage.instances.len()) }
             text.what x="10" y="51" { (told(made.count, cached.count)) }
-            text.what x=(BOX_WIDTH - 10.0) y="20" text-anchor="end" { (words::duration(made.seconds + cached.seconds)) }
+            text.what x=(BOX_WIDTH - 10.0) y="36" text-anchor="end" { (words::duration(made.seconds + cached.seconds)) }
             rect.empty x="10" y="57" width=(inner) height="4" rx="2" {}
             @if cached.count > 0 { rect.cached x="10" y="57" width=(number(cached_width)) height="4" rx="2" {} }
             @if made.count > 0 {
@@ -221,9 +225,13 @@ fn described(stage: &Stage, stages: &[Stage]) -> String {
     }
 }
 
-/// A name that fits the box.
-fn short(name: &str) -> String {
-    if name.chars().count() <= 11 { name.to_owned() } else { name.chars().take(10).chain(['…']).collect() }
+/// A name that fits its place in the box.
+fn short(name: &str, letters: usize) -> String {
+    if name.chars().count() <= letters {
+        name.to_owned()
+    } else {
+        name.chars().take(letters - 1).chain(['…']).collect()
+    }
 }
 
 fn number(value: f64) -> String {

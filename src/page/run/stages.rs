@@ -157,3 +157,35 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Missing => "missing",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::tests::stage;
+
+    #[test]
+    fn each_pipeline_has_a_graph_with_its_own_names() {
+        let of = |scope: &str, name: &str, reads: &[usize]| Stage {
+            of: scope.to_owned(),
+            reads: reads.to_vec(),
+            ..stage(&format!("{scope}.{name}"), 1)
+        };
+        let all = Stage { reads: vec![3], ..stage("all", 1) };
+        let stages = [of("a", "fit", &[]), of("a", "table", &[0]), of("b", "fit", &[]), of("b", "table", &[2]), all];
+        let graphs = graphs(&stages);
+        let drawn: Vec<_> = graphs
+            .iter()
+            .map(|(title, stages)| {
+                (title.as_str(), stages.iter().map(|stage| (&*stage.name, stage.reads.clone())).collect::<Vec<_>>())
+            })
+            .collect();
+        assert_eq!(
+            drawn,
+            [
+                ("a", vec![("fit", vec![]), ("table", vec![0])]),
+                ("b", vec![("fit", vec![]), ("table", vec![0])]),
+                ("", vec![("table", vec![]), ("all", vec![0])]),
+            ]
+        );
+    }
+}

@@ -63,6 +63,48 @@ fn every_cell_of_a_table_is_on_the_page() {
 }
 
 #[test]
+fn a_reference_is_never_the_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = "method,task,metric,mean,sd,n,examples,reference\n\
+               full,imdb,accuracy,95.0,,1,100,true\nspp,imdb,accuracy,82.0,,1,100,\nscp,imdb,accuracy,80.0,,1,100,\n";
+    let (html, _) = only(&[input(folder.path(), "aggregate", &[], &[("cells.csv", csv)])]);
+    assert!(html.contains("<strong>82.0</strong>") && !html.contains("<strong>95.0"), "{html}");
+}
+
+#[test]
+fn a_claim_for_several_values_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = "name,section,says,expect,at,effect,low,high,margin,outcome,seeds,seeds_needed\n\
+               gain,5.2,Prompts learn,mean() > chance,k=8,1,1,1,0,pass,3,\n\
+               gain,5.2,Prompts learn,mean() > chance,k=16,1,1,1,0,pass,3,\n";
+    let (html, _) = only(&[input(folder.path(), "claims", &[], &[("claims.csv", csv)])]);
+    assert_eq!((html.matches("Prompts learn").count(), html.matches("badge good").count()), (1, 2));
+    assert!(html.contains(r#"rowspan="2""#) && html.contains("k=16"), "{html}");
+}
+
+#[test]
+fn included_pipelines_have_chapters_and_what_they_share_stands_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let claim = "name,section,says,expect,at,effect,low,high,margin,outcome,seeds,seeds_needed\n\
+                 gain,,,mean() > chance,,1,1,1,0,pass,3,\n";
+    let files = [("curve.csv", "step,epoch,loss\n1,1,4.0\n"), ("summary.json", "{}")];
+    let fit = input(folder.path(), "train", &[], &files);
+    let claims = input(folder.path(), "claims", &[], &[("claims.csv", claim)]);
+    let of = |scope: &str, input: &Input| Input { stage: format!("{scope}.{}", input.stage), ..input.clone() };
+    let inputs = [of("one", &fit), of("one", &claims), of("two", &fit), of("two", &claims)];
+    let titles = [("one".to_owned(), "Table 1".to_owned()), ("two".to_owned(), "Table 2".to_owned())].into();
+    let science = Science::of(&inputs, &Choice { titles, ..Choice::default() }).unwrap();
+    let chapters = |at: usize| science.sections[at].chapters.iter().map(|chapter| &*chapter.title).collect::<Vec<_>>();
+    assert_eq!(chapters(0), ["Table 1", "Table 2"]);
+    assert_eq!(chapters(1), ["Table 1"], "the training is one");
+    assert!(science.sections[0].html.contains(r#"id="claims-two""#));
+    // Claims of one name in two pipelines are two.
+    let findings: Vec<_> = science.findings.iter().map(|finding| (&*finding.about, &*finding.text)).collect();
+    let each = "1 of 1 claim pass";
+    assert_eq!(findings, [("", "All pipelines together: 2 of 2 claims pass"), ("Table 1", each), ("Table 2", each)]);
+}
+
+#[test]
 fn differences_are_marked_by_whether_they_are_noise() {
     let folder = tempfile::tempdir().unwrap();
     let csv = "method,task,metric,published,ours mean,ours sd,n,difference,within_noise\n\
@@ -144,6 +186,23 @@ fn wrong_predictions_and_confusion() {
 }
 
 #[test]
+fn wrong_predictions_of_parts_of_prompts() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "task,prompt,part,weights,id,source,gold,predicted,valid\n\
+                imdb,learned,private,kept,a,fine,good,bad,true\nimdb,learned,private,kept,b,odd,good,bad,true\n\
+                imdb,learned,total,kept,a,fine,good,banana,false\nimdb,learned,total,kept,b,odd,good,good,true\n";
+    let runs = [input(folder.path(), "ablate", &[("seed", "1")], &[("predictions.csv", rows)])];
+    // The two parts share the room of one evaluation.
+    let science = Science::of(&runs, &Choice { wrong: 2, ..Choice::default() }).unwrap();
+    let html = &science.sections.iter().find(|section| section.id == "wrong").unwrap().html;
+    assert!(html.contains("3 predictions") && html.contains("2 of them are here"), "{html}");
+    let texts = texts(html);
+    for cell in ["part", "weights", "private", "total", "banana"] {
+        assert!(texts.iter().any(|text| text == cell), "{cell}: {texts:?}");
+    }
+}
+
+#[test]
 fn a_confusion_stage_wins_over_counting() {
     let folder = tempfile::tempdir().unwrap();
     let csv = "method,task,part,predicted,gold,count,is_label\nspp,imdb,,good,good,7,true\nspp,imdb,,bad,good,2,true\n\
@@ -161,6 +220,10 @@ fn similarities_are_whole_matrices() {
     let csv = "method,a,b,cosine\nspp,imdb,paws,-0.5\nspp,imdb,imdb,1\nspp,paws,paws,1\n";
     let (html, _) = only(&[input(folder.path(), "similarity", &[], &[("router_similarity.csv", csv)])]);
     assert_eq!(html.matches("class=\"m4\"").count(), 2, "{html}");
+    // Other measures of a pair do not tell matrices apart.
+    let csv = "seed,a,b,cosine,cosine_logit\n1,imdb,imdb,1,1\n1,imdb,paws,0.5,0.25\n1,paws,paws,1,1\n";
+    let (html, _) = only(&[input(folder.path(), "similarity", &[("k", "8")], &[("router_similarity.csv", csv)])]);
+    assert_eq!(html.matches("<table").count(), 1, "{html}");
 }
 
 #[test]

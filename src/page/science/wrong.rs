@@ -139,19 +139,19 @@ fn table(task: &str, of: &OfTask, axes: &[&String]) -> Markup {
             caption { "Wrong predictions of " (shown(task)) }
             thead {
                 tr {
-                    @for axis in axes { th scope="col" data-filter=(axis) { (shown(axis)) } }
                     th scope="col" data-filter="right" { "Right" }
                     th scope="col" data-filter="answered" { "Answered" }
                     th scope="col" { "Text" }
+                    @for axis in axes { th scope="col" data-filter=(axis) { (shown(axis)) } }
                 }
             }
             tbody {
                 @for wrong in &of.shown {
                     tr {
-                        @for axis in axes { td { (wrong.axes.get(*axis).map(|value| shown(value)).unwrap_or_default()) } }
                         td { (wrong.gold) }
                         td.no-label[!wrong.valid] { (if wrong.predicted.is_empty() { "(nothing)" } else { &wrong.predicted }) }
                         td.text { (wrong.source) }
+                        @for axis in axes { td { (wrong.axes.get(*axis).map(|value| shown(value)).unwrap_or_default()) } }
                     }
                 }
             }
