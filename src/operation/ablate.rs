@@ -153,7 +153,7 @@ pub fn resolve(written: &Value) -> Result<AblateParameters, Vec<ParameterError>>
     complete.max_new_tokens = asked.max_new_tokens;
     let mut faults = asked.faults();
     let parts: Vec<String> = complete.parts.iter().map(ToString::to_string).collect();
-    let weights: Vec<String> = complete.weights.iter().map(|weighing| format!("{}", weighing.name())).collect();
+    let weights: Vec<String> = complete.weights.iter().map(|weighing| weighing.name().to_owned()).collect();
     faults.extend(list_fault("parts", &parts, "all_src"));
     faults.extend(list_fault("weights", &weights, "renormalised"));
     if faults.is_empty() { Ok(complete) } else { Err(faults) }

@@ -59,6 +59,9 @@ struct Entry {
     average: Option<Cell>,
 }
 
+/// A cell of the long form: which of the two tables, its row, its column, and the number.
+type Line<'a> = (&'a str, &'a Row, &'a TableColumn, Summary);
+
 impl Related {
     /// Sets our rows below the published ones, which the published column `beside` names. Metrics in `alike` count as one.
     ///
@@ -93,15 +96,14 @@ impl Related {
     /// # Errors
     /// Two columns have one name.
     pub fn frame(&self) -> Result<DataFrame, ReportError> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Line<'_>> = Vec::new();
         for (name, table) in [("printed", &self.printed), ("comparable", &self.comparable)] {
             for row in &table.rows {
                 let cells = table.columns.iter().zip(&row.cells);
                 lines.extend(cells.filter_map(|(column, cell)| Some((name, row, column, cell.as_ref()?.summary))));
             }
         }
-        let texts =
-            |of: &dyn Fn(&(&str, &Row, &TableColumn, Summary)) -> String| lines.iter().map(of).collect::<Vec<_>>();
+        let texts = |of: &dyn Fn(&Line<'_>) -> String| lines.iter().map(of).collect::<Vec<_>>();
         sheet::frame(vec![
             sheet::text_column("table", texts(&|line| line.0.to_owned())),
             sheet::text_column(&self.printed.row_axes[0], texts(&|line| line.1.key[0].clone())),

@@ -18,17 +18,20 @@ const NO_LABEL: &str = "(no label)";
 /// A task with more gold answers than this is no classification.
 const MOST_LABELS: usize = 20;
 
-/// How often each answer was given for each gold label, by task and setting.
+/// How often each answer was given for each gold label: (gold, answer) -> count.
+type Matrix = BTreeMap<(String, String), u64>;
+
+/// The matrices by task and setting.
 #[derive(Default)]
 struct Counts {
-    matrices: Vec<((String, String), BTreeMap<(String, String), u64>)>,
+    matrices: Vec<((String, String), Matrix)>,
 }
 
 impl Counts {
     fn add(&mut self, task: &str, place: String, gold: &str, answer: &str, count: u64) {
         let key = (task.to_owned(), place);
         let at = self.matrices.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
-            self.matrices.push((key, BTreeMap::new()));
+            self.matrices.push((key, Matrix::new()));
             self.matrices.len() - 1
         });
         *self.matrices[at].1.entry((gold.to_owned(), answer.to_owned())).or_default() += count;

@@ -101,6 +101,10 @@ impl PublishedCounts {
     }
 }
 
+/// A row of `published.csv`: the matrix that it is of, measure with predicted and gold text, our value and the published
+/// one, and whether what was predicted is a label.
+type Beside<'a> = (&'a Matrix, [String; 3], [Option<f64>; 2], Option<bool>);
+
 impl Matrices {
     /// The frame of `published.csv`: the axes, `task`, `part`, `weights`, `measure` (`count` of each answer and gold label,
     /// `recall` of each gold label and `accuracy` in percent, `examples`), `predicted`, `gold`, `ours`, `published`,
@@ -109,7 +113,7 @@ impl Matrices {
     /// # Errors
     /// A published count is no number, or a gold answer no label.
     pub fn beside(&self, published: &PublishedCounts) -> Result<DataFrame, ReportError> {
-        let mut rows: Vec<(&Matrix, [String; 3], [Option<f64>; 2], Option<bool>)> = Vec::new();
+        let mut rows: Vec<Beside<'_>> = Vec::new();
         for matrix in &self.matrices {
             let Some(Printed { confusion: theirs, .. }) = published.like(matrix)? else { continue };
             let ours = &matrix.confusion;
@@ -155,7 +159,7 @@ impl Matrices {
             let theirs = Matrix { confusion: printed.confusion, runs: 1, ..matrix.clone() };
             page += &format!("\n{}", self.section(&theirs, "as published"));
             let right = theirs.confusion.accuracy();
-            if right.whole % 10 != 0 {
+            if !right.whole.is_multiple_of(10) {
                 page += &format!("\nThe published counts are of {} examples.\n", right.whole);
             }
             if let (Some(accuracy), Some(counted)) = (printed.accuracy, right.percent())

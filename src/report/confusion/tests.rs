@@ -19,8 +19,11 @@ fn evaluation(folder: &Path, coordinates: &[(&str, &str)], labels: &[(&str, &[&s
     Labelled { source: Source { name, coordinates, folder }, labels }
 }
 
-/// A published table: counts by prompt, predicted and gold, and the printed recalls by prompt and gold.
-fn published(file: &str) -> (Vec<[String; 4]>, BTreeMap<(String, String), String>) {
+/// Printed recalls by prompt and gold label.
+type Recalls = BTreeMap<(String, String), String>;
+
+/// A published table: counts by prompt, predicted and gold, and the printed recalls.
+fn published(file: &str) -> (Vec<[String; 4]>, Recalls) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/published").join(file);
     let sheet = Sheet::read(&path).unwrap();
     let column = |name: &str| sheet.texts(name).unwrap();
