@@ -5,6 +5,7 @@ use std::path::Path;
 
 use compt::operation::pretrain::{PretrainParameters, resolve};
 use compt::operation::train::Precision;
+use compt::protocol::Input;
 use compt::task::world;
 use compt_worker::body::{self, backbone::Backbone, backbone::Shelf};
 use compt_worker::model::t5::initial;
@@ -145,8 +146,12 @@ fn a_trainable_model_is_the_frozen_one_with_gradients() {
 fn the_operation_writes_a_backbone_that_can_be_loaded() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let inputs =
-        || vec![task(folder.path(), "taste", ["sour", "sweet"]), task(folder.path(), "other", ["not_so", "so"])];
+    let inputs = || {
+        let learned = task(folder.path(), "taste", ["sour", "sweet"]);
+        // The same task in a second wording.
+        let again = Input { stage: "bare".to_owned(), ..task(folder.path(), "taste", ["sour", "sweet"]) };
+        vec![learned, again, task(folder.path(), "other", ["not_so", "so"])]
+    };
     let written = json!({
         "steps": 6, "batch": 4, "held_out": ["other"], "corpus": {"texts": 40, "alone": 2},
         "shape": {"d_model": 16, "d_kv": 4, "d_ff": 24, "layers": 1, "decoder_layers": 1, "heads": 2,
@@ -162,7 +167,16 @@ fn the_operation_writes_a_backbone_that_can_be_loaded() {
         let names = ["config.json", "tokenizer.json", "model.safetensors", "curve.csv", "scores.csv", "summary.json"];
         bytes.push(names.map(read));
         let scores = String::from_utf8(read("scores.csv")).unwrap();
-        assert!(scores.starts_with("task,held_out,examples,accuracy,most_frequent_label\nother,true,6,"), "{scores}");
+        let lines: Vec<&str> = scores.lines().collect();
+        assert_eq!(lines[0], "task,texts,held_out,split,examples,accuracy,most_frequent_label");
+        let starts =
+            ["taste,text[task=taste],false,test,6,", "taste,bare[task=taste],false,", "other,text[task=other],true,"];
+        for (line, start) in lines[1..].iter().zip(starts) {
+            assert!(line.starts_with(start), "{scores}");
+        }
+        let summary: serde_json::Value = serde_json::from_slice(&read("summary.json")).unwrap();
+        // Eight in each wording.
+        assert_eq!(summary["training_examples"], json!({ "taste": 16 }));
         let model = T5::load(&job.output, Device::Cpu, tch::Kind::Float).unwrap();
         assert_eq!(model.config().num_layers, 1);
     }
