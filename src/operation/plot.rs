@@ -21,7 +21,7 @@ use crate::report::sheet;
 pub use parameters::{ErrorBar, Kind, Parameters, PublishedNumbers, Scaling};
 
 /// Bumped when equal inputs and parameters give another drawing.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The operation.
 pub struct Plot;

@@ -181,7 +181,7 @@ fn title_of(column: &str) -> String {
         "cosine" => "cosine similarity".to_owned(),
         "predicted" => "predicted label".to_owned(),
         "gold" => "gold label".to_owned(),
-        "k" => "training examples a task and label (k)".to_owned(),
+        "k" => "training examples per task (k)".to_owned(),
         "part" => "active part of the prompt".to_owned(),
         "loss" => "training loss (nats a token)".to_owned(),
         "count" => "examples".to_owned(),

@@ -13,7 +13,7 @@ use crate::train::tensor_file::to_bytes;
 pub use compt::report::learned::PARTS as FILE;
 
 /// The bytes of the file: `source/NAME` and `private/TASK` [L, d]; where there is a router, its weights after the
-/// normaliser and, where they are learned, its logits [T, n]; and the gates of the parts that there are [T].
+/// normaliser and, where they are learned, its logits `[T, n]`; and the gates of the parts that there are `[T]`.
 pub fn bytes(method: &Compt) -> Vec<u8> {
     let mut tensors: BTreeMap<String, Tensor> = method.encoded().into_iter().collect();
     let routed = method.routed();
