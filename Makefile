@@ -19,7 +19,7 @@ build: setup ## compile compt and compt-worker into target/debug/
 run: build ## the quickstart pipeline, from nothing to the table and the claims
 	$(COMPT) run pipelines/quickstart.yaml
 	@echo
-	@echo "next, the real thing (T5-base, data from the hub; --profile smoke is a short version):"
+	@echo "next, the real thing (T5-base, data from the hub; with --profile smoke small, on built-in data):"
 	@echo "  $(COMPT) run pipelines/set2_modularity.yaml"
 
 paper-smoke: build ## every table and figure of the paper, small, on built-in data
