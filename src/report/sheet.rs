@@ -25,12 +25,22 @@ impl Sheet {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(ReportError::file(path, None, "the file is empty; expected CSV with a header"));
         }
+        if let Err(error) = std::str::from_utf8(&bytes) {
+            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            return Err(ReportError::file(path, Some(line), "this is not UTF-8 text; expected CSV with a header"));
+        }
+        // What follows the first line of an error speaks of options that nobody can set here.
+        let refused = |error: polars::error::PolarsError| {
+            let text = error.to_string();
+            let reason = text.lines().next().unwrap_or_default().trim_end();
+            ReportError::file(path, None, format!("this is not CSV with a header: {reason}"))
+        };
         let frame = CsvReadOptions::default()
             .with_has_header(true)
             .with_infer_schema_length(Some(0))
             .into_reader_with_file_handle(Cursor::new(bytes))
             .finish()
-            .map_err(|error| ReportError::file(path, None, format!("this is not CSV with a header: {error}")))?;
+            .map_err(refused)?;
         Ok(Self { path: path.to_owned(), frame })
     }
 
@@ -153,6 +163,20 @@ mod tests {
         assert_eq!(sheet.numbers::<u64>("n").unwrap(), counts);
         let text = fs_err::read_to_string(&path).unwrap();
         assert!(text.starts_with("text,value,n\nplain,0.30000000000000004,100\n\"with, comma\",,0\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_csv_is_said_in_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let said = |bytes: &[u8]| {
+            fs_err::write(&path, bytes).unwrap();
+            Sheet::read(&path).unwrap_err().to_string()
+        };
+        let ragged = said(b"a,b\n1,2,3\n");
+        assert!(ragged.contains("this is not CSV with a header") && !ragged.contains('\n'), "{ragged}");
+        let binary = said(b"a,b\n1,\xff\n");
+        assert!(binary.ends_with(", line 2: this is not UTF-8 text; expected CSV with a header"), "{binary}");
     }
 
     #[test]
