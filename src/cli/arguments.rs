@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::graph::GraphArguments;
+
 /// The cache folder when none is named.
 pub const CACHE: &str = ".compt";
 
@@ -25,6 +27,8 @@ pub enum Command {
     Plan(PlanArguments),
     /// Say why a stage would run, with old and new values
     Why(WhyArguments),
+    /// Draw the stages and what they read: as text, DOT, Mermaid or SVG
+    Graph(GraphArguments),
     /// Check pipeline files, and render three real rows of each data set
     Check(CheckArguments),
     /// Answer texts with a prompt that a run trained

@@ -10,6 +10,7 @@ mod check;
 mod compare;
 mod doctor;
 mod failure;
+mod graph;
 mod list;
 mod plan;
 mod predict;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Graph(arguments) => graph::graph(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
         Command::Report(arguments) => report::report(&arguments),
@@ -75,6 +77,12 @@ fn print(text: &str) {
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
     }
+}
+
+/// A value as JSON for a program, with a line feed at its end.
+fn as_json(value: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).expect("what is printed is plain data with text keys");
+    format!("{value:#}\n")
 }
 
 /// A word of a shell command.
