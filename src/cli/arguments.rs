@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::diff::DiffArguments;
 use super::graph::GraphArguments;
 
 /// The cache folder when none is named.
@@ -40,6 +41,8 @@ pub enum Command {
     Show(ShowArguments),
     /// Compare two runs, or a run with a published table: differences, and whether they are more than noise
     Compare(CompareArguments),
+    /// Say what differs between two runs, two lock files or two stage keys
+    Diff(DiffArguments),
     /// List the operations, or the parameters of one
     List(ListArguments),
     /// Print what was found on this machine, and how to mend what is missing

@@ -10,7 +10,7 @@
 //! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
 //! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
 //! | 7 | a claim failed, and `--claims-must-hold` was given |
-//! | 8 | `compare --fail-on` found differences |
+//! | 8 | `compare --fail-on` or `diff --exit-code` found differences |
 //! | 130 | interrupted |
 
 use crate::protocol::{StageError, StageErrorKind};
@@ -72,10 +72,10 @@ pub enum Failure {
         /// Which.
         names: Vec<String>,
     },
-    /// What was compared is not the same, and `--fail-on` asked for a failure then.
+    /// What was compared is not the same, and `--fail-on` or `--exit-code` asked for a failure then.
     #[error("{message}")]
     Differs {
-        /// How many cells.
+        /// What is not the same.
         message: String,
     },
     /// Ctrl-C.

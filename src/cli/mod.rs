@@ -8,6 +8,7 @@ use clap::Parser;
 mod arguments;
 mod check;
 mod compare;
+mod diff;
 mod doctor;
 mod failure;
 mod graph;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),

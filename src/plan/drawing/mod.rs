@@ -171,11 +171,8 @@ impl Graph {
     }
 
     fn empty(plan: &Plan, title: Option<String>) -> Self {
-        let root = Group {
-            scope: String::new(),
-            title: title.clone().unwrap_or_else(|| plan.pipeline.clone()),
-            within: None,
-        };
+        let root =
+            Group { scope: String::new(), title: title.clone().unwrap_or_else(|| plan.pipeline.clone()), within: None };
         Self { pipeline: plan.pipeline.clone(), title, groups: vec![root], nodes: Vec::new() }
     }
 
@@ -193,11 +190,7 @@ impl Graph {
 
     /// The groups that a group includes, by their place in the list.
     pub fn included(&self, group: usize) -> impl Iterator<Item = usize> {
-        self.groups
-            .iter()
-            .enumerate()
-            .filter(move |(_, inner)| inner.within == Some(group))
-            .map(|(place, _)| place)
+        self.groups.iter().enumerate().filter(move |(_, inner)| inner.within == Some(group)).map(|(place, _)| place)
     }
 
     /// The nodes of a group itself, by their place in the list.
@@ -247,8 +240,11 @@ pub(super) mod tests {
     #[test]
     fn stages_have_counts_and_each_edge_once() {
         let graph = Graph::of_stages(&small(), &states(), None, &BTreeMap::new());
-        let seen: Vec<_> =
-            graph.nodes.iter().map(|node| (node.name.as_str(), node.work(), node.progress(), &node.reads[..])).collect();
+        let seen: Vec<_> = graph
+            .nodes
+            .iter()
+            .map(|node| (node.name.as_str(), node.work(), node.progress(), &node.reads[..]))
+            .collect();
         assert_eq!(
             seen,
             [

@@ -87,7 +87,11 @@ fn rails(graph: &Graph, nodes: &[usize]) -> Vec<String> {
     let mut last_reader: Vec<Option<usize>> = vec![None; nodes.len()];
     for &at in nodes {
         // Readers come in order, so that the last one is noted last.
-        graph.nodes[at].reads.iter().filter_map(|read| place_of.get(read)).for_each(|&read| last_reader[read] = Some(at));
+        graph.nodes[at]
+            .reads
+            .iter()
+            .filter_map(|read| place_of.get(read))
+            .for_each(|&read| last_reader[read] = Some(at));
     }
     // The place in `nodes` of the node whose line runs in a column.
     let mut columns: Vec<Option<usize>> = Vec::new();
