@@ -94,7 +94,7 @@ fn keys(a: &Record, b: &Record) -> Told {
             "key": record.key,
             "output": record.output,
             "pipeline": record.pipeline,
-            "stage": record.stage,
+            "stage": record.name,
             "operation": record.preimage.operation,
             "version": record.preimage.version,
         })

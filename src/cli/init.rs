@@ -119,11 +119,13 @@ fn with_ignored(present: &str) -> Option<String> {
 /// What was done, and what to type next.
 fn told(folder: &Path, pipeline: &Path, written: &[PathBuf], kept: &[PathBuf]) -> String {
     let mut text = String::new();
+    let is_here = folder == Path::new(".");
+    let shown = |path: &PathBuf| if is_here { path.clone() } else { folder.join(path) };
     for (paths, doing) in [(written, "wrote"), (kept, "kept ")] {
-        paths.iter().for_each(|path| text.push_str(&format!("{doing} {}\n", folder.join(path).display())));
+        paths.iter().for_each(|path| text.push_str(&format!("{doing} {}\n", shown(path).display())));
     }
     text.push_str("\nnext:\n");
-    if folder != Path::new(".") {
+    if !is_here {
         text.push_str(&format!("  cd {}\n", shell_word(&folder.display().to_string())));
     }
     let file = shell_word(&pipeline.display().to_string());

@@ -199,7 +199,7 @@ fn a_first_project_runs_as_it_is() {
 
     let run = ["run", "pipelines/starter.yaml", "--profile", "smoke", "--set", "test_samples=8", "--set", "k=2"];
     let said = stdout(&there(&run));
-    assert!(said.contains("private_prompts_help"), "{said}");
+    assert!(said.contains("Private prompts beside the shared ones help"), "{said}");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn everything_that_a_pipeline_can_name_is_listed() {
     assert!(list(&["datasets"]).contains("`compt check datasets/broken.yaml` says why"));
     for (arguments, said) in [
         (&["metrics", "acuracy"][..], "did you mean `accuracy`?"),
-        (&["methods", "ssp"], "did you mean `spp`?"),
+        (&["methods", "mstt"], "did you mean `mst`?"),
         (&["datasets", "rt"], "did you mean `rte`?"),
         (&["dataset"], "did you mean `datasets`?"),
         (&["train", "spp"], "takes no `spp`"),

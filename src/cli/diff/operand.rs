@@ -40,7 +40,7 @@ impl Operand {
     /// For a heading: what was typed, and what it is.
     pub fn describe(&self, typed: &str) -> String {
         match self {
-            Self::Key(record) => format!("{}  {} of {}", record.key, record.stage, record.pipeline),
+            Self::Key(record) => format!("{}  {} of {}", record.key, record.name, record.pipeline),
             Self::Run(run) => format!("{typed}  {} instances of {}", run.made.len(), run.pipeline),
             Self::Lock(pins) => format!("{typed}  {} sources", pins.iter().count()),
         }
@@ -124,7 +124,7 @@ fn key(typed: &str, store: &Store) -> Result<Operand, Failure> {
 /// A key with the stage that it was made for.
 fn candidate(key: &Digest, store: &Store) -> String {
     match store.record(key) {
-        Ok(Some(record)) => format!("{key}  {} of {}", record.stage, record.pipeline),
+        Ok(Some(record)) => format!("{key}  {} of {}", record.name, record.pipeline),
         _ => key.to_string(),
     }
 }

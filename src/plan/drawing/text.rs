@@ -35,7 +35,9 @@ fn section(graph: &Graph, group: usize, text: &mut String) {
     text.push('\n');
     let indent = if graph.groups.len() > 1 {
         let name = if of.scope.is_empty() { &graph.pipeline } else { &of.scope };
-        text.push_str(&format!("{name}  {}\n", of.title));
+        // The title of the file itself stands above everything.
+        let title = if of.scope.is_empty() { String::new() } else { format!("  {}", of.title) };
+        text.push_str(&format!("{name}{title}\n"));
         "  "
     } else {
         ""
