@@ -67,6 +67,7 @@ impl Command {
         match self {
             Self::Run(arguments) => arguments.json,
             Self::Plan(arguments) => arguments.json,
+            Self::Why(arguments) => arguments.json,
             Self::Graph(arguments) => arguments.json || arguments.format == Some(Format::Json),
             Self::Check(arguments) => arguments.json,
             Self::Report(arguments) => arguments.json,
@@ -78,7 +79,7 @@ impl Command {
             Self::Schema(arguments) => arguments.json,
             Self::Init(arguments) => arguments.json,
             Self::Man(arguments) => arguments.json,
-            Self::Why(_) | Self::Predict(_) | Self::Completions(_) => false,
+            Self::Predict(_) | Self::Completions(_) => false,
         }
     }
 }
@@ -161,6 +162,9 @@ pub struct PlanArguments {
 /// Arguments of `why`.
 #[derive(Debug, Args)]
 pub struct WhyArguments {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,

@@ -113,6 +113,8 @@ fn two_runs_differ_by_what_was_set() {
     ] {
         assert!(text.contains(line), "`{line}` is missing in:\n{text}");
     }
+    let why = json(&project.compt(&["why", FILE, "shots[task=ripe,seed=1]", "--json", "--set", "k=5"]));
+    assert_eq!(why["instances"][0]["state"]["run"]["reasons"][0]["parameter"]["new"], 5, "{why}");
     let there = json(&project.compt(&["diff", &one, &two, "--json"]));
     let back = json(&project.compt(&["diff", &two, &one, "--json"]));
     assert_eq!((&there["kind"], &there["equal"]), (&"runs".into(), &false.into()));
