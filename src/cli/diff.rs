@@ -169,8 +169,13 @@ fn sentences(changes: &[&InstanceChange]) -> Vec<(String, usize)> {
     for change in changes {
         let reasons = change.differences.iter().map(|reason| match reason {
             // One line for all instances of the stage that is read.
-            Reason::Input { name: Some(name), old: Some(_), new: Some(_), .. } => {
-                format!("`{}`, which it reads, has another content", stage_of(name))
+            Reason::Input { name: Some(name), old, new, .. } => {
+                let stage = stage_of(name);
+                match (old, new) {
+                    (Some(_), Some(_)) => format!("`{stage}`, which it reads, has another content"),
+                    (None, _) => format!("results of `{stage}` are read now and were not before"),
+                    (_, None) => format!("results of `{stage}` are read no more"),
+                }
             }
             other => other.to_string(),
         });
