@@ -42,7 +42,7 @@ impl Style {
     }
 }
 
-/// Whether to write colours to a stream; see [`Wishes::colour`].
+/// Whether to write colours to a stream, as far as the environment allows it.
 pub fn colour(is_terminal: bool) -> bool {
     Wishes::of_environment().colour(is_terminal)
 }
