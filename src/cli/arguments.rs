@@ -4,6 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::completions::CompletionsArguments;
+use super::diff::DiffArguments;
+use super::graph::{Format, GraphArguments};
+use super::init::InitArguments;
+use super::list::ListArguments;
+use super::man::ManArguments;
+
 /// The cache folder when none is named.
 pub const CACHE: &str = ".compt";
 
@@ -25,6 +32,8 @@ pub enum Command {
     Plan(PlanArguments),
     /// Say why a stage would run, with old and new values
     Why(WhyArguments),
+    /// Draw the stages and what they read: as text, DOT, Mermaid or SVG
+    Graph(GraphArguments),
     /// Check pipeline files, and render three real rows of each data set
     Check(CheckArguments),
     /// Answer texts with a prompt that a run trained
@@ -36,12 +45,43 @@ pub enum Command {
     Show(ShowArguments),
     /// Compare two runs, or a run with a published table: differences, and whether they are more than noise
     Compare(CompareArguments),
-    /// List the operations, or the parameters of one
+    /// Say what differs between two runs, two lock files or two stage keys
+    Diff(DiffArguments),
+    /// List what a pipeline can name: operations with their parameters, methods, presets, metrics, data sets
     List(ListArguments),
     /// Print what was found on this machine, and how to mend what is missing
     Doctor(DoctorArguments),
     /// Write the JSON Schemas of pipeline and data set files
     Schema(SchemaArguments),
+    /// Begin a project: a commented pipeline that runs as it is
+    Init(InitArguments),
+    /// Print what a shell needs to complete commands and options
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write one for each subcommand
+    Man(ManArguments),
+}
+
+impl Command {
+    /// Whether a program reads what is printed.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Run(arguments) => arguments.json,
+            Self::Plan(arguments) => arguments.json,
+            Self::Why(arguments) => arguments.json,
+            Self::Graph(arguments) => arguments.json || arguments.format == Some(Format::Json),
+            Self::Check(arguments) => arguments.json,
+            Self::Report(arguments) => arguments.json,
+            Self::Show(arguments) => arguments.json,
+            Self::Compare(arguments) => arguments.json,
+            Self::Diff(arguments) => arguments.json,
+            Self::List(arguments) => arguments.json,
+            Self::Doctor(arguments) => arguments.json,
+            Self::Schema(arguments) => arguments.json,
+            Self::Init(arguments) => arguments.json,
+            Self::Man(arguments) => arguments.json,
+            Self::Predict(_) | Self::Completions(_) => false,
+        }
+    }
 }
 
 /// Which pipeline, and with which values.
@@ -122,6 +162,9 @@ pub struct PlanArguments {
 /// Arguments of `why`.
 #[derive(Debug, Args)]
 pub struct WhyArguments {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,
@@ -143,6 +186,9 @@ pub struct CheckArguments {
     /// Real rows to render for each data set; 0 checks the files only
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub rows: usize,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `show`.
@@ -170,6 +216,9 @@ pub struct ReportArguments {
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub outputs: PathBuf,
+    /// Print the page's path as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `compt predict --help` ends with.
@@ -312,13 +361,6 @@ pub enum FailOn {
     Any,
 }
 
-/// Arguments of `list`.
-#[derive(Debug, Args)]
-pub struct ListArguments {
-    /// An operation, to see its parameters
-    pub operation: Option<String>,
-}
-
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArguments {
@@ -339,6 +381,9 @@ pub struct SchemaArguments {
     /// The folder of the schema files
     #[arg(long, value_name = "DIR", default_value = "schema")]
     pub folder: PathBuf,
+    /// Print the names of the files as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn amount(text: &str) -> Result<(String, u64), String> {

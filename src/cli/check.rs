@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use super::arguments::CheckArguments;
 use super::failure::Failure;
 use super::session::project_folder;
@@ -13,6 +15,12 @@ use crate::task::dataset;
 use crate::task::preview::preview;
 use crate::task::source::SourceSettings;
 
+/// What was found about one file.
+struct Checked {
+    text: String,
+    json: Value,
+}
+
 /// Checks what is named, or everything in `pipelines/` and `datasets/`.
 pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     let here = PathBuf::new();
@@ -23,37 +31,55 @@ pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
 
     let mut problems = Vec::new();
     let mut first_failure = None;
+    let mut told = Vec::new();
     for file in &files {
         let result = match data_set_of(file) {
             Some((root, name)) => check_data_set(&root, &name, &settings, arguments.rows),
             None => check_pipeline(file),
         };
+        let mut fact = match &result {
+            Ok(checked) => checked.json.clone(),
+            Err(failure) => failure.as_json(),
+        };
+        fact["file"] = file.display().to_string().into();
+        fact["valid"] = result.is_ok().into();
+        told.push(fact);
         match result {
-            Ok(text) => super::print(&text),
+            Ok(checked) if !arguments.json => super::print(&checked.text),
+            Ok(_) => {}
             Err(Failure::Invalid(invalid)) => problems.extend(invalid.problems),
             Err(failure) => {
-                super::print(&format!("{}: {failure}\n", file.display()));
-                if let Some(hint) = failure.hint() {
-                    super::print(&format!("  hint: {hint}\n"));
+                if !arguments.json {
+                    super::print(&format!("{}: {failure}\n", file.display()));
+                    if let Some(hint) = failure.hint() {
+                        super::print(&format!("  hint: {hint}\n"));
+                    }
                 }
                 first_failure = first_failure.or(Some(failure));
             }
         }
     }
+    if arguments.json {
+        super::print(&super::as_json(&json!({ "files": told })));
+    }
     spec::Invalid::check(problems)?;
     first_failure.map_or(Ok(()), Err)
 }
 
-fn check_pipeline(file: &Path) -> Result<String, Failure> {
+fn check_pipeline(file: &Path) -> Result<Checked, Failure> {
     let pipeline = spec::load(file, &spec::Settings::default())?;
     let plan = plan::expand(&pipeline, &Operations, &project_folder(file))?;
-    Ok(format!("{}: fine, {} stages, {} instances\n", file.display(), plan.stages.len(), plan.instances.len()))
+    let (stages, instances) = (plan.stages.len(), plan.instances.len());
+    Ok(Checked {
+        text: format!("{}: fine, {stages} stages, {instances} instances\n", file.display()),
+        json: json!({ "kind": "pipeline", "name": plan.pipeline, "stages": stages, "instances": instances }),
+    })
 }
 
-fn check_data_set(root: &Path, name: &str, settings: &SourceSettings, rows: usize) -> Result<String, Failure> {
+fn check_data_set(root: &Path, name: &str, settings: &SourceSettings, rows: usize) -> Result<Checked, Failure> {
     let dataset = dataset::read(root, name).map_err(crate::protocol::StageError::from)?;
     if rows == 0 {
-        return Ok(format!("{name}: fine\n"));
+        return Ok(Checked { text: format!("{name}: fine\n"), json: json!({ "kind": "dataset", "name": name }) });
     }
     let preview = preview(&dataset, root, settings, &FormatParameters::default().text_settings(), rows, &mut ())?;
     let [train, validation, test] = preview.sizes;
@@ -61,7 +87,16 @@ fn check_data_set(root: &Path, name: &str, settings: &SourceSettings, rows: usiz
     for example in &preview.examples {
         text.push_str(&format!("  {}\n    -> {}\n", example.source, example.target));
     }
-    Ok(text)
+    let examples = preview.examples.iter();
+    let examples: Value =
+        examples.map(|example| json!({ "source": example.source, "target": example.target })).collect();
+    let json = json!({
+        "kind": "dataset",
+        "name": name,
+        "rows": { "train": train, "validation": validation, "test": test },
+        "examples": examples,
+    });
+    Ok(Checked { text, json })
 }
 
 /// The project folder and the name of a data set file (or of a bare data set name).

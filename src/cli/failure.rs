@@ -10,11 +10,13 @@
 //! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
 //! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
 //! | 7 | a claim failed, and `--claims-must-hold` was given |
-//! | 8 | `compare --fail-on` found differences |
+//! | 8 | `compare --fail-on` or `diff --exit-code` found differences |
 //! | 130 | interrupted |
 
+use serde_json::{Value, json};
+
 use crate::protocol::{StageError, StageErrorKind};
-use crate::spec::Invalid;
+use crate::spec::{Invalid, Problem};
 
 /// A command's failure, with what the user reads.
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +74,10 @@ pub enum Failure {
         /// Which.
         names: Vec<String>,
     },
-    /// What was compared is not the same, and `--fail-on` asked for a failure then.
+    /// What was compared is not the same, and `--fail-on` or `--exit-code` asked for a failure then.
     #[error("{message}")]
     Differs {
-        /// How many cells.
+        /// What is not the same.
         message: String,
     },
     /// Ctrl-C.
@@ -98,6 +100,35 @@ impl Failure {
         }
     }
 
+    /// The kind, as `--json` spells it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Usage { .. } => "usage",
+            Self::Invalid(_) => "invalid",
+            Self::Input { .. } => "input",
+            Self::Stages { .. } => "stages",
+            Self::Environment { .. } => "environment",
+            Self::Cache { .. } => "cache",
+            Self::Claims { .. } => "claims",
+            Self::Differs { .. } => "differs",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The same for programs: what `--json` prints on standard error, in one line.
+    pub fn as_json(&self) -> Value {
+        let mut error = json!({
+            "kind": self.kind(),
+            "exit_code": self.exit_code(),
+            "message": self.to_string(),
+            "hint": self.hint(),
+        });
+        if let Self::Invalid(invalid) = self {
+            error["problems"] = invalid.problems.iter().map(problem_as_json).collect();
+        }
+        json!({ "error": error })
+    }
+
     /// Advice, when there is some.
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -117,6 +148,19 @@ impl Failure {
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: Some(hint.into()) }
     }
+}
+
+/// One fault of a file.
+pub fn problem_as_json(problem: &Problem) -> Value {
+    let place = problem.line_column();
+    json!({
+        "code": problem.code(),
+        "message": problem.message(),
+        "hint": problem.help(),
+        "file": problem.path(),
+        "line": place.map(|(line, _)| line),
+        "column": place.map(|(_, column)| column),
+    })
 }
 
 impl From<std::io::Error> for Failure {

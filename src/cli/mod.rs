@@ -8,9 +8,14 @@ use clap::Parser;
 mod arguments;
 mod check;
 mod compare;
+mod completions;
+mod diff;
 mod doctor;
 mod failure;
+mod graph;
+mod init;
 mod list;
+mod man;
 mod plan;
 mod predict;
 mod report;
@@ -31,34 +36,56 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // clap's own text and code: 0 for --help and --version, 2 for a wrong command line. A closed pipe
             // (`compt --help | head`) is nobody's fault.
-            let _ = error.print();
+            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                explain(&misread(&error), true);
+            } else {
+                let _ = error.print();
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    let for_programs = arguments.command.is_for_programs();
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Graph(arguments) => graph::graph(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
+        Command::Init(arguments) => init::init(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            explain(&failure);
+            explain(&failure, for_programs);
             ExitCode::from(failure.exit_code())
         }
     }
 }
 
-/// Prints a failure on standard error: what was wrong, then what to do.
-fn explain(failure: &Failure) {
+/// What clap says about a wrong command line, as a failure.
+fn misread(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let (message, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let hint = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    Failure::usage(message.trim_start_matches("error: "), hint)
+}
+
+/// Prints a failure on standard error: what was wrong, then what to do; for programs as one line of JSON.
+fn explain(failure: &Failure, for_programs: bool) {
+    if for_programs {
+        eprintln!("{}", failure.as_json());
+        return;
+    }
     if let Failure::Invalid(invalid) = failure {
         eprint!("{}", crate::spec::render(invalid, ui::colour(std::io::stderr().is_terminal())));
         return;
@@ -75,6 +102,12 @@ fn print(text: &str) {
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
     }
+}
+
+/// A value as JSON for a program, with a line feed at its end.
+fn as_json(value: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).expect("what is printed is plain data with text keys");
+    format!("{value:#}\n")
 }
 
 /// A word of a shell command.

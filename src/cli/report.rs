@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rayon::prelude::*;
+use serde_json::json;
 
 use super::arguments::{PipelineArguments, ReportArguments};
 use super::failure::Failure;
@@ -62,7 +63,11 @@ pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
     }
     let folder = arguments.outputs.join(&session.plan.pipeline);
     let path = write(&session, &arguments.pipeline, &results, None, &folder)?;
-    super::print(&format!("the report is {}\n", path.display()));
+    super::print(&if arguments.json {
+        super::as_json(&json!({ "report": path }))
+    } else {
+        format!("the report is {}\n", path.display())
+    });
     Ok(())
 }
 

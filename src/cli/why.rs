@@ -1,5 +1,7 @@
 //! `compt why`: why a stage would run, with old and new values.
 
+use serde_json::json;
+
 use super::arguments::WhyArguments;
 use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
@@ -9,8 +11,19 @@ use crate::plan::State;
 pub fn why(arguments: &WhyArguments) -> Result<(), Failure> {
     let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
     let states = session.assess();
+    let instances = session.instances(&arguments.stage)?;
+    if arguments.json {
+        let instances = instances.iter();
+        let told: Vec<_> =
+            instances.map(|instance| json!({ "stage": instance.name(), "state": states[instance.id] })).collect();
+        let unknown = session.unknown.iter();
+        let unknown: Vec<_> =
+            unknown.map(|(source, why)| json!({ "source": source, "message": why.message })).collect();
+        super::print(&super::as_json(&json!({ "instances": told, "unknown": unknown })));
+        return Ok(());
+    }
     let mut text = String::new();
-    for instance in session.instances(&arguments.stage)? {
+    for instance in instances {
         text.push_str(instance.name());
         match &states[instance.id] {
             State::Cached { key, output } => {

@@ -121,6 +121,17 @@ impl Canvas {
         let _ = writeln!(self.body, "<polyline points=\"{points}\" fill=\"none\"{}/>", stroke_attributes(stroke));
     }
 
+    /// A line that leaves one point and reaches another level, with a bend between them.
+    pub fn bend(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), stroke: Stroke) {
+        let middle = number((x1 + x2) / 2.0);
+        let [x1, y1, x2, y2] = [x1, y1, x2, y2].map(number);
+        let _ = writeln!(
+            self.body,
+            "<path d=\"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}\" fill=\"none\"{}/>",
+            stroke_attributes(stroke)
+        );
+    }
+
     /// A filled shape with straight sides; `fill` is a colour or `url(#name)`.
     pub fn polygon(&mut self, points: &[(f64, f64)], fill: &str, opacity: f64, outline: Option<Stroke>) {
         let outline = outline.map(stroke_attributes).unwrap_or_default();

@@ -25,6 +25,7 @@ pub struct Fetch;
 #[serde(deny_unknown_fields)]
 pub struct FetchParameters {
     /// The name of a file in `datasets/`, without `.yaml`.
+    #[schemars(extend("examples" = dataset::builtin_names().collect::<Vec<_>>()))]
     pub dataset: String,
     /// Where the rows come from.
     #[serde(default)]

@@ -1,7 +1,6 @@
 //! What a run made, read back from the `run.json` that it left in its output folder.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -32,6 +31,8 @@ pub struct Made {
     pub name: String,
     /// The operation.
     pub operation: String,
+    /// The operation's code version.
+    pub version: u32,
     /// Complete parameters.
     pub parameters: Value,
     /// The names of what it read.
@@ -64,13 +65,20 @@ impl Lineage {
     /// A folder without one, or one that is not ours.
     pub fn read(folder: &Path) -> Result<Self, StageError> {
         let path = folder.join(NOTE);
-        let text = fs_err::read_to_string(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                StageError::input(format!("there is no run in `{}`: it has no `{NOTE}`", folder.display()))
-                    .with_hint("`compt run FILE` makes one in `outputs/NAME`; name that folder, or the pipeline file")
-            }
-            _ => error.into(),
-        })?;
+        if !path.exists() {
+            let message = format!("there is no run in `{}`: it has no `{NOTE}`", folder.display());
+            return Err(StageError::input(message)
+                .with_hint("`compt run FILE` makes one in `outputs/NAME`; name that folder, or the pipeline file"));
+        }
+        Self::read_file(&path)
+    }
+
+    /// Reads a `run.json`, wherever it has been put.
+    ///
+    /// # Errors
+    /// It can't be read, or is none.
+    pub fn read_file(path: &Path) -> Result<Self, StageError> {
+        let text = fs_err::read_to_string(path)?;
         let note: Note = serde_json::from_str(&text).map_err(|error| {
             StageError::input(format!("`{}` is no note of a run: {error}", path.display())).with_hint(
                 "type `compt run` with the pipeline file once more: it writes the note again and runs nothing twice",
@@ -124,6 +132,7 @@ mod tests {
         let made = Made {
             name: "fit[method=spp,seed=1]".to_owned(),
             operation: "train".to_owned(),
+            version: 1,
             parameters: Value::Null,
             inputs: Vec::new(),
             key: None,

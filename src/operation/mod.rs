@@ -14,6 +14,7 @@ use crate::report::terminal::Style;
 pub mod ablate;
 pub mod aggregate;
 pub mod bodies;
+pub mod changes;
 pub mod claims;
 pub mod compare;
 pub mod confusion;

@@ -3,10 +3,13 @@
 //! [`matrix`] expands a stage to its cells, [`join`] finds what each cell reads, [`graph`] orders the stages, and
 //! [`expand`](mod@expand) makes a [`Plan`] with them. [`key`] says what decides a result, [`pins`] what the sources contain, [`assess`]
 //! which instances have a result already and, in the words of [`reason`], why the others have to run; [`summary`]
-//! says it in a few lines. [`sharing`] finds the instances that do the same work.
+//! says it in a few lines, [`drawing`] as a graph. [`sharing`] finds the instances that do the same work; [`diff`] compares
+//! lock files.
 
 pub mod assess;
 pub mod catalog;
+pub mod diff;
+pub mod drawing;
 pub mod expand;
 pub mod graph;
 pub mod instance;

@@ -191,10 +191,13 @@ pub struct Difference {
 }
 
 /// What differs between a source and its pin.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Changed {
     /// The lock file doesn't know it.
     NotPinned,
+    /// Asked for in another way, old and new: repository, revision or files.
+    Request(Option<String>, Option<String>),
     /// Another revision, old and new.
     Revision(Option<String>, Option<String>),
     /// A file that the lock file doesn't know.
@@ -206,7 +209,8 @@ pub enum Changed {
 }
 
 impl Difference {
-    fn between(source: &SourceRef, old: Option<&Pin>, new: &Pin) -> Vec<Self> {
+    /// What `new` says otherwise than `old` about content and revision.
+    pub(super) fn between(source: &SourceRef, old: Option<&Pin>, new: &Pin) -> Vec<Self> {
         let mut found = Vec::new();
         let mut note = |what| found.push(Self { source: source.clone(), what });
         let Some(old) = old else {
@@ -236,6 +240,9 @@ impl fmt::Display for Difference {
         write!(f, "{}: ", self.source)?;
         match &self.what {
             Changed::NotPinned => f.write_str("it is not in the lock file"),
+            Changed::Request(old, new) => {
+                write!(f, "it was asked for as {}, and now as {}", revision(old), revision(new))
+            }
             Changed::Revision(old, new) => write!(f, "revision {} -> {}", revision(old), revision(new)),
             Changed::FileAdded(path) => write!(f, "file `{path}` is new"),
             Changed::FileRemoved(path) => write!(f, "file `{path}` is gone"),

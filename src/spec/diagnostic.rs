@@ -147,7 +147,8 @@ impl Problem {
         self.labels.first().map_or(0, |(span, _)| span.start)
     }
 
-    fn path(&self) -> Option<&Path> {
+    /// The file, when it is about one.
+    pub fn path(&self) -> Option<&Path> {
         match self.origin.as_ref()? {
             Origin::Text(file) => Some(file.path()),
             Origin::Path(path) => Some(path),

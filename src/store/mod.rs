@@ -21,6 +21,7 @@ mod durations;
 mod error;
 mod find;
 mod journal;
+mod keys;
 mod memo;
 mod publish;
 mod record;

@@ -16,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("store", &["plan", "protocol"]),
     ("exec", &["plan", "store", "protocol"]),
     ("report", &["store", "metric", "protocol"]),
-    ("page", &["metric", "report", "protocol"]),
+    ("page", &["metric", "report", "figure", "protocol"]),
     ("operation", &["plan", "store", "task", "metric", "report", "figure", "page", "protocol", "spec"]),
     ("cli", &["spec", "plan", "store", "exec", "task", "metric", "report", "figure", "page", "operation", "protocol"]),
 ];

@@ -15,3 +15,4 @@ mod predict;
 mod project;
 mod reproducible;
 mod schema;
+mod views;

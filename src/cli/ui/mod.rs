@@ -25,7 +25,7 @@ impl Style {
     pub fn choose(json: bool, no_progress: bool) -> Self {
         if json {
             Self::Json
-        } else if no_progress || !io::stderr().is_terminal() || std::env::var("TERM").is_ok_and(|term| term == "dumb") {
+        } else if no_progress || !io::stderr().is_terminal() || Wishes::of_environment().dumb {
             Self::Plain
         } else {
             Self::Bars
@@ -42,9 +42,45 @@ impl Style {
     }
 }
 
-/// Whether to write colours to a stream: to a terminal, unless `NO_COLOR` is set to something.
+/// Whether to write colours to a stream, as far as the environment allows it.
 pub fn colour(is_terminal: bool) -> bool {
-    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    Wishes::of_environment().colour(is_terminal)
+}
+
+/// What the environment says about colours: `NO_COLOR` (<https://no-color.org>), `CLICOLOR` and `CLICOLOR_FORCE`
+/// (<https://bixense.com/clicolors>), `TERM`. The library that reads the command line, and prints `--help`, goes by the
+/// same rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wishes {
+    /// `NO_COLOR` is set to something.
+    never: bool,
+    /// `CLICOLOR_FORCE` is set to something but `0`.
+    always: bool,
+    /// `CLICOLOR` is `0`.
+    not_by_itself: bool,
+    /// `TERM` is `dumb`.
+    dumb: bool,
+}
+
+impl Wishes {
+    fn of_environment() -> Self {
+        Self::of(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        Self {
+            never: set("NO_COLOR").is_some(),
+            always: set("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            not_by_itself: set("CLICOLOR").is_some_and(|value| value == "0"),
+            dumb: set("TERM").is_some_and(|value| value == "dumb"),
+        }
+    }
+
+    /// To a terminal that knows colours; `CLICOLOR_FORCE` also elsewhere; never with `NO_COLOR`.
+    fn colour(self, is_terminal: bool) -> bool {
+        !self.never && (self.always || is_terminal && !self.dumb && !self.not_by_itself)
+    }
 }
 
 /// Columns of the terminal; 100 where there is none.
@@ -62,7 +98,7 @@ pub enum Colours {
 }
 
 impl Colours {
-    /// On for a terminal, unless `NO_COLOR` is set to something (<https://no-color.org>).
+    /// On for a terminal, as far as the environment allows it; see [`colour`].
     pub fn choose() -> Self {
         if colour(io::stderr().is_terminal()) { Self::On } else { Self::Off }
     }
@@ -91,6 +127,35 @@ impl Colours {
         match self {
             Self::On => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
             Self::Off => text.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Wishes;
+
+    #[test]
+    fn the_environment_decides_about_colours() {
+        let colour = |variables: &[(&str, &str)], is_terminal: bool| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+            Wishes::of(value).colour(is_terminal)
+        };
+        for (variables, on_terminal, elsewhere) in [
+            (&[][..], true, false),
+            (&[("NO_COLOR", "1")], false, false),
+            // An empty variable is as good as none.
+            (&[("NO_COLOR", ""), ("CLICOLOR_FORCE", "")], true, false),
+            (&[("CLICOLOR_FORCE", "1")], true, true),
+            (&[("CLICOLOR_FORCE", "0")], true, false),
+            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, false),
+            (&[("CLICOLOR", "0")], false, false),
+            (&[("CLICOLOR", "0"), ("CLICOLOR_FORCE", "1")], true, true),
+            (&[("TERM", "dumb")], false, false),
+            (&[("TERM", "dumb"), ("CLICOLOR_FORCE", "1")], true, true),
+            (&[("TERM", "xterm")], true, false),
+        ] {
+            assert_eq!((colour(variables, true), colour(variables, false)), (on_terminal, elsewhere), "{variables:?}");
         }
     }
 }

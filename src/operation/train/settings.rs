@@ -16,7 +16,7 @@ pub struct TrainParameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// The frozen backbone: a hub id (`google-t5/t5-base`), a folder or `builtin/NAME`.
-    #[schemars(required)]
+    #[schemars(required, extend("examples" = ["google-t5/t5-base", "builtin/nano"]))]
     pub backbone: String,
     /// Length, place and start of the prompts.
     pub prompt: PromptSettings,

@@ -30,6 +30,6 @@ pub(super) fn text(name: &str) -> Option<&'static str> {
 }
 
 /// Names of the built-in files.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
 }

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use builtin::names as builtin_names;
 pub use label::{LabelValue, LabelWord};
-pub use read::{DatasetError, FOLDER, names, read, read_file, schema};
+pub use read::{DatasetError, FOLDER, describe, names, read, read_file, schema};
 
 /// One file of `datasets/`, as written. Its name without `.yaml` is the task's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -74,13 +74,7 @@ pub fn names(root: &Path) -> Vec<String> {
 /// # Errors
 /// No such data set, or all faults of its file at once.
 pub fn read(root: &Path, name: &str) -> Result<Dataset, DatasetError> {
-    let path = root.join(FOLDER).join(format!("{name}.yaml"));
-    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    let file = match builtin::text(name) {
-        _ if plain && path.is_file() => read_file(&path)?,
-        Some(text) => checked(Document::parse(&path, text)?)?,
-        None => return Err(DatasetError::Unknown { name: name.to_owned(), path, known: names(root) }),
-    };
+    let (file, _) = describe(root, name)?;
     Ok(Dataset {
         name: name.to_owned(),
         source: file.source,
@@ -96,6 +90,20 @@ pub fn read(root: &Path, name: &str) -> Result<Dataset, DatasetError> {
         metrics: file.metrics,
         score: file.score,
     })
+}
+
+/// All that the file of the data set `name` says, and where it is; nowhere, for a built-in one.
+///
+/// # Errors
+/// As [`read`].
+pub fn describe(root: &Path, name: &str) -> Result<(DatasetFile, Option<PathBuf>), DatasetError> {
+    let path = root.join(FOLDER).join(format!("{name}.yaml"));
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    match builtin::text(name) {
+        _ if plain && path.is_file() => Ok((read_file(&path)?, Some(path))),
+        Some(text) => Ok((checked(Document::parse(&path, text)?)?, None)),
+        None => Err(DatasetError::Unknown { name: name.to_owned(), path, known: names(root) }),
+    }
 }
 
 /// Reads and checks one data set file.
