@@ -15,6 +15,7 @@ pub mod ablate;
 pub mod aggregate;
 pub mod bodies;
 pub mod claims;
+pub mod command;
 pub mod compare;
 pub mod confusion;
 pub mod evaluate;
@@ -120,6 +121,7 @@ pub static ALL: &[&dyn Operation] = &[
     &plot::Plot,
     &pretrain::Pretrain,
     &report::Report,
+    &command::Command,
 ];
 
 impl Operations {

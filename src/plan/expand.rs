@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::catalog::{Catalog, ParameterError, Resolved};
+use super::catalog::{ANY, Catalog, ParameterError, Resolved};
 use super::graph;
 use super::instance::{Instance, Plan, StagePlan};
 use super::join::{self, Narrowing};
@@ -146,7 +146,7 @@ impl Expansion<'_> {
     fn gathers(&self, stage: &Stage) -> bool {
         let Ok(parameters) = self.pipeline.parameters_at(stage, &Coordinates::new()) else { return false };
         let resolved = self.catalog.resolve(&stage.operation, &parameters, self.root);
-        resolved.is_some_and(|resolved| resolved.is_ok_and(|resolved| resolved.reads_coordinates))
+        resolved.is_some_and(|resolved| resolved.is_ok_and(|resolved| resolved.gathers()))
     }
 
     /// The completed parameters of every cell; `None` for a cell whose parameters are refused. Cells with equal
@@ -229,6 +229,9 @@ impl Expansion<'_> {
     /// Whether the operation can read what the stage reads.
     fn check_reads(&mut self, stage: &Stage, reads: &[usize], accepts: &[&str]) {
         let operation = &stage.operation;
+        if accepts == ANY {
+            return;
+        }
         if accepts.is_empty() && !reads.is_empty() {
             let message = format!("`{operation}` reads no other stage");
             self.report(stage, "from", "compt::plan::reads", message, Some("remove `from`".to_owned()));
