@@ -140,7 +140,8 @@ impl Given {
 /// `fit[method=spp,seed=1]`, axes in alphabetical order; a value with `/` is spelled so that it stays one name.
 fn name_of(input: &Input) -> String {
     let spelled = |value: &String| value.replace('%', "%25").replace('/', "%2F");
-    let axes: Vec<String> = input.coordinates.iter().map(|(axis, value)| format!("{axis}={}", spelled(value))).collect();
+    let axes: Vec<String> =
+        input.coordinates.iter().map(|(axis, value)| format!("{axis}={}", spelled(value))).collect();
     if axes.is_empty() { input.stage.clone() } else { format!("{}[{}]", input.stage, axes.join(",")) }
 }
 

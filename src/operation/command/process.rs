@@ -72,7 +72,11 @@ pub(super) fn run(
     Ok(Ended { status, tail })
 }
 
-fn start(program: &[String], folder: &Path, environment: &Environment) -> Result<(Group, Receiver<String>), StageError> {
+fn start(
+    program: &[String],
+    folder: &Path,
+    environment: &Environment,
+) -> Result<(Group, Receiver<String>), StageError> {
     let name = program.first().map(String::as_str).unwrap_or_default();
     // A name with `/` is a path in the folder, any other is looked up on the PATH that the program gets.
     let place = if name.contains('/') { folder.join(name).into_os_string() } else { name.into() };

@@ -33,9 +33,9 @@ pub(super) fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap
 
 /// A number is spelled as in the name of an instance: `1e-5`, `8`.
 fn word<E: Error>(value: Value) -> Result<String, E> {
-    AxisValue::new(value)
-        .map(|value| value.text)
-        .ok_or_else(|| E::custom("expected a text, a number, `true` or `false`; put quotes around an empty word: `\"\"`"))
+    AxisValue::new(value).map(|value| value.text).ok_or_else(|| {
+        E::custom("expected a text, a number, `true` or `false`; put quotes around an empty word: `\"\"`")
+    })
 }
 
 pub(super) fn list_schema(_: &mut SchemaGenerator) -> Schema {
