@@ -28,7 +28,9 @@ const MOST_READS: usize = 10_000_000;
 /// Everything that is wrong with the pipeline: cycles, unknown operations, parameters that an operation does not accept,
 /// stages that read what they can't read, or nothing.
 pub fn expand(pipeline: &Pipeline, catalog: &dyn Catalog, root: &Path) -> Result<Plan, Invalid> {
-    let position = |name: &String| pipeline.stages.iter().position(|stage| stage.name == *name);
+    let positions: HashMap<&str, usize> =
+        pipeline.stages.iter().enumerate().map(|(position, stage)| (stage.name.as_str(), position)).collect();
+    let position = |name: &String| positions.get(name.as_str()).copied();
     let reads: Vec<Vec<usize>> =
         pipeline.stages.iter().map(|stage| stage.from.iter().filter_map(position).collect()).collect();
     let order = match graph::order(&reads) {
@@ -238,6 +240,11 @@ impl Expansion<'_> {
             return;
         }
         let readable = |stage: &&Stage| accepts.contains(&stage.operation.as_str());
+        let refused: Vec<&Stage> =
+            reads.iter().map(|&read| &self.pipeline.stages[read]).filter(|read| !readable(read)).collect();
+        if refused.is_empty() && !(reads.is_empty() && !accepts.is_empty()) {
+            return;
+        }
         let candidates = self.pipeline.stages.iter().filter(readable).map(|stage| stage.name.as_str());
         let help = match quoted(candidates.filter(|name| *name != stage.name)) {
             none if none.is_empty() => format!("add a stage that runs {}", quoted(accepts.iter().copied())),
@@ -248,8 +255,6 @@ impl Expansion<'_> {
             self.report(stage, "", "compt::plan::reads", message, Some(help));
             return;
         }
-        let refused = reads.iter().map(|&read| &self.pipeline.stages[read]).filter(|read| !readable(read));
-        let refused: Vec<&Stage> = refused.collect();
         for read in refused {
             let message = format!(
                 "`{operation}` can't read stage `{}`, which runs `{}`: it reads {}",
