@@ -242,7 +242,7 @@ impl Expansion<'_> {
         let readable = |stage: &&Stage| accepts.contains(&stage.operation.as_str());
         let refused: Vec<&Stage> =
             reads.iter().map(|&read| &self.pipeline.stages[read]).filter(|read| !readable(read)).collect();
-        if refused.is_empty() && !(reads.is_empty() && !accepts.is_empty()) {
+        if refused.is_empty() && (accepts.is_empty() || !reads.is_empty()) {
             return;
         }
         let candidates = self.pipeline.stages.iter().filter(readable).map(|stage| stage.name.as_str());
