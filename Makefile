@@ -34,9 +34,10 @@ check: build ## formatting, lints, docs, schema drift
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	$(COMPT) schema --check
 
-bench: build ## throughput beside transformers + PEFT, no-op rerun time, peak memory; JSON lines
+bench: build ## throughput beside transformers + PEFT, many small stages beside ninja and others; JSON lines
 	$(CARGO) build --workspace --examples
 	python3 tools/bench.py
+	python3 tools/scale.py
 
 clean: ## remove what was built (results in outputs/ and .compt/ stay)
 	$(CARGO) clean

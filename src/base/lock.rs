@@ -106,8 +106,8 @@ impl FileLock {
         let left_by = read_holder(&mut file);
         file.set_len(0)?;
         file.rewind()?;
-        serde_json::to_writer(&mut file, &Holder::here())?;
-        file.flush()?;
+        // In one write: a reader sees the whole name or none.
+        file.write_all(&serde_json::to_vec(&Holder::here())?)?;
         Ok(Some(Self { file, path: path.to_owned(), left_by }))
     }
 }

@@ -194,8 +194,9 @@ fn stage_facts(session: &Session, stage: &plan::StagePlan, records: &[Option<Rec
     let plan = &session.plan;
     let instances = &plan.instances[stage.instances.clone()];
     let inputs: BTreeSet<usize> = instances.iter().flat_map(|instance| &instance.inputs).copied().collect();
-    let reads = (0..plan.stages.len())
-        .filter(|&other| plan.stages[other].instances.clone().any(|instance| inputs.contains(&instance)));
+    // Stages stand in the order of their instances, so each input is found by halving.
+    let stage_of = |&input: &usize| plan.stages.partition_point(|other| other.instances.end <= input);
+    let reads: BTreeSet<usize> = inputs.iter().map(stage_of).collect();
     let instance = |instance: &plan::Instance| {
         let record = records[instance.id].as_ref();
         let outcome = match record {
@@ -221,7 +222,7 @@ fn stage_facts(session: &Session, stage: &plan::StagePlan, records: &[Option<Rec
             .unwrap_or_default(),
         title: stage.title.clone(),
         operation: (stage.operation.clone(), instances.first().map_or(0, |instance| instance.version)),
-        reads: reads.collect(),
+        reads: reads.into_iter().collect(),
         publishes: instances.iter().any(|instance| instance.publishes),
         instances: instances.iter().map(instance).collect(),
     }

@@ -28,6 +28,8 @@ pub(super) enum Message {
     Progress { id: usize, done: u64, total: u64, unit: String, remark: String },
     /// A line for people.
     Log { id: usize, text: String },
+    /// Something that they should know.
+    Warning { id: usize, text: String },
     /// The attempt is over.
     Ended(Box<Ended>),
 }
@@ -241,6 +243,15 @@ impl Reporter for Voice<'_> {
     fn log(&mut self, text: &str) {
         self.log.say(text);
         self.tell(Message::Log { id: self.id, text: text.to_owned() });
+        self.stop_if_wanted();
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.log.say(&format!("warning: {text}"));
+        self.tell(Message::Warning { id: self.id, text: text.to_owned() });
+    }
+
+    fn still_wanted(&mut self) {
         self.stop_if_wanted();
     }
 

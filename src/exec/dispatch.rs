@@ -279,6 +279,10 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
                 let stage = self.name(id);
                 self.tell(&Event::Log { stage, text });
             }
+            Message::Warning { id, text } => {
+                let message = format!("`{}`: {text}", self.name(id));
+                self.warn(message);
+            }
             Message::Ended(ended) => self.ended(*ended),
         }
     }
@@ -380,7 +384,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
 /// Which workers are best for a stage; none for one that needs no worker.
 fn affinity(instance: &Instance) -> Option<&str> {
     match &instance.place {
-        Place::Thread => None,
+        Place::Thread | Place::Program => None,
         Place::Worker { affinity } => Some(affinity),
     }
 }

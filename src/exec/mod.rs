@@ -8,7 +8,6 @@
 mod answering;
 mod attempt;
 mod board;
-mod death;
 mod dispatch;
 #[cfg(test)]
 mod dispatch_test;

@@ -8,7 +8,8 @@ use crate::plan::key::Numeric;
 use crate::protocol::StageError;
 
 /// What `instance` takes. A stage in a worker takes its threads and, on CUDA, at least one GPU; on the CPU it needs none,
-/// so that a pipeline that asks for GPUs also runs without.
+/// so that a pipeline that asks for GPUs also runs without. A program takes the same, and the GPUs that its stage names:
+/// nobody else knows what it does with them.
 pub(super) fn of(instance: &Instance, numeric: &Numeric) -> Amounts {
     let mut needs = instance.resources.clone();
     needs.remove(GPU);
@@ -16,6 +17,11 @@ pub(super) fn of(instance: &Instance, numeric: &Numeric) -> Amounts {
         Place::Thread => {
             needs.remove(CPU);
             needs.insert(LIGHT.into(), 1);
+        }
+        Place::Program => {
+            needs.insert(WORKER.into(), 1);
+            needs.insert(CPU.into(), numeric.of(instance).threads as u64);
+            needs.extend(instance.resources.get_key_value(GPU).map(|(name, amount)| (name.clone(), *amount)));
         }
         Place::Worker { .. } => {
             needs.insert(WORKER.into(), 1);

@@ -1,8 +1,8 @@
 //! What running stages share: named integers, and GPUs that are handed out by name.
 //!
-//! Three names have a meaning here. `worker` counts worker processes at work (`--jobs`), `cpu` counts their threads, so
-//! that their sum never passes the cores (OpenMP threads of two workers on one core slow each other down many times),
-//! and `light` counts stages on threads of the runner, which are short or wait for a disk or a network and therefore
+//! Three names have a meaning here. `worker` counts worker processes and commands at work (`--jobs`), `cpu` counts their
+//! threads, so that their sum never passes the cores (OpenMP threads of two workers on one core slow each other down many
+//! times), and `light` counts stages on threads of the runner, which are short or wait for a disk or a network and therefore
 //! have their own limit. `gpu` is counted, and each unit has a name for `CUDA_VISIBLE_DEVICES`. Any other name is the
 //! user's: `mem_gb`, `licence`.
 

@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::death;
 use super::log::Log;
+use crate::base::death;
 use crate::protocol::{FromWorker, Hello, Job, PROTOCOL, Reporter, StageError, ToWorker};
 
 /// How long a worker may take to introduce itself: libtorch from a cold network disk is slow.

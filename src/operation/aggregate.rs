@@ -208,7 +208,7 @@ impl Operation for Aggregate {
         Ok(Resolved {
             version: VERSION,
             parameters: parameters::complete(&parameters),
-            accepts: &["evaluate", "ablate"],
+            accepts: &["evaluate", "ablate", "command"],
             sources: Vec::new(),
             reads_coordinates: true,
             place: Place::Thread,

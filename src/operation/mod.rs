@@ -16,6 +16,7 @@ pub mod aggregate;
 pub mod bodies;
 pub mod changes;
 pub mod claims;
+pub mod command;
 pub mod compare;
 pub mod confusion;
 pub mod evaluate;
@@ -121,6 +122,7 @@ pub static ALL: &[&dyn Operation] = &[
     &plot::Plot,
     &pretrain::Pretrain,
     &report::Report,
+    &command::Command,
 ];
 
 impl Operations {

@@ -19,6 +19,9 @@ pub trait Catalog: Sync {
     ) -> Option<Result<Resolved, Vec<ParameterError>>>;
 }
 
+/// What [`Resolved::accepts`] says for an operation that reads whatever it is given, or nothing.
+pub const ANY: &[&str] = &["*"];
+
 /// One operation with its parameters, as the planner needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
@@ -26,7 +29,7 @@ pub struct Resolved {
     pub version: u32,
     /// Complete parameters, defaults filled in; part of the key.
     pub parameters: Value,
-    /// Operations whose results it can read; empty when it reads none.
+    /// Operations whose results it can read; empty when it reads none, [`ANY`] when it may read all or none.
     pub accepts: &'static [&'static str],
     /// Data sets, models and files that the parameters name.
     pub sources: Vec<SourceRef>,
@@ -36,6 +39,14 @@ pub struct Resolved {
     pub place: Place,
     /// Whether its files are copied to the pipeline's output folder.
     pub publishes: bool,
+}
+
+impl Resolved {
+    /// Whether one instance gathers everything where a stage has no matrix: tables do. A program sees coordinates too, but
+    /// is run for each cell of what it reads, as other operations are.
+    pub fn gathers(&self) -> bool {
+        self.reads_coordinates && self.place != Place::Program
+    }
 }
 
 /// Something outside the pipeline that a stage reads.
@@ -80,6 +91,8 @@ impl std::fmt::Display for SourceRef {
 pub enum Place {
     /// On a thread of the runner.
     Thread,
+    /// In a program that a thread of the runner starts and waits for.
+    Program,
     /// In a worker process; stages with the same affinity like the same worker (it keeps this backbone).
     Worker {
         /// The backbone's name.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::catalog::{Catalog, ParameterError, Resolved};
+use super::catalog::{ANY, Catalog, ParameterError, Resolved};
 use super::graph;
 use super::instance::{Instance, Plan, StagePlan};
 use super::join::{self, Narrowing};
@@ -28,7 +28,9 @@ const MOST_READS: usize = 10_000_000;
 /// Everything that is wrong with the pipeline: cycles, unknown operations, parameters that an operation does not accept,
 /// stages that read what they can't read, or nothing.
 pub fn expand(pipeline: &Pipeline, catalog: &dyn Catalog, root: &Path) -> Result<Plan, Invalid> {
-    let position = |name: &String| pipeline.stages.iter().position(|stage| stage.name == *name);
+    let positions: HashMap<&str, usize> =
+        pipeline.stages.iter().enumerate().map(|(position, stage)| (stage.name.as_str(), position)).collect();
+    let position = |name: &String| positions.get(name.as_str()).copied();
     let reads: Vec<Vec<usize>> =
         pipeline.stages.iter().map(|stage| stage.from.iter().filter_map(position).collect()).collect();
     let order = match graph::order(&reads) {
@@ -146,7 +148,7 @@ impl Expansion<'_> {
     fn gathers(&self, stage: &Stage) -> bool {
         let Ok(parameters) = self.pipeline.parameters_at(stage, &Coordinates::new()) else { return false };
         let resolved = self.catalog.resolve(&stage.operation, &parameters, self.root);
-        resolved.is_some_and(|resolved| resolved.is_ok_and(|resolved| resolved.reads_coordinates))
+        resolved.is_some_and(|resolved| resolved.is_ok_and(|resolved| resolved.gathers()))
     }
 
     /// The completed parameters of every cell; `None` for a cell whose parameters are refused. Cells with equal
@@ -229,12 +231,20 @@ impl Expansion<'_> {
     /// Whether the operation can read what the stage reads.
     fn check_reads(&mut self, stage: &Stage, reads: &[usize], accepts: &[&str]) {
         let operation = &stage.operation;
+        if accepts == ANY {
+            return;
+        }
         if accepts.is_empty() && !reads.is_empty() {
             let message = format!("`{operation}` reads no other stage");
             self.report(stage, "from", "compt::plan::reads", message, Some("remove `from`".to_owned()));
             return;
         }
         let readable = |stage: &&Stage| accepts.contains(&stage.operation.as_str());
+        let refused: Vec<&Stage> =
+            reads.iter().map(|&read| &self.pipeline.stages[read]).filter(|read| !readable(read)).collect();
+        if refused.is_empty() && (accepts.is_empty() || !reads.is_empty()) {
+            return;
+        }
         let candidates = self.pipeline.stages.iter().filter(readable).map(|stage| stage.name.as_str());
         let help = match quoted(candidates.filter(|name| *name != stage.name)) {
             none if none.is_empty() => format!("add a stage that runs {}", quoted(accepts.iter().copied())),
@@ -245,8 +255,6 @@ impl Expansion<'_> {
             self.report(stage, "", "compt::plan::reads", message, Some(help));
             return;
         }
-        let refused = reads.iter().map(|&read| &self.pipeline.stages[read]).filter(|read| !readable(read));
-        let refused: Vec<&Stage> = refused.collect();
         for read in refused {
             let message = format!(
                 "`{operation}` can't read stage `{}`, which runs `{}`: it reads {}",

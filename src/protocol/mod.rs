@@ -70,7 +70,7 @@ pub struct ResolvedSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compute {
-    /// `cpu` or `cuda:N`.
+    /// `cpu` or `cuda:N`; for a program, whose job it is to choose, all that it may use: `cuda:0,2`.
     pub device: String,
     /// Threads of one operator.
     pub threads: usize,
@@ -244,6 +244,12 @@ pub trait Reporter {
     fn progress(&mut self, done: u64, total: u64, unit: &str, remark: &str);
     /// A line for the stage's log.
     fn log(&mut self, text: &str);
+    /// Something that the user should know and that stops nothing.
+    fn warn(&mut self, text: &str) {
+        self.log(text);
+    }
+    /// A body that waits calls this often: when the stage is to stop, it does not return.
+    fn still_wanted(&mut self) {}
     /// A fact for the record that may differ between two equal runs (seconds, memory).
     fn fact(&mut self, name: &str, value: Value);
 }

@@ -1,6 +1,6 @@
 //! Lists of axis values: `axes.seed`, `[...axes.task, mnli]`, `${seeds}`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -67,7 +67,8 @@ impl Context<'_> {
                 origin.problem(self.file, "", "compt::spec::empty_list", format!("axis `{axis}` has no values"));
             self.problems.push(problem.with_help(format!("give it at least one: `{axis}: [1]`")));
         }
-        let mut found: Vec<(AxisValue, Item)> = Vec::with_capacity(items.len());
+        let mut found: Vec<AxisValue> = Vec::with_capacity(items.len());
+        let mut firsts: HashMap<String, Item> = HashMap::with_capacity(items.len());
         for item in items {
             let Some(value) = AxisValue::new(item.value.clone()).filter(|value| !value.text.is_empty()) else {
                 let message = format!("axis `{axis}` has an empty text as a value");
@@ -75,16 +76,19 @@ impl Context<'_> {
                 self.problems.push(problem.with_help("write `none`, or any other word"));
                 continue;
             };
-            match found.iter().find(|(other, _)| other.text == value.text) {
-                Some((_, first)) if (item.spread || first.spread) && !self.overridden.is_empty() => {}
-                Some((_, first)) => {
+            match firsts.get(&value.text) {
+                Some(first) if (item.spread || first.spread) && !self.overridden.is_empty() => {}
+                Some(first) => {
                     let problem = self.duplicate(axis, &value.text, origin, first, &item);
                     self.problems.push(problem);
                 }
-                None => found.push((value, item)),
+                None => {
+                    firsts.insert(value.text.clone(), item);
+                    found.push(value);
+                }
             }
         }
-        found.into_iter().map(|(value, _)| value).collect()
+        found
     }
 
     /// The templates of a list in `only`.

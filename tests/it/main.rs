@@ -3,6 +3,7 @@
 mod browser;
 mod caching;
 mod claims;
+mod commands;
 mod comparing;
 mod documents;
 mod hub;

@@ -9,6 +9,7 @@ use crate::exec::event::Event;
 use crate::exec::outlook::Pace;
 use crate::exec::select::{self, Candidate};
 use crate::exec::worker::{PATIENCE, Setting, Worker};
+use crate::plan::catalog::Place;
 use crate::protocol::{Compute, Input, StageError};
 use crate::store::{KeyAttempt, KeyLock};
 
@@ -90,7 +91,6 @@ impl<'a> Dispatcher<'a, '_> {
             .take(&self.needs[id], &liked)
             .ok_or_else(|| StageError::bug(format!("`{}` was chosen without room for it", instance.name())))?;
         let threads = self.run.numeric.of(instance).threads;
-        let device = if grant.gpus.is_empty() { "cpu" } else { "cuda:0" };
         let worker = match affinity {
             None => None,
             Some(affinity) => {
@@ -106,6 +106,7 @@ impl<'a> Dispatcher<'a, '_> {
         };
         let killer = worker.as_ref().map(Worker::killer);
         let expected_seconds = self.outlook.expected(id);
+        let device = device(&instance.place, &grant.gpus);
         let (stage, gpus) = (self.name(id), grant.gpus.clone());
         self.tell(&Event::Started { stage, attempt: todo.attempts, expected_seconds, gpus });
         self.running.insert(id, Running { grant, pace: Pace::new(), killer });
@@ -117,7 +118,7 @@ impl<'a> Dispatcher<'a, '_> {
             lock,
             preimage: todo.preimage.clone(),
             inputs,
-            compute: Compute { device: device.to_owned(), threads },
+            compute: Compute { device, threads },
             worker,
             patience: PATIENCE,
             number: todo.attempts,
@@ -140,5 +141,14 @@ impl<'a> Dispatcher<'a, '_> {
                 folder: self.run.store.object_folder(&output),
             })
             .collect()
+    }
+}
+
+/// What a job is told of its GPUs. A worker sees no others, so its one is the first; a program is told their names.
+fn device(place: &Place, gpus: &[String]) -> String {
+    match place {
+        _ if gpus.is_empty() => "cpu".to_owned(),
+        Place::Program => format!("cuda:{}", gpus.join(",")),
+        Place::Thread | Place::Worker { .. } => "cuda:0".to_owned(),
     }
 }

@@ -1,6 +1,8 @@
 //! Finds and reads `datasets/NAME.yaml`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Dataset, DatasetFile, builtin, check};
 use crate::base::suggest;
@@ -101,9 +103,21 @@ pub fn describe(root: &Path, name: &str) -> Result<(DatasetFile, Option<PathBuf>
     let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     match builtin::text(name) {
         _ if plain && path.is_file() => Ok((read_file(&path)?, Some(path))),
-        Some(text) => Ok((checked(Document::parse(&path, text)?)?, None)),
+        Some(text) => Ok((built_in(&path, name, text)?, None)),
         None => Err(DatasetError::Unknown { name: name.to_owned(), path, known: names(root) }),
     }
+}
+
+/// The built-in data set of this name, read once: a plan asks for it for every instance of a stage.
+fn built_in(path: &Path, name: &str, text: &str) -> Result<DatasetFile, DatasetError> {
+    static READ: Mutex<BTreeMap<String, DatasetFile>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = read.get(name) {
+        return Ok(file.clone());
+    }
+    let file = checked(Document::parse(path, text)?)?;
+    read.insert(name.to_owned(), file.clone());
+    Ok(file)
 }
 
 /// Reads and checks one data set file.

@@ -1,5 +1,6 @@
 //! The parquet files that `fetch` writes: the data set's text columns and `label`, nothing else.
 
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter, PolarsError, SerReader};
@@ -40,13 +41,15 @@ pub fn write_normal(path: &Path, rows: &Rows) -> Result<(), StageError> {
         ),
     });
     let mut frame = DataFrame::new(rows.len(), columns).map_err(failed)?;
-    let file = fs_err::File::create(path)?;
+    let mut file = BufWriter::new(fs_err::File::create(path)?);
     // One thread, fixed row groups: the bytes must not depend on the machine.
-    ParquetWriter::new(file)
+    ParquetWriter::new(&mut file)
         .set_parallel(false)
         .with_row_group_size(Some(65_536))
         .finish(&mut frame)
         .map_err(failed)?;
+    // The writer makes hundreds of small writes; dropping the buffer would hide what the last one returns.
+    file.flush()?;
     Ok(())
 }
 

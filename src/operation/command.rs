@@ -1,0 +1,135 @@
+//! `command`: any program, in a private folder, with declared inputs and outputs.
+//!
+//! The folder has the declared files of the project, what the stage reads under `inputs/`, and the parameters as
+//! `parameters.json`. Of what the program leaves there, the declared outputs become the stage's result; whatever else it
+//! wrote is reported. See `docs/commands.md` for what is kept from the program and what can't be.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Operation, parameters, parameters_of};
+use crate::plan::catalog::{ANY, ParameterError, Place, Resolved, SourceRef};
+use crate::protocol::{Job, Reporter, StageError};
+use folder::Folder;
+
+mod check;
+mod environment;
+mod folder;
+mod outputs;
+mod process;
+mod words;
+
+/// Bumped when a program finds another folder or another environment for the same parameters.
+const VERSION: u32 = 1;
+
+/// The fact of a record that names undeclared writes.
+const UNDECLARED: &str = "undeclared_writes";
+
+/// So many undeclared writes are named.
+const NAMED: usize = 20;
+
+/// The operation.
+pub struct Command;
+
+/// The parameters of `command`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// The program and its arguments, a word each. No shell reads them; for a line of shell write `[sh, -c, "..."]`.
+    #[serde(deserialize_with = "words::list")]
+    #[schemars(schema_with = "words::list_schema")]
+    pub program: Vec<String>,
+    /// Files and folders of the project that the program reads. They are copied to the same paths in its folder, and their
+    /// content is part of the key.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// Values for the program: `parameters.json`, and `COMPT_PARAM_NAME` in its environment.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, Value>,
+    /// What the program writes and the stage keeps: paths in its folder. A folder stands for all that is in it, `*` for any
+    /// characters but `/`; each must be there in the end.
+    pub outputs: Vec<String>,
+    /// Variables of the environment that are passed on; their values are not part of the key.
+    #[serde(default = "environment::usual")]
+    pub environment: Vec<String>,
+    /// Variables that are set; part of the key.
+    #[serde(default, deserialize_with = "words::map")]
+    #[schemars(schema_with = "words::map_schema")]
+    pub variables: BTreeMap<String, String>,
+    /// Variables that must be there and are passed on, and whose values are written down nowhere.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// Whether the outputs are copied to the pipeline's output folder.
+    #[serde(default, skip_serializing)]
+    pub publish: bool,
+}
+
+impl Operation for Command {
+    fn name(&self) -> &'static str {
+        "command"
+    }
+
+    fn about(&self) -> &'static str {
+        "Runs any program in a private folder with declared inputs and outputs; undeclared writes are reported"
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(Parameters)
+    }
+
+    fn resolve(&self, given: &Value, root: &Path) -> Result<Resolved, Vec<ParameterError>> {
+        let read: Parameters = parameters::read(given)?;
+        let faults = check::faults(&read, root);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Resolved {
+            version: VERSION,
+            parameters: parameters::complete(&read),
+            accepts: ANY,
+            sources: read.files.into_iter().map(SourceRef::File).collect(),
+            // The names of its input folders.
+            reads_coordinates: true,
+            place: Place::Program,
+            publishes: read.publish,
+        })
+    }
+
+    fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
+        let parameters: Parameters = parameters_of(job)?;
+        // Before anything is made: a missing secret.
+        let mut environment = environment::of(&parameters)?;
+        let folder = Folder::prepare(job, &parameters)?;
+        environment.add_settings(job)?;
+        let ended = process::run(&parameters.program, folder.path(), &environment, reporter)?;
+        let found = folder.found()?;
+        if !found.spoiled.is_empty() {
+            let names = quoted(&found.spoiled);
+            return Err(StageError::input(format!("the program changed what it was given to read: {names}"))
+                .with_hint("let it write a copy in its own folder; the damaged result is made again by the next run"));
+        }
+        ended.check(&parameters.program, folder.path())?;
+        let undeclared = outputs::keep(folder.path(), &found.written, &parameters.outputs, &job.output)?;
+        if !undeclared.is_empty() {
+            reporter.warn(&format!(
+                "undeclared writes, which are not kept: {}; name them in `outputs` if they are results",
+                quoted(&undeclared)
+            ));
+            reporter.fact(UNDECLARED, json!(undeclared));
+        }
+        Ok(())
+    }
+}
+
+/// The first names of a list in backticks, and how many more there are.
+fn quoted(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

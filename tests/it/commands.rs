@@ -1,0 +1,287 @@
+//! Programs as stages: what they get, what is kept of what they write, and how they end.
+
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::project::{Project, both, executed};
+
+/// A project with one pipeline of commands, `pipelines/c.yaml`.
+fn project(stages: &str) -> Project {
+    let project = Project::new();
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{stages}"));
+    project
+}
+
+/// A project whose only stage, `say`, runs a line of shell.
+fn shell(line: &str, more: &str) -> Project {
+    project(&format!("  say:\n    run:\n      command:\n        program: [sh, -c, {}]\n{more}", quote(line)))
+}
+
+fn quote(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+fn run(project: &Project) -> Output {
+    project.compt(&["run", "pipelines/c.yaml", "--json"])
+}
+
+/// Runs; it must succeed. Returns which stages were executed.
+fn ran(project: &Project) -> Vec<String> {
+    let output = run(project);
+    assert!(output.status.success(), "{}", both(&output));
+    executed(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// Runs; it must fail. Returns what it said.
+fn refused(project: &Project, code: i32) -> String {
+    let output = project.compt(&["run", "pipelines/c.yaml"]);
+    assert_eq!(output.status.code(), Some(code), "{}", both(&output));
+    both(&output)
+}
+
+fn log(project: &Project, stage: &str) -> String {
+    both(&project.compt(&["show", "pipelines/c.yaml", stage, "--log"]))
+}
+
+/// The example of the documentation, as it stands there: the pipeline and its script.
+fn example() -> Project {
+    let document = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let text = fs_err::read_to_string(document).unwrap();
+    let block = |language: &str| {
+        let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let project = Project::new();
+    project.write("pipelines/c.yaml", &block("yaml"));
+    project.write("scripts/fit.py", &block("python"));
+    project
+}
+
+#[test]
+fn the_example_of_the_documentation_runs() {
+    let project = example();
+    let first = ran(&project);
+    assert_eq!(first.len(), 9, "2 data, 6 fits, 1 table: {first:?}");
+    let table = project.read("outputs/words/table/table.csv");
+    assert!(table.contains("rte") && table.contains("mrpc"), "{table}");
+    assert_eq!(ran(&project), Vec::<String>::new());
+    // A declared file counts; a file that no stage names does not.
+    project.write("scripts/other.py", "print('nobody reads this')\n");
+    assert_eq!(ran(&project), Vec::<String>::new());
+    project.edit("scripts/fit.py", "import csv", "import csv  # a comment");
+    // The scores are the same bytes, so the table stands.
+    assert_eq!(ran(&project).len(), 6);
+}
+
+#[test]
+fn words_pass_unharmed_and_parameters_come_with_their_types() {
+    let words = ["two words", "it's", "a\"b", "$HOME", "*", "é\u{1f600}", "", "back\\slash", "; rm -rf /"];
+    let listed: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    let script = "import json, os, sys\nwith open('got.json', 'w') as f:\n    json.dump([sys.argv[1:], \
+                  json.load(open('parameters.json')), os.environ['COMPT_PARAM_K'], os.environ['COMPT_PARAM_RATE'], \
+                  os.environ['COMPT_PARAM_TASKS']], f)\n";
+    let project = project(&format!(
+        "  say:\n    matrix: {{ k: [8] }}\n    run:\n      command:\n        program: [python3, got.py, {}, \"${{k}}\", 1e-5]\n        \
+         files: [got.py]\n        parameters: {{ k: \"${{k}}\", rate: 0.00001, tasks: [a, b] }}\n        outputs: [got.json]\n        \
+         publish: true\n",
+        listed.join(", ")
+    ));
+    project.write("got.py", script);
+    ran(&project);
+    let got: serde_json::Value = serde_json::from_str(&project.read("outputs/c/say,k=8/got.json")).unwrap();
+    let mut expected: Vec<&str> = words.to_vec();
+    expected.extend(["8", "1e-5"]);
+    assert_eq!(got[0], serde_json::json!(expected));
+    assert_eq!(got[1], serde_json::json!({"k": 8, "rate": 0.00001, "tasks": ["a", "b"]}));
+    assert_eq!((&got[2], &got[3], &got[4]), (&"8".into(), &"1e-5".into(), &"[\"a\",\"b\"]".into()));
+}
+
+#[test]
+fn a_stage_reads_others_through_links_and_may_not_change_them() {
+    let make = "  make:\n    matrix: { n: [1, 2] }\n    run: { command: { program: [sh, -c, 'echo \"$COMPT_PARAM_N\" > a'], \
+                parameters: { n: \"${n}\" }, outputs: [a] } }\n";
+    let sum = |line: &str, more: &str| {
+        format!(
+            "{make}  sum:\n    matrix: {{}}\n    run: {{ command: {{ from: make, program: [sh, -c, {line}], outputs: [all], {more} }} }}\n"
+        )
+    };
+    let first = project(&sum("'cat inputs/*/a > all; cat inputs.json >&2'", "publish: true"));
+    assert_eq!(ran(&first).len(), 3);
+    assert_eq!(first.read("outputs/c/sum/all"), "1\n2\n");
+    assert!(log(&first, "sum").contains("inputs/make[n=1]"), "{}", log(&first, "sum"));
+
+    let spoiling = project(&sum("'cd inputs; chmod u+w */a; echo more >> \"make[n=2]/a\"; echo > ../all'", ""));
+    let said = refused(&spoiling, 4);
+    assert!(said.contains("changed what it was given to read: `inputs/make[n="), "{said}");
+}
+
+#[test]
+fn a_missing_output_is_named_with_what_was_written_instead() {
+    let project =
+        shell("echo 1 > metrics.jsn; mkdir figures; echo 2 > figures/a.svg", "        outputs: [metrics.json]\n");
+    let said = refused(&project, 4);
+    assert!(said.contains("`metrics.json` is not there; it wrote `figures/a.svg`, `metrics.jsn`"), "{said}");
+    assert!(said.contains("did you mean `metrics.jsn`?"), "{said}");
+}
+
+#[test]
+fn undeclared_writes_are_reported_and_not_kept() {
+    let line = "echo 1 > kept; echo 2 > left; mkdir d; echo 3 > d/x.png; echo 4 > d/y.log; echo 5 > inputs.json";
+    let project = shell(line, "        outputs: [kept, \"d/*.png\"]\n        publish: true\n");
+    let output = project.compt(&["run", "pipelines/c.yaml"]);
+    assert!(output.status.success(), "{}", both(&output));
+    assert!(
+        both(&output).contains("undeclared writes, which are not kept: `d/y.log`, `inputs.json`, `left`"),
+        "{}",
+        both(&output)
+    );
+    let kept: Vec<String> = project.files("outputs/c/say").into_keys().collect();
+    assert_eq!(kept, ["d/x.png", "kept"]);
+    let show = both(&project.compt(&["show", "pipelines/c.yaml", "say", "--json"]));
+    assert!(show.contains("undeclared_writes") && show.contains("d/y.log"), "{show}");
+}
+
+#[test]
+fn links_that_leave_the_folder_are_no_results() {
+    let inside = shell("echo 1 > a; ln -s a b", "        outputs: [b]\n        publish: true\n");
+    ran(&inside);
+    assert_eq!(inside.read("outputs/c/say/b"), "1\n");
+    let outside = shell("ln -s /etc/passwd b", "        outputs: [b]\n");
+    assert!(refused(&outside, 4).contains("is a link to `/etc/passwd`"));
+}
+
+#[test]
+fn only_named_variables_reach_a_program_and_secrets_are_written_nowhere() {
+    let stage = |more: &str| shell("env | sort > all; echo \"token is $TOKEN\"", more);
+    let project = stage(
+        "        outputs: [all]\n        secrets: [TOKEN]\n        variables: { MODE: fast }\n        publish: true\n",
+    );
+    let secret = "s3cret-value-7";
+    let with = |project: &Project, arguments: &[&str]| {
+        project.command(arguments).env("TOKEN", secret).env("UNDECLARED_ONE", "1").output().unwrap()
+    };
+    let missing = refused(&project, 5);
+    assert!(missing.contains("the secret `TOKEN` is not in the environment"), "{missing}");
+    let output = with(&project, &["run", "pipelines/c.yaml"]);
+    assert!(output.status.success(), "{}", both(&output));
+    let seen = project.read("outputs/c/say/all");
+    assert!(
+        seen.contains("MODE=fast") && seen.contains("PATH=") && seen.contains(&format!("TOKEN={secret}")),
+        "{seen}"
+    );
+    assert!(!seen.contains("UNDECLARED_ONE") && !seen.contains("NO_COLOR"), "{seen}");
+    // The program wrote its environment down itself; nothing of ours has the value.
+    for (name, bytes) in project.files(".compt") {
+        assert!(name.starts_with("objects/") || !String::from_utf8_lossy(&bytes).contains(secret), "{name}");
+    }
+    assert!(log(&project, "say").contains("token is [TOKEN]"));
+    // Another value is the same key.
+    let again = project.command(&["run", "pipelines/c.yaml"]).env("TOKEN", "another").output().unwrap();
+    assert!(both(&again).contains("1 cached"), "{}", both(&again));
+}
+
+#[test]
+fn a_program_that_fails_is_explained_with_its_last_words() {
+    let code = refused(&shell("echo first; echo last >&2; exit 3", "        outputs: []\n"), 4);
+    assert!(
+        code.contains("`sh` ended with code 3; its last words:") && code.contains("first") && code.contains("last"),
+        "{code}"
+    );
+    let signal = refused(&shell("kill -SEGV $$", "        outputs: []\n"), 4);
+    assert!(signal.contains("`sh` crashed with signal 11"), "{signal}");
+    let absent = project("  say:\n    run: { command: { program: [no-such-program], outputs: [] } }\n");
+    assert!(refused(&absent, 5).contains("`no-such-program` can't be started"));
+}
+
+/// Waits until a process is gone or only waits to be waited for.
+fn dies(pid: &str) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(20) {
+        match fs_err::read_to_string(format!("/proc/{}/stat", pid.trim())) {
+            Ok(stat) if !stat.contains(") Z") => std::thread::sleep(Duration::from_millis(5)),
+            _ => return true,
+        }
+    }
+    false
+}
+
+/// Starts a program that has started another one; ends the runner by `signals`; both must be gone.
+fn killed(signals: &[&str]) {
+    let project = Project::new();
+    let note = project.path("numbers").display().to_string();
+    project.write(
+        "pipelines/c.yaml",
+        &format!(
+            "name: c\nstages:\n  wait:\n    run:\n      command:\n        program: [sh, -c, {}]\n        outputs: []\n",
+            quote(&format!("sleep 600 & echo \"$$ $!\" > {note}.new; mv {note}.new {note}; wait"))
+        ),
+    );
+    let mut runner =
+        project.command(&["run", "pipelines/c.yaml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while !project.path("numbers").exists() {
+        assert!(start.elapsed() < Duration::from_secs(60) && runner.try_wait().unwrap().is_none(), "it never started");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for signal in signals {
+        Command::new("kill").args(["-s", signal, &runner.id().to_string()]).status().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    runner.wait().unwrap();
+    for pid in project.read("numbers").split_whitespace() {
+        assert!(dies(pid), "process {pid} outlives a runner that got {signals:?}");
+    }
+}
+
+#[test]
+fn a_killed_runner_leaves_nothing_running() {
+    killed(&["KILL"]);
+}
+
+#[test]
+fn a_second_interrupt_kills_what_a_program_has_started() {
+    killed(&["INT", "INT"]);
+}
+
+#[test]
+fn a_program_that_leaves_others_behind_is_not_waited_for() {
+    let project = Project::new();
+    let note = project.path("number").display().to_string();
+    project.write(
+        "pipelines/c.yaml",
+        &format!(
+            "name: c\nstages:\n  go:\n    run:\n      command:\n        program: [sh, -c, {}]\n        outputs: [a]\n",
+            quote(&format!("sleep 600 & echo $! > {note}; echo 1 > a"))
+        ),
+    );
+    assert_eq!(ran(&project), ["go"]);
+    assert!(dies(&project.read("number")));
+}
+
+#[test]
+fn wrong_parameters_are_refused_at_their_place() {
+    let project =
+        project("  say:\n    run:\n      command:\n        program: \"python3 fit.py\"\n        outputs: [a]\n");
+    let said = refused(&project, 3);
+    assert!(said.contains("for a line of shell write `[sh,") && said.contains("c.yaml:6:18"), "{said}");
+    project.write(
+        "pipelines/c.yaml",
+        "name: c\nstages:\n  say:\n    run:\n      command:\n        program: [python3, scripts/fit.py]\n        \
+         files: [scripts/fti.py, ../x]\n        outputs: [inputs/a, /b]\n        variables: { 9X: 1 }\n        \
+         environment: [COMPT_CACHE]\n",
+    );
+    project.write("scripts/fit.py", "");
+    let said = refused(&project, 3);
+    for part in [
+        "the project has no file or folder `scripts/fti.py`",
+        "did you mean `scripts/fit.py`?",
+        "`../x` leaves the folder",
+        "`inputs/a` is where the program finds what it is given",
+        "`/b` leaves the folder",
+        "`9X` can't be the name of a variable",
+        "names with `COMPT_` are set by compt",
+        "c.yaml:7:17",
+    ] {
+        assert!(said.contains(part), "{part} is missing in:\n{said}");
+    }
+}

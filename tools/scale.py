@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""What running many small stages costs: compt beside ninja, make, snakemake and dvc, where they are at hand.
+
+The graph is the same for all: layers in which each stage reads two of the layer before, and a long chain. A stage writes one
+line to a file by `sh`; in-process stages of compt (`fetch` of one synthetic row) cost no process. Tools run in turn, round by
+round, so that what else the machine does hits all alike. One JSON object per line: medians, minima and maxima of seconds,
+processor time of the whole tree, and the memory of the largest process; ratios to ninja; last, the cost per stage of compt from
+100 stages to 100,000. Tools that are not on PATH are left out; COMPT names another executable of ours.
+
+  tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COMPT = os.environ.get("COMPT", str(ROOT / "target" / "debug" / "compt"))
+WIDTH = 100
+PEERS = ["ninja", "make", "snakemake", "dvc"]
+# Slower tools are not asked for so many stages; dvc alone would take an hour for 1,000.
+MOST = {"snakemake": 1_000, "dvc": 100}
+QUIET = ["--no-progress", "--jobs", str(os.cpu_count())]
+
+
+def say(**figures):
+    print(json.dumps(figures), flush=True)
+
+
+def layered(count):
+    """Names with what they read: layers of equal width, and a chain of a tenth of the stages."""
+    width = min(WIDTH, max(count // 10, 1))
+    layers = (count - count // 10) // width
+    stages = []
+    for i in range(layers):
+        for j in range(width):
+            reads = [] if i == 0 else sorted({f"l{i - 1}_{j}", f"l{i - 1}_{(j + 1) % width}"})
+            stages.append((f"l{i}_{j}", reads))
+    for k in range(count - layers * width):
+        stages.append((f"c{k}", [f"c{k - 1}"] if k else []))
+    return stages
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def line_of(name):
+    return f"echo {name} > out/{name}.txt"
+
+
+def make_compt(folder, count):
+    """The same graph as commands, each a stage of its own."""
+    lines = ["name: many", "stages:"]
+    for name, reads in layered(count):
+        read = f"from: [{', '.join(reads)}], " if reads else ""
+        lines.append(f"  {name}:")
+        lines.append(f"    run: {{ command: {{ {read}program: [sh, -c, \"echo {name} > out.txt\"], outputs: [out.txt] }} }}")
+    write(folder / "many.yaml", "\n".join(lines) + "\n")
+
+
+def make_matrix(folder, count):
+    """In-process stages of three kinds along one axis: data, shots of it, texts of these; and what is left of `count`."""
+    third = max(count // 3, 1)
+    seeds = ", ".join(str(seed) for seed in range(third))
+    rest = count - 3 * third
+    more = f"  rest:\n    matrix: {{ n: [{', '.join(str(n) for n in range(rest))}] }}\n" if rest else ""
+    run = 'run: { fetch: { dataset: rte, data: synthetic, data_seed: "${%s}", rows: { train: 2, validation: 2, test: 2 } } }'
+    more += f"    {run % 'n'}\n" if rest else ""
+    write(
+        folder / "matrix.yaml",
+        f"name: matrix\naxes: {{ seed: [{seeds}] }}\nstages:\n"
+        f"  data:\n    matrix: {{ seed: axes.seed }}\n    {run % 'seed'}\n"
+        "  shots:\n    run: { sample: { from: data, k: 1, test_samples: 1, validation_samples: 1, seed: \"${seed}\" } }\n"
+        f"  text:\n    run: {{ format: {{ from: shots }} }}\n{more}",
+    )
+
+
+def make_ninja(folder, count):
+    lines = ["rule sh", "  command = $cmd"]
+    for name, reads in layered(count):
+        lines.append(f"build out/{name}.txt: sh {' '.join(f'out/{read}.txt' for read in reads)}")
+        lines.append(f"  cmd = {line_of(name)}")
+    write(folder / "build.ninja", "\n".join(lines) + "\n")
+
+
+def make_make(folder, count):
+    stages = layered(count)
+    lines = ["all: " + " ".join(f"out/{name}.txt" for name, _ in stages)]
+    for name, reads in stages:
+        lines.append(f"out/{name}.txt: {' '.join(f'out/{read}.txt' for read in reads)}")
+        # A subshell keeps make from running the line without a shell, which no other tool does.
+        lines.append(f"\t@({line_of(name)})")
+    write(folder / "Makefile", "\n".join(lines) + "\n")
+
+
+def make_snakemake(folder, count):
+    stages = layered(count)
+    lines = ["rule all:", f"    input: {[f'out/{name}.txt' for name, _ in stages]!r}"]
+    for name, reads in stages:
+        lines.append(f"rule {name}:\n    input: {[f'out/{read}.txt' for read in reads]!r}")
+        lines.append(f"    output: 'out/{name}.txt'\n    shell: '{line_of(name)}'")
+    write(folder / "Snakefile", "\n".join(lines) + "\n")
+
+
+def make_dvc(folder, count):
+    lines = ["stages:"]
+    for name, reads in layered(count):
+        lines.append(f"  {name}:\n    cmd: {line_of(name)}\n    outs: [out/{name}.txt]")
+        if reads:
+            lines.append(f"    deps: [{', '.join(f'out/{read}.txt' for read in reads)}]")
+    write(folder / "dvc.yaml", "\n".join(lines) + "\n")
+    subprocess.run(["dvc", "init", "--no-scm", "-q"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    for setting in ("core.analytics", "core.check_update"):
+        subprocess.run(["dvc", "config", setting, "false"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+MAKERS = {"ninja": make_ninja, "make": make_make, "snakemake": make_snakemake, "dvc": make_dvc, "compt": make_compt}
+JOBS = str(os.cpu_count())
+RUN = {
+    "compt": [COMPT, "run", "many.yaml", *QUIET],
+    "ninja": ["ninja", f"-j{JOBS}", "--quiet"],
+    "make": ["make", "-s", f"-j{JOBS}", "all"],
+    "snakemake": ["snakemake", "--cores", JOBS, "--quiet", "all"],
+    "dvc": ["dvc", "repro", "-q"],
+}
+STATE = {
+    "compt": [".compt", "outputs"],
+    "ninja": ["out", ".ninja_log", ".ninja_deps"],
+    "make": ["out"],
+    "snakemake": ["out", ".snakemake"],
+    "dvc": ["out", "dvc.lock", ".dvc/cache", ".dvc/tmp"],
+}
+
+
+def wipe(folder, tool):
+    for name in STATE[tool]:
+        path = folder / name
+        if path.is_dir():
+            subprocess.run(["rm", "-rf", path], check=True)
+        elif path.exists():
+            path.unlink()
+    if tool != "compt":
+        (folder / "out").mkdir()
+
+
+def once(command, folder):
+    """Seconds, processor seconds of the whole tree, and MiB of the largest process; the command must succeed.
+
+    A small Python of its own starts the command, so that the memory counted is not that of this process."""
+    probe = (
+        "import os,resource,subprocess,sys,time,json\n"
+        "t=time.perf_counter(); done=subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL,stderr=subprocess.PIPE)\n"
+        "s=time.perf_counter()-t; u=resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(json.dumps([s,u.ru_utime+u.ru_stime,u.ru_maxrss/1024,done.returncode,done.stderr.decode()[-800:]]))"
+    )
+    words = [str(word) for word in command]
+    told = subprocess.run([sys.executable, "-c", probe, *words], cwd=folder, stdout=subprocess.PIPE, check=True)
+    seconds, cpu, mib, code, errors = json.loads(told.stdout)
+    if code != 0:
+        sys.exit(f"error: {' '.join(words)} ended with code {code}\n{errors}")
+    return {"seconds": seconds, "cpu_seconds": cpu, "peak_mib": mib}
+
+
+def medians(runs):
+    figures = {key: round(statistics.median(run[key] for run in runs), 4) for key in ("seconds", "cpu_seconds")}
+    figures.update(
+        least=round(min(run["seconds"] for run in runs), 4),
+        most=round(max(run["seconds"] for run in runs), 4),
+        peak_mib=round(max(run["peak_mib"] for run in runs), 1),
+    )
+    return figures
+
+
+def beside_ninja(bench, count, runs):
+    base = statistics.median(run["seconds"] for run in runs["ninja"]) if runs.get("ninja") else None
+    for tool, of in runs.items():
+        if of:
+            figures = medians(of)
+            ratio = round(figures["seconds"] / base, 2) if base else None
+            say(bench=bench, stages=count, tool=tool, rounds=len(of), to_ninja=ratio, **figures)
+
+
+def start(folder, tools, rounds):
+    runs = {tool: [] for tool in tools}
+    for _ in range(max(rounds, 9)):
+        for tool in tools:
+            runs[tool].append(once([COMPT if tool == "compt" else tool, "--version"], folder))
+    beside_ninja("version", 0, runs)
+
+
+def processes(work, tools, rounds, count):
+    """A first run and a run without anything to do, of stages that start a shell."""
+    tools = [tool for tool in tools if count <= MOST.get(tool, count)]
+    folders = {tool: work / f"{tool}{count}" for tool in tools}
+    for tool, folder in folders.items():
+        folder.mkdir()
+        MAKERS[tool](folder, count)
+    first, again = {tool: [] for tool in tools}, {tool: [] for tool in tools}
+    for _ in range(rounds):
+        for tool, folder in folders.items():
+            wipe(folder, tool)
+            first[tool].append(once(RUN[tool], folder))
+        for tool, folder in folders.items():
+            again[tool].append(once(RUN[tool], folder))
+    beside_ninja("first_run_of_commands", count, first)
+    beside_ninja("nothing_to_do_commands", count, again)
+
+
+def in_process(work, rounds, count, run_it):
+    """Plan, first run and no-op of stages inside compt."""
+    folder = work / f"matrix{count}"
+    folder.mkdir()
+    make_matrix(folder, count)
+    run = [COMPT, "run", "matrix.yaml", *QUIET]
+    runs = {"plan": [], "first_run": [], "nothing_to_do": [], "plan_when_done": []}
+    for _ in range(rounds):
+        wipe(folder, "compt")
+        runs["plan"].append(once([COMPT, "plan", "matrix.yaml"], folder))
+        if run_it:
+            runs["first_run"].append(once(run, folder))
+            runs["nothing_to_do"].append(once(run, folder))
+            runs["plan_when_done"].append(once([COMPT, "plan", "matrix.yaml"], folder))
+    costs = {}
+    for bench, of in runs.items():
+        if of:
+            figures = medians(of)
+            costs[bench] = round(figures["seconds"] / count * 1e6, 1)
+            say(bench=bench, stages=count, tool="compt", rounds=len(of), **figures)
+    return costs
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", default="100,1000,10000,100000")
+    parser.add_argument("--tools", default=",".join(["compt", *PEERS]))
+    parser.add_argument("--only", choices=["start", "processes", "in_process"])
+    parser.add_argument("--run-up-to", type=int, default=10_000, help="larger graphs are planned, not run")
+    args = parser.parse_args()
+    tools = [tool for tool in args.tools.split(",") if tool == "compt" or shutil.which(tool)]
+    missing = [tool for tool in args.tools.split(",") if tool not in tools]
+    if missing:
+        say(bench="scale", left_out=missing, reason="not on PATH")
+    sizes = [int(size) for size in args.sizes.split(",")]
+    with tempfile.TemporaryDirectory(prefix="compt-scale-") as folder:
+        work = pathlib.Path(folder)
+        if args.only in (None, "start"):
+            start(work, tools, args.rounds)
+        if args.only in (None, "processes"):
+            for size in [size for size in sizes if size <= 1_000]:
+                processes(work, tools, args.rounds, size)
+        if args.only in (None, "in_process"):
+            lines = {size: in_process(work, args.rounds, size, size <= args.run_up_to) for size in sizes}
+            benches = {bench for costs in lines.values() for bench in costs}
+            for bench in sorted(benches):
+                say(bench="microseconds_per_stage", of=bench, **{str(n): costs.get(bench) for n, costs in lines.items()})
+
+
+if __name__ == "__main__":
+    start_of_all = time.perf_counter()
+    main()
+    say(bench="scale", seconds=round(time.perf_counter() - start_of_all, 1))
