@@ -1,10 +1,13 @@
-//! What every other module may use: digests, seeded random streams, the file system with paths in its errors.
+//! What every other module may use: digests, seeded random streams, the file system with paths in its errors, durations,
+//! and what must not get out.
 
 pub mod canonical;
 pub mod digest;
+pub mod duration;
 pub mod files;
 pub mod lock;
 pub mod random;
+pub mod secrets;
 pub mod suggest;
 
 pub use digest::Digest;
