@@ -12,6 +12,7 @@ use super::interrupt::Cancellation;
 use super::log::Log;
 use super::thread::{Bodies, cancel, catching};
 use super::worker::{Fault, Worker};
+use crate::base::secrets::Secrets;
 use crate::base::{Digest, duration, lock};
 use crate::plan::catalog::Place;
 use crate::plan::key::Preimage;
@@ -67,6 +68,8 @@ pub(super) struct Attempt<'a> {
     pub patience: Duration,
     /// 1 for the first attempt of a run.
     pub number: u32,
+    /// What nothing that it says may contain.
+    pub secrets: &'a Secrets,
     /// How long it may take.
     pub timeout: Option<Duration>,
     pub cancellation: Cancellation,
@@ -79,12 +82,17 @@ impl Attempt<'_> {
         let id = self.instance.id;
         let operation = self.instance.operation.clone();
         let mut after = After::default();
+        let secrets = self.secrets;
         let (cancellation, timeout, instance) = (self.cancellation.clone(), self.timeout, self.instance);
         let mut result = catching(&operation, || self.work(messages, &mut after, start));
         let mut cause = result.as_ref().err().and_then(|error| cause(error, after.worker_failed));
         if let (Err(error), true, Some(timeout)) = (&mut result, cancellation.timed_out(), timeout) {
             *error = too_slow(instance, timeout);
             cause = Some(Cause::Timeout);
+        }
+        if let Err(error) = &mut result {
+            secrets.mask(&mut error.message);
+            error.hint.iter_mut().for_each(|hint| secrets.mask(hint));
         }
         if let Some(log) = &after.log {
             log.end(result.as_ref().map(|_| ()));
@@ -103,7 +111,7 @@ impl Attempt<'_> {
 
     fn work(mut self, messages: &Sender<Message>, after: &mut After, start: Instant) -> Result<Digest, StageError> {
         let (_, path) = self.store.next_log(self.lock.key()).map_err(failed)?;
-        let log = Log::create(&path, self.instance.name(), self.number)?;
+        let log = Log::create(&path, self.instance.name(), self.number, self.secrets.clone())?;
         after.log = Some(log.clone());
         let started = lock::now();
         let work = self.store.begin(&self.lock).map_err(failed)?;
@@ -111,6 +119,7 @@ impl Attempt<'_> {
         let mut voice = Voice {
             id: self.instance.id,
             messages,
+            secrets: self.secrets,
             log: &log,
             facts: BTreeMap::new(),
             told: None,
@@ -238,6 +247,7 @@ struct After {
 struct Voice<'a> {
     id: usize,
     messages: &'a Sender<Message>,
+    secrets: &'a Secrets,
     log: &'a Log,
     facts: BTreeMap<String, Value>,
     /// When progress was last passed on.
@@ -266,16 +276,23 @@ impl Reporter for Voice<'_> {
             return;
         }
         self.told = Some(Instant::now());
-        self.tell(Message::Progress { id: self.id, done, total, unit: unit.to_owned(), remark: remark.to_owned() });
+        self.tell(Message::Progress {
+            id: self.id,
+            done,
+            total,
+            unit: unit.to_owned(),
+            remark: self.secrets.masked(remark).into_owned(),
+        });
     }
 
     fn log(&mut self, text: &str) {
         self.log.say(text);
-        self.tell(Message::Log { id: self.id, text: text.to_owned() });
+        self.tell(Message::Log { id: self.id, text: self.secrets.masked(text).into_owned() });
         self.stop_if_wanted();
     }
 
-    fn fact(&mut self, name: &str, value: Value) {
+    fn fact(&mut self, name: &str, mut value: Value) {
+        self.secrets.mask_json(&mut value);
         self.facts.insert(name.to_owned(), value);
     }
 }

@@ -9,6 +9,7 @@ use super::interrupt::Interrupt;
 use super::resources::{self, Amounts};
 use super::thread::Bodies;
 use crate::base::Digest;
+use crate::base::secrets::Secrets;
 use crate::plan::key::Numeric;
 use crate::plan::pins::Pins;
 use crate::plan::{Instance, Plan, Retries};
@@ -53,6 +54,8 @@ pub struct Options {
     pub retries: Retries,
     /// How long one attempt at a stage may take that doesn't say it itself.
     pub timeout: Option<Duration>,
+    /// What no event, message or log may contain.
+    pub secrets: Secrets,
     /// The worker's executable; looked up when absent.
     pub worker: Option<PathBuf>,
 }
@@ -70,6 +73,7 @@ impl Default for Options {
             fail_fast: false,
             retries: Retries::default(),
             timeout: None,
+            secrets: Secrets::of_environment(),
             worker: None,
         }
     }

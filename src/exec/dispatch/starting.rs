@@ -134,6 +134,7 @@ impl<'a> Dispatcher<'a, '_> {
             worker,
             patience: PATIENCE,
             number: todo.attempts,
+            secrets: &self.run.options.secrets,
             timeout,
             cancellation,
         };
