@@ -1,13 +1,15 @@
-//! What every other module may use: digests, seeded random streams, the file system with paths in its errors,
-//! and children that die with their parent.
+//! What every other module may use: digests, seeded random streams, the file system with paths in its errors, durations,
+//! children that die with their parent, and what must not get out.
 
 pub mod canonical;
 pub mod death;
 pub mod digest;
+pub mod duration;
 pub mod files;
 pub mod group;
 pub mod lock;
 pub mod random;
+pub mod secrets;
 pub mod suggest;
 
 pub use digest::Digest;

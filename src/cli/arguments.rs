@@ -135,8 +135,17 @@ pub struct RunArguments {
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub outputs: PathBuf,
     /// Stop at the first failure instead of finishing what does not depend on it
-    #[arg(long)]
+    #[arg(long, overrides_with = "keep_going")]
     pub fail_fast: bool,
+    /// After a failure, finish what does not depend on it; this is the default
+    #[arg(long, overrides_with = "fail_fast")]
+    pub keep_going: bool,
+    /// How many more attempts a stage gets whose worker died, whose machine lacked something, or that took too long
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub retries: u32,
+    /// How long one attempt at a stage may take: `90s`, `15m`, `2h` [default: no limit]
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    pub timeout: Option<std::time::Duration>,
     /// End with exit code 7 when a claim fails; undecided ones do not count
     #[arg(long)]
     pub claims_must_hold: bool,
@@ -384,6 +393,11 @@ pub struct SchemaArguments {
     /// Print the names of the files as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+fn timeout(text: &str) -> Result<std::time::Duration, String> {
+    let parsed = crate::base::duration::parse(text).filter(|timeout| !timeout.is_zero());
+    parsed.ok_or_else(|| format!("expected {}", crate::base::duration::EXPECTED))
 }
 
 fn amount(text: &str) -> Result<(String, u64), String> {

@@ -15,6 +15,7 @@ use crate::operation::aggregate::stage_error;
 use crate::operation::bodies::StageBodies;
 use crate::operation::publishing::{self, PublishError, Published};
 use crate::operation::{Ending, Operations};
+use crate::plan::Retries;
 use crate::plan::catalog::SourceRef;
 use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
 use crate::report::terminal::Style;
@@ -73,7 +74,15 @@ fn options(arguments: &RunArguments, session: &Session) -> Options {
     let mut amounts = defaults.resources.clone();
     amounts.extend(arguments.resources.iter().cloned());
     let jobs = arguments.jobs.unwrap_or(if session.numeric.device == "cpu" { room } else { gpus.len().max(1) });
-    Options { jobs: jobs.max(1), gpus, resources: amounts, fail_fast: arguments.fail_fast, ..defaults }
+    Options {
+        jobs: jobs.max(1),
+        gpus,
+        resources: amounts,
+        fail_fast: arguments.fail_fast,
+        retries: Retries::times(arguments.retries),
+        timeout: arguments.timeout,
+        ..defaults
+    }
 }
 
 /// What the stages have to say at the end.

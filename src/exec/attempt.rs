@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::interrupt::{Interrupt, Wish};
+use super::interrupt::Cancellation;
 use super::log::Log;
 use super::thread::{Bodies, cancel, catching};
 use super::worker::{Fault, Worker};
-use crate::base::{Digest, lock};
-use crate::plan::Instance;
+use crate::base::secrets::Secrets;
+use crate::base::{Digest, duration, lock};
+use crate::plan::catalog::Place;
 use crate::plan::key::Preimage;
-use crate::protocol::{Compute, Input, Job, Reporter, StageError};
+use crate::plan::{Cause, Instance};
+use crate::protocol::{Compute, Input, Job, Reporter, StageError, StageErrorKind};
 use crate::store::{Finished, KeyLock, Record, Store, StoreError, Work};
 
 /// Progress more often than this is not passed on.
@@ -47,8 +49,8 @@ pub(super) struct Ended {
     pub log: Option<PathBuf>,
     /// The worker, when it can be used again.
     pub worker: Option<Worker>,
-    /// Whether the worker failed rather than the job, so that another attempt may do better.
-    pub worker_failed: bool,
+    /// Why it failed, when another attempt could make a difference.
+    pub cause: Option<Cause>,
 }
 
 /// Everything one attempt needs.
@@ -68,7 +70,11 @@ pub(super) struct Attempt<'a> {
     pub patience: Duration,
     /// 1 for the first attempt of a run.
     pub number: u32,
-    pub interrupt: Interrupt,
+    /// What nothing that it says may contain.
+    pub secrets: &'a Secrets,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    pub cancellation: Cancellation,
 }
 
 impl Attempt<'_> {
@@ -78,7 +84,18 @@ impl Attempt<'_> {
         let id = self.instance.id;
         let operation = self.instance.operation.clone();
         let mut after = After::default();
-        let result = catching(&operation, || self.work(messages, &mut after, start));
+        let secrets = self.secrets;
+        let (cancellation, timeout, instance) = (self.cancellation.clone(), self.timeout, self.instance);
+        let mut result = catching(&operation, || self.work(messages, &mut after, start));
+        let mut cause = result.as_ref().err().and_then(|error| cause(error, after.worker_failed));
+        if let (Err(error), true, Some(timeout)) = (&mut result, cancellation.timed_out(), timeout) {
+            *error = too_slow(instance, timeout);
+            cause = Some(Cause::Timeout);
+        }
+        if let Err(error) = &mut result {
+            secrets.mask(&mut error.message);
+            error.hint.iter_mut().for_each(|hint| secrets.mask(hint));
+        }
         if let Some(log) = &after.log {
             log.end(result.as_ref().map(|_| ()));
         }
@@ -88,7 +105,7 @@ impl Attempt<'_> {
             seconds: start.elapsed().as_secs_f64(),
             log: after.log.map(|log| log.path()),
             worker: after.worker,
-            worker_failed: after.worker_failed,
+            cause,
         };
         // The dispatcher outlives its stages: it waits for each of them.
         let _ = messages.send(Message::Ended(Box::new(ended)));
@@ -96,7 +113,7 @@ impl Attempt<'_> {
 
     fn work(mut self, messages: &Sender<Message>, after: &mut After, start: Instant) -> Result<Digest, StageError> {
         let (_, path) = self.store.next_log(self.lock.key()).map_err(failed)?;
-        let log = Log::create(&path, self.instance.name(), self.number)?;
+        let log = Log::create(&path, self.instance.name(), self.number, self.secrets.clone())?;
         after.log = Some(log.clone());
         let started = lock::now();
         let work = self.store.begin(&self.lock).map_err(failed)?;
@@ -104,10 +121,11 @@ impl Attempt<'_> {
         let mut voice = Voice {
             id: self.instance.id,
             messages,
+            secrets: self.secrets,
             log: &log,
             facts: BTreeMap::new(),
             told: None,
-            interrupt: self.interrupt.clone(),
+            cancellation: self.cancellation.clone(),
         };
         if let Some(holder) = self.lock.left_by() {
             voice.log(&format!("{holder} died while it was making this result; going on from what it left"));
@@ -183,6 +201,28 @@ impl Attempt<'_> {
     }
 }
 
+/// What a failure says about another attempt; nothing for a fault of ours.
+fn cause(error: &StageError, worker_failed: bool) -> Option<Cause> {
+    match error.kind {
+        _ if worker_failed => Some(Cause::Worker),
+        StageErrorKind::Environment => Some(Cause::Environment),
+        StageErrorKind::Input => Some(Cause::Input),
+        StageErrorKind::Bug => None,
+    }
+}
+
+/// The error of an attempt whose time was up.
+fn too_slow(instance: &Instance, timeout: Duration) -> StageError {
+    let (limit, longer) = (duration::show(timeout), duration::show(timeout * 2));
+    let stays = match instance.place {
+        Place::Worker { .. } => "; the next attempt goes on from the last checkpoint",
+        Place::Thread => "",
+    };
+    StageError::environment(format!("it took longer than {limit}, which is its `timeout`")).with_hint(format!(
+        "give it more with `policy: {{ timeout: {longer} }}` in the stage, or with `--timeout {longer}`{stays}"
+    ))
+}
+
 /// A fault of the store as the reason why a stage failed.
 pub(super) fn failed(error: StoreError) -> StageError {
     let words = error.to_string();
@@ -209,17 +249,18 @@ struct After {
 struct Voice<'a> {
     id: usize,
     messages: &'a Sender<Message>,
+    secrets: &'a Secrets,
     log: &'a Log,
     facts: BTreeMap<String, Value>,
     /// When progress was last passed on.
     told: Option<Instant>,
-    interrupt: Interrupt,
+    cancellation: Cancellation,
 }
 
 impl Voice<'_> {
     /// A body on a thread can't be killed, but it reports often: this is where it stops.
     fn stop_if_wanted(&self) {
-        if self.interrupt.wish() == Wish::Kill {
+        if self.cancellation.is_wanted() {
             cancel();
         }
     }
@@ -237,25 +278,32 @@ impl Reporter for Voice<'_> {
             return;
         }
         self.told = Some(Instant::now());
-        self.tell(Message::Progress { id: self.id, done, total, unit: unit.to_owned(), remark: remark.to_owned() });
+        self.tell(Message::Progress {
+            id: self.id,
+            done,
+            total,
+            unit: unit.to_owned(),
+            remark: self.secrets.masked(remark).into_owned(),
+        });
     }
 
     fn log(&mut self, text: &str) {
         self.log.say(text);
-        self.tell(Message::Log { id: self.id, text: text.to_owned() });
+        self.tell(Message::Log { id: self.id, text: self.secrets.masked(text).into_owned() });
         self.stop_if_wanted();
     }
 
     fn warn(&mut self, text: &str) {
         self.log.say(&format!("warning: {text}"));
-        self.tell(Message::Warning { id: self.id, text: text.to_owned() });
+        self.tell(Message::Warning { id: self.id, text: self.secrets.masked(text).into_owned() });
     }
 
     fn still_wanted(&mut self) {
         self.stop_if_wanted();
     }
 
-    fn fact(&mut self, name: &str, value: Value) {
+    fn fact(&mut self, name: &str, mut value: Value) {
+        self.secrets.mask_json(&mut value);
         self.facts.insert(name.to_owned(), value);
     }
 }

@@ -1,5 +1,7 @@
 //! Where every instance of a plan stands, and what follows for those that read it.
 
+use std::time::Instant;
+
 use crate::base::Digest;
 use crate::plan::key::Preimage;
 
@@ -12,6 +14,8 @@ pub(super) enum State {
     Ready(Todo),
     /// Another runner is making its result.
     Waiting(Todo),
+    /// It failed and is tried again at this moment.
+    Resting(Todo, Instant),
     /// It runs.
     Running(Todo),
     /// It has a result.

@@ -3,13 +3,15 @@
 //! ```text
 //! blocked --(inputs known)--> settle --(in the store)--> done
 //!                                `--(not there)--> ready --(claimed)--> running --> done | ready again | failed
+//!                            ready again --(after a failure, when the pause is over)
 //!                                                    `--(another runner has it)--> waiting --> done | ready
 //! ```
 //!
 //! Stages run on threads of their own and send messages; the dispatcher's thread starts worker processes (they die with
 //! the thread that starts them), takes messages, decides, and tells the listener. It never waits for a lock. [`starting`]
-//! has what it does to start a stage.
+//! has what it does to start a stage, [`ending`] what it does when one has ended.
 
+mod ending;
 mod starting;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,10 +20,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use super::attempt::{Ended, Message};
+use super::attempt::Message;
 use super::board::{Board, State, Todo};
 use super::event::{Event, Listener, Stop, Totals};
-use super::interrupt::Wish;
+use super::interrupt::{Cancellation, Wish};
 use super::needs;
 use super::outlook::{Outlook, Pace};
 use super::pool::Pool;
@@ -32,7 +34,7 @@ use crate::base::Digest;
 use crate::plan::Instance;
 use crate::plan::catalog::Place;
 use crate::protocol::StageError;
-use crate::store::{Found, KeyAttempt};
+use crate::store::{Found, KeyAttempt, KeyLock};
 
 /// How often signals and the claims of other runners are looked at.
 const POLL: Duration = Duration::from_millis(100);
@@ -50,6 +52,9 @@ struct Running {
     grant: Grant,
     pace: Pace,
     killer: Option<Killer>,
+    /// When its time is up.
+    deadline: Option<Instant>,
+    cancellation: Cancellation,
 }
 
 struct Dispatcher<'a, 'l> {
@@ -63,6 +68,8 @@ struct Dispatcher<'a, 'l> {
     running: BTreeMap<usize, Running>,
     /// Keys that this run is making: a second instance with the same key takes the result of the first.
     making: HashMap<Digest, usize>,
+    /// Locks of keys that another runner gave up while this one waited, for stages that start next.
+    claims: BTreeMap<usize, KeyLock>,
     /// Keys that this run has made: forced instances don't make them again.
     made: HashSet<Digest>,
     /// Keys that this run could not make, why, and the log: another instance with the same key would fail as well.
@@ -80,7 +87,7 @@ struct Dispatcher<'a, 'l> {
 impl<'a, 'l> Dispatcher<'a, 'l> {
     fn new(run: &'a Run<'a>, sender: Sender<Message>, listener: &'l mut dyn Listener) -> Self {
         let (plan, options) = (run.plan, run.options);
-        let needs: Vec<Amounts> = plan.instances.iter().map(|instance| needs::of(instance, run.numeric)).collect();
+        let needs: Vec<Amounts> = plan.instances.iter().map(|instance| needs::of(instance, run.numeric, 1)).collect();
         Self {
             run,
             listener,
@@ -92,6 +99,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             needs,
             running: BTreeMap::new(),
             making: HashMap::new(),
+            claims: BTreeMap::new(),
             made: HashSet::new(),
             broken: HashMap::new(),
             pool: Pool::new(options.worker.clone(), options.jobs),
@@ -110,10 +118,13 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         self.settle((0..stages).filter(|id| self.run.plan.instances[*id].inputs.is_empty()).collect());
         loop {
             self.heed_interrupt();
+            self.heed_timeouts();
+            self.wake_rested();
             if self.may_start() {
                 self.start_ready(scope);
             }
-            let waits = self.may_start() && !self.board.which(|state| matches!(state, State::Waiting(_))).is_empty();
+            let waits = self.may_start()
+                && !self.board.which(|state| matches!(state, State::Waiting(_) | State::Resting(..))).is_empty();
             if self.running.is_empty() && !waits {
                 return;
             }
@@ -287,46 +298,6 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         }
     }
 
-    fn ended(&mut self, ended: Ended) {
-        let Ended { id, result, seconds, log, worker, worker_failed } = ended;
-        if let Some(running) = self.running.remove(&id) {
-            self.ledger.give(running.grant);
-        }
-        if let Some(affinity) = affinity(self.instance(id)) {
-            self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));
-        }
-        let State::Running(todo) = self.board.state(id) else { return };
-        let todo = todo.clone();
-        self.making.remove(&todo.key);
-        match result {
-            Ok(output) => {
-                self.totals.executed += 1;
-                self.made.insert(todo.key);
-                self.outlook.learn(self.run.plan, id, seconds);
-                let known = self.board.done(id, todo.key, output);
-                let stage = self.name(id);
-                self.tell(&Event::Finished { stage, seconds, output });
-                self.share(&todo.key, output);
-                self.settle(known);
-            }
-            // Killed on request: it is not the stage's fault.
-            Err(_) if self.wish == Wish::Kill || self.run.interrupt.wish() == Wish::Kill => {
-                self.board.set(id, State::Ready(todo));
-            }
-            Err(error) if worker_failed && todo.attempts <= self.run.options.retries && self.may_start() => {
-                let stage = self.name(id);
-                self.tell(&Event::Retry { stage, attempt: todo.attempts, message: error.message });
-                self.board.set(id, State::Ready(todo));
-            }
-            Err(error) => {
-                self.broken.insert(todo.key, (error.clone(), log.clone()));
-                self.fail(id, error, log);
-                let same = |state: &State| matches!(state, State::Ready(other) if other.key == todo.key);
-                self.settle(self.board.which(same));
-            }
-        }
-    }
-
     /// Gives a new result to other instances that have the same key.
     fn share(&mut self, key: &Digest, output: Digest) {
         for id in self.board.which(|state| matches!(state, State::Ready(_) | State::Waiting(_))) {
@@ -348,10 +319,16 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             if let Some(output) = self.find(id, &todo.key) {
                 let known = self.found(id, &todo, output);
                 self.settle(known);
-            } else if !matches!(self.run.store.try_lock(&todo.key), Ok(KeyAttempt::Held(_))) {
-                // It is free, or can't be had; both show when the stage starts.
-                self.board.set(id, State::Ready(todo));
+                continue;
             }
+            match self.run.store.try_lock(&todo.key) {
+                Ok(KeyAttempt::Held(_)) => continue,
+                // Kept: it knows who died with the key in its hands.
+                Ok(KeyAttempt::Taken(lock)) => drop(self.claims.insert(id, lock)),
+                // What is wrong shows when the stage starts.
+                Err(_) => {}
+            }
+            self.board.set(id, State::Ready(todo));
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::Digest;
+use crate::plan::Cause;
 use crate::protocol::StageErrorKind;
 
 /// One thing that happened. `--json` prints each as a line, tagged by `event`.
@@ -79,8 +80,12 @@ pub enum Event {
         stage: String,
         /// The attempt that failed.
         attempt: u32,
+        /// What kind of failure it was.
+        cause: Cause,
         /// Why it failed.
         message: String,
+        /// The pause before the next attempt.
+        wait_seconds: f64,
     },
     /// The result is in the store.
     Finished {

@@ -1,7 +1,7 @@
 //! Ctrl-C: the first one drains, the second kills, a third leaves at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// Exit code of an interrupted run.
 pub const EXIT_CODE: i32 = 130;
@@ -57,6 +57,36 @@ impl Interrupt {
             1 => Wish::Drain,
             _ => Wish::Kill,
         }
+    }
+}
+
+/// Why one attempt shall stop: the user kills the run, or its time is up. A body on a thread can't be killed, so it asks
+/// whenever it reports.
+#[derive(Clone, Debug)]
+pub struct Cancellation {
+    interrupt: Interrupt,
+    timed_out: Arc<AtomicBool>,
+}
+
+impl Cancellation {
+    /// Nothing is wanted of the attempt yet.
+    pub fn new(interrupt: Interrupt) -> Self {
+        Self { interrupt, timed_out: Arc::default() }
+    }
+
+    /// Its time is up.
+    pub fn time_out(&self) {
+        self.timed_out.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether its time is up.
+    pub fn timed_out(&self) -> bool {
+        self.timed_out.load(Ordering::SeqCst)
+    }
+
+    /// Whether it shall stop.
+    pub fn is_wanted(&self) -> bool {
+        self.timed_out() || self.interrupt.wish() == Wish::Kill
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use fs_err::File;
 
+use crate::base::secrets::Secrets;
 use crate::protocol::{Job, StageError};
 
 /// Lines of standard error that an error message repeats.
@@ -24,6 +25,7 @@ struct Inner {
     file: Option<File>,
     start: Instant,
     tail: VecDeque<String>,
+    secrets: Secrets,
 }
 
 impl Log {
@@ -31,22 +33,22 @@ impl Log {
     ///
     /// # Errors
     /// What creating or writing the file returns, with its path.
-    pub fn create(path: &Path, stage: &str, attempt: u32) -> io::Result<Self> {
+    pub fn create(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;
         }
         let mut file = File::create(path)?;
         writeln!(file, "stage {stage}, attempt {attempt}")?;
-        Ok(Self::of(path.to_owned(), Some(file)))
+        Ok(Self::of(path.to_owned(), Some(file), secrets))
     }
 
     /// A log without a file: it only keeps the last lines of standard error.
     pub fn nowhere() -> Self {
-        Self::of(PathBuf::new(), None)
+        Self::of(PathBuf::new(), None, Secrets::default())
     }
 
-    fn of(path: PathBuf, file: Option<File>) -> Self {
-        Self(Arc::new(Mutex::new(Inner { path, file, start: Instant::now(), tail: VecDeque::new() })))
+    fn of(path: PathBuf, file: Option<File>, secrets: Secrets) -> Self {
+        Self(Arc::new(Mutex::new(Inner { path, file, start: Instant::now(), tail: VecDeque::new(), secrets })))
     }
 
     /// Where it is.
@@ -72,8 +74,9 @@ impl Log {
         if inner.tail.len() == TAIL {
             inner.tail.pop_front();
         }
-        inner.tail.push_back(line.to_owned());
-        inner.write("stderr: ", line);
+        let line = inner.secrets.masked(line).into_owned();
+        inner.tail.push_back(line.clone());
+        inner.write("stderr: ", &line);
     }
 
     /// The last lines of standard error.
@@ -105,6 +108,7 @@ impl Inner {
     fn write(&mut self, prefix: &str, text: &str) {
         let seconds = self.start.elapsed().as_secs_f64();
         let Some(file) = &mut self.file else { return };
+        let text = self.secrets.masked(text);
         let lines: String = text.lines().map(|line| format!("[{seconds:9.3}] {prefix}{line}\n")).collect();
         if file.write_all(lines.as_bytes()).is_err() {
             self.file = None;
@@ -115,6 +119,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::Log;
+    use crate::base::secrets::Secrets;
     use crate::exec::testing::job;
     use crate::protocol::StageError;
 
@@ -122,9 +127,10 @@ mod tests {
     fn tells_the_job_what_was_said_and_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("logs/attempt.log");
-        let log = Log::create(&path, "fit", 2).unwrap();
+        let log =
+            Log::create(&path, "fit", 2, Secrets::of([("A_TOKEN".to_owned(), "lines".to_owned() + "!!")])).unwrap();
         log.job(&job(7, folder.path()));
-        log.say("two\nlines");
+        log.say("two\nlines and lines!!");
         for number in 0..20 {
             log.error_line(&format!("problem {number}"));
         }
@@ -135,7 +141,7 @@ mod tests {
             "] job {",
             "\"id\": 7",
             "] two\n",
-            "] lines\n",
+            "] lines and ***\n",
             "] stderr: problem 0\n",
             "] end: failed: no rows\n",
             "add some",

@@ -10,8 +10,12 @@ use crate::protocol::StageError;
 /// What `instance` takes. A stage in a worker takes its threads and, on CUDA, at least one GPU; on the CPU it needs none,
 /// so that a pipeline that asks for GPUs also runs without. A program takes the same, and the GPUs that its stage names:
 /// nobody else knows what it does with them.
-pub(super) fn of(instance: &Instance, numeric: &Numeric) -> Amounts {
-    let mut needs = instance.resources.clone();
+///
+/// `attempt` is 1 for the first one; what is a list in the stage's `resources` grows with it.
+pub(super) fn of(instance: &Instance, numeric: &Numeric, attempt: u32) -> Amounts {
+    let amount = |(name, first): (&String, &u64)| (name.clone(), instance.policy.amount(name, *first, attempt));
+    let mut needs: Amounts = instance.resources.iter().map(amount).collect();
+    let gpus = needs.get(GPU).copied();
     needs.remove(GPU);
     match instance.place {
         Place::Thread => {
@@ -21,13 +25,13 @@ pub(super) fn of(instance: &Instance, numeric: &Numeric) -> Amounts {
         Place::Program => {
             needs.insert(WORKER.into(), 1);
             needs.insert(CPU.into(), numeric.of(instance).threads as u64);
-            needs.extend(instance.resources.get_key_value(GPU).map(|(name, amount)| (name.clone(), *amount)));
+            needs.extend(gpus.map(|gpus| (GPU.into(), gpus)));
         }
         Place::Worker { .. } => {
             needs.insert(WORKER.into(), 1);
             needs.insert(CPU.into(), numeric.of(instance).threads as u64);
             if numeric.device != "cpu" {
-                needs.insert(GPU.into(), instance.resources.get(GPU).copied().unwrap_or(1).max(1));
+                needs.insert(GPU.into(), gpus.unwrap_or(1).max(1));
             }
         }
     }

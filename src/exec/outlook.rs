@@ -23,6 +23,8 @@ pub(super) struct Outlook {
     expected: Vec<Option<f64>>,
     /// Seconds of the longest path from each instance to the end, with guesses for what is unknown.
     remaining: Vec<f64>,
+    /// An instance's own priority, or a greater one above 0 of something that needs it.
+    priorities: Vec<i64>,
     estimate: Option<(Instant, Option<f64>)>,
 }
 
@@ -42,7 +44,20 @@ impl Outlook {
             .map(|(expected, heavy)| expected.unwrap_or(if *heavy { HEAVY_GUESS } else { LIGHT_GUESS }))
             .collect();
         let readers = plan.readers();
-        Self { remaining: forecast::remaining_paths(&readers, &guesses), readers, heavy, expected, estimate: None }
+        let mut priorities: Vec<i64> = plan.instances.iter().map(|instance| instance.policy.priority).collect();
+        for id in (0..priorities.len()).rev() {
+            let above = readers[id].iter().map(|reader| priorities[*reader]).max().unwrap_or(0);
+            if above > 0 {
+                priorities[id] = priorities[id].max(above);
+            }
+        }
+        let remaining = forecast::remaining_paths(&readers, &guesses);
+        Self { remaining, readers, heavy, expected, priorities, estimate: None }
+    }
+
+    /// How urgent the user says that an instance is.
+    pub(super) fn priority(&self, id: usize) -> i64 {
+        self.priorities[id]
     }
 
     /// The seconds that an instance takes, if that is known.

@@ -1,6 +1,7 @@
 //! What a run is given, and what comes of it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::dispatch;
 use super::event::{Listener, Totals};
@@ -8,9 +9,10 @@ use super::interrupt::Interrupt;
 use super::resources::{self, Amounts};
 use super::thread::Bodies;
 use crate::base::Digest;
+use crate::base::secrets::Secrets;
 use crate::plan::key::Numeric;
 use crate::plan::pins::Pins;
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, Retries};
 use crate::protocol::StageError;
 use crate::store::Store;
 
@@ -48,8 +50,12 @@ pub struct Options {
     pub gpus: Vec<String>,
     /// Start nothing more after the first failure.
     pub fail_fast: bool,
-    /// How many more attempts a stage gets whose worker died.
-    pub retries: u32,
+    /// When stages are tried again that don't say it themselves.
+    pub retries: Retries,
+    /// How long one attempt at a stage may take that doesn't say it itself.
+    pub timeout: Option<Duration>,
+    /// What no event, message or log may contain.
+    pub secrets: Secrets,
     /// The worker's executable; looked up when absent.
     pub worker: Option<PathBuf>,
 }
@@ -65,7 +71,9 @@ impl Default for Options {
             resources: resources::memory_gb().map(|gb| ("mem_gb".to_owned(), gb)).into_iter().collect(),
             gpus: resources::visible_gpus(),
             fail_fast: false,
-            retries: 0,
+            retries: Retries::default(),
+            timeout: None,
+            secrets: Secrets::of_environment(),
             worker: None,
         }
     }

@@ -3,7 +3,8 @@
 //! The stage with the longest remaining path goes first, because the run can't end before that path does. A stage that
 //! finds a worker with its backbone loaded counts as if its path were [`COLD_START`] longer: loading again costs that
 //! much, so a slightly shorter path is worth taking first. Whatever fits is started (a big stage that does not fit yet
-//! does not hold back small ones: a plan is finite, so it gets its turn when they are done).
+//! does not hold back small ones: a plan is finite, so it gets its turn when they are done). A stage's `priority` comes
+//! before all this.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub const COLD_START: f64 = 5.0;
 pub struct Candidate<'a> {
     /// Its index in the plan.
     pub index: usize,
+    /// Greater ones go first, whatever their paths.
+    pub priority: i64,
     /// Expected seconds of the longest path from its start to the end of the run.
     pub remaining: f64,
     /// What it takes while it runs.
@@ -51,7 +54,8 @@ fn by_urgency(a: &Candidate<'_>, b: &Candidate<'_>, warm: &BTreeMap<String, usiz
         let is_warm = candidate.affinity.is_some_and(|affinity| warm.get(affinity).copied().unwrap_or(0) > 0);
         candidate.remaining + if is_warm { COLD_START } else { 0.0 }
     };
-    urgency(a).total_cmp(&urgency(b)).then(a.remaining.total_cmp(&b.remaining)).then(b.index.cmp(&a.index))
+    let paths = urgency(a).total_cmp(&urgency(b)).then(a.remaining.total_cmp(&b.remaining)).then(b.index.cmp(&a.index));
+    a.priority.cmp(&b.priority).then(paths)
 }
 
 #[cfg(test)]
@@ -68,7 +72,7 @@ mod tests {
     }
 
     fn candidate<'a>(index: usize, remaining: f64, needs: &'a Amounts, affinity: Option<&'a str>) -> Candidate<'a> {
-        Candidate { index, remaining, needs, affinity }
+        Candidate { index, priority: 0, remaining, needs, affinity }
     }
 
     #[test]
@@ -77,6 +81,14 @@ mod tests {
         let ready = [candidate(0, 10.0, &one, None), candidate(1, 30.0, &one, None), candidate(2, 30.0, &one, None)];
         assert_eq!(choose(&ready, &amounts(&[("worker", 2)]), &BTreeMap::new()), [1, 2]);
         assert_eq!(choose(&ready, &amounts(&[("worker", 9)]), &BTreeMap::new()), [1, 2, 0]);
+    }
+
+    #[test]
+    fn priority_comes_before_paths() {
+        let one = amounts(&[("worker", 1)]);
+        let urgent = Candidate { priority: 1, ..candidate(1, 1.0, &one, None) };
+        let ready = [candidate(0, 99.0, &one, None), urgent];
+        assert_eq!(choose(&ready, &amounts(&[("worker", 1)]), &BTreeMap::new()), [1]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::plan::catalog::Place;
 use crate::plan::key::Numeric;
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, Policy};
 use crate::protocol::{Compute, Coordinates, Job, PROTOCOL};
 
 /// A job that writes below `folder`.
@@ -86,6 +86,7 @@ pub(super) fn plan(stages: &[Stage<'_>]) -> Plan {
         inputs: inputs.to_vec(),
         sources: Vec::new(),
         resources: BTreeMap::new(),
+        policy: Policy::default(),
         place: Place::Thread,
         reads_coordinates: true,
         publishes: false,

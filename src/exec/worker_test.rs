@@ -41,7 +41,7 @@ fn run(body: &str) -> (Result<(), Fault>, Heard, String) {
     let mut worker = Worker::start(&program, setting()).unwrap();
     worker.greet(PATIENCE).unwrap();
     let job = job(7, folder.path());
-    let log = Log::create(&folder.path().join("log"), "fit", 1).unwrap();
+    let log = Log::create(&folder.path().join("log"), "fit", 1, Default::default()).unwrap();
     let mut heard = Heard::default();
     let result = worker.run(&job, &log, &mut heard);
     worker.leave();

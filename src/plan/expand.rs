@@ -97,6 +97,7 @@ impl Expansion<'_> {
                 inputs: inputs[i].clone(),
                 sources: resolved.sources.clone(),
                 resources: stage.resources.clone(),
+                policy: stage.policy.clone(),
                 place: resolved.place.clone(),
                 reads_coordinates: resolved.reads_coordinates,
                 publishes: resolved.publishes,

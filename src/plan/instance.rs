@@ -12,6 +12,7 @@ use super::key::{Numeric, Preimage, Read};
 use super::pins::Pins;
 use crate::base::{Digest, canonical};
 use crate::protocol::Coordinates;
+use crate::spec::Policy;
 
 /// What a pipeline does: its stages, each expanded to the cells of its axes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -66,8 +67,11 @@ pub struct Instance {
     pub inputs: Vec<usize>,
     /// The sources that its parameters name.
     pub sources: Vec<SourceRef>,
-    /// What it needs while it runs: `gpu`, `cpu`, any name.
+    /// What it needs while it runs, in its first attempt: `gpu`, `cpu`, any name.
     pub resources: BTreeMap<String, u64>,
+    /// When it is tried again, how long it may take, and what goes first; no part of its key.
+    #[serde(skip_serializing_if = "Policy::is_default")]
+    pub policy: Policy,
     /// Where its body runs.
     pub place: Place,
     /// Whether the stage and axis values of what it reads are part of its result.
@@ -162,6 +166,7 @@ pub(crate) mod tests {
     use crate::plan::catalog::{Place, SourceRef};
     use crate::plan::key::tests::numeric;
     use crate::plan::pins::{Pin, Pins};
+    use crate::spec::Policy;
     use serde_json::json;
     use std::sync::Arc;
 
@@ -180,6 +185,7 @@ pub(crate) mod tests {
             inputs: inputs.to_vec(),
             sources: if stage == "data" { vec![SourceRef::Dataset(cell.unwrap().1.to_owned())] } else { Vec::new() },
             resources: [("cpu".to_owned(), 2)].into(),
+            policy: Policy::default(),
             place: if stage == "fit" { Place::Worker { affinity: "t5".into() } } else { Place::Thread },
             reads_coordinates: stage == "table",
             publishes: stage == "table",

@@ -12,8 +12,8 @@
 //! | revisions, hub, mirror, folders | where equal bytes came from changes no result |
 //! | the stage's name and title, the names of axes | an operation that doesn't read coordinates can't see them |
 //! | the order of what is read, unless coordinates are read | see [`Preimage::order`]: the job gets the key's order |
-//! | times, host, user, log level, `--jobs`, retries, partition, output folder | they change no result |
-//! | resources other than `cpu` of a stage in a worker | they decide where and when it runs |
+//! | times, host, user, log level, `--jobs`, partition, output folder | they change no result |
+//! | `policy` (retries, timeout, priority), resources other than `cpu` of a stage in a worker | they decide where and when it runs |
 //! | comments, key order, spelling of numbers | the same pipeline |
 
 use serde::{Deserialize, Serialize};

@@ -21,6 +21,8 @@ pub mod reason;
 pub mod sharing;
 pub mod summary;
 
+/// How a stage is tried: part of the plan, though it decides no key.
+pub use crate::spec::{Cause, Policy, Retries};
 pub use assess::{Lookup, Question, Records, State};
 pub use expand::expand;
 pub use instance::{Instance, Plan, StagePlan};

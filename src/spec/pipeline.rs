@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::policy::Policy;
 use super::scalar::{AxisValue, canonical};
 use super::source::SourceFile;
 use super::substitute::{UnknownName, below, substitute};
@@ -53,8 +54,10 @@ pub struct Stage {
     pub from: Vec<String>,
     /// Which values of an axis it reads; the texts may contain `${axis}`, see [`Pipeline::only_at`].
     pub only: BTreeMap<String, Vec<String>>,
-    /// What one instance occupies while it runs.
+    /// What one instance occupies while it runs, in its first attempt.
     pub resources: BTreeMap<String, u64>,
+    /// When it is tried again, how long it may take, and what goes first.
+    pub policy: Policy,
     /// The operation's name; whether there is such an operation is the planner's to check.
     pub operation: String,
     /// The operation's parameters, a map without `from` and `only`: parameters of the pipeline are filled in, `${axis}`

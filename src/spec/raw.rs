@@ -12,6 +12,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::policy::{Amount, RawPolicy};
 use super::read::Fields;
 
 /// A pipeline: a graph of stages, each of which runs one operation for every combination of its axes.
@@ -78,9 +79,13 @@ pub(super) struct RawStage {
     /// Combinations to leave out: those that agree with every entry.
     #[serde(default)]
     pub exclude: Option<Vec<BTreeMap<String, Scalar>>>,
-    /// What one instance occupies while it runs: `gpu: 1`.
+    /// What one instance occupies while it runs: `gpu: 1`; a list has one amount for each attempt: `mem_gb: [8, 16]`.
     #[serde(default)]
-    pub resources: Option<BTreeMap<String, u64>>,
+    pub resources: Option<BTreeMap<String, Amount>>,
+    /// When it is tried again, how long it may take, and what goes first; changes no result.
+    #[serde(default)]
+    #[schemars(with = "Option<RawPolicy>")]
+    pub policy: Option<Fields<RawPolicy>>,
     /// The operation: a map with one entry, whose value is the operation's parameters.
     pub run: BTreeMap<String, Value>,
 }

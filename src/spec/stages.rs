@@ -9,8 +9,9 @@ use super::definitions::{Origin, name_clash, name_problem, quoted};
 use super::diagnostic::Problem;
 use super::lists::{Context, Kind};
 use super::pipeline::Stage;
+use super::policy::{Amount, Policy};
 use super::raw::{RawReads, RawStage, Scalar};
-use super::read::interpret;
+use super::read::{Fields, interpret};
 use super::scalar::{AxisValue, canonical};
 use super::substitute::{below, substitute, substitute_known};
 use crate::base::suggest;
@@ -21,9 +22,8 @@ pub(super) fn build(context: &mut Context<'_>, name: &str, raw: &RawStage) -> Op
     check_name(context, &path, name, "a stage");
     let matrix = raw.matrix.as_ref().map(|_| matrix(context, &path, raw));
     let exclude = exclude(context, &path, name, raw, matrix.as_deref());
-    for resource in raw.resources.iter().flatten().map(|(resource, _)| resource) {
-        check_name(context, &below(&below(&path, "resources"), resource), resource, "a resource");
-    }
+    let resources = raw.resources.clone().unwrap_or_default();
+    check_resources(context, &path, &resources);
     let (operation, mut parameters) = operation(context, &path, name, raw)?;
     let mut reads = Map::new();
     for key in ["from", "only"] {
@@ -39,7 +39,8 @@ pub(super) fn build(context: &mut Context<'_>, name: &str, raw: &RawStage) -> Op
         exclude,
         from: Vec::new(),
         only: BTreeMap::new(),
-        resources: raw.resources.clone().unwrap_or_default(),
+        policy: Policy::of(raw.policy.as_ref().map(|Fields(policy)| policy), &resources),
+        resources: resources.iter().map(|(name, amount)| (name.clone(), amount.first())).collect(),
         operation,
         parameters: Value::Null,
     };
@@ -103,6 +104,19 @@ fn axis_help(axis: &str) -> String {
 fn check_name(context: &mut Context<'_>, path: &str, name: &str, what: &str) {
     let file = context.file;
     context.problems.extend(name_problem(|code, message| file.key_problem(path, code, message), name, what));
+}
+
+fn check_resources(context: &mut Context<'_>, path: &str, resources: &BTreeMap<String, Amount>) {
+    let path = below(path, "resources");
+    for (resource, amount) in resources {
+        let path = below(&path, resource);
+        check_name(context, &path, resource, "a resource");
+        if resource == "cpu" && !amount.later().is_empty() {
+            let message = "`cpu` can't be a list: it is the number of threads, which changes the last bits of results";
+            let problem = context.file.problem(&path, "compt::spec::resources", message);
+            context.problems.push(problem.with_help("write one number; other resources may grow with the attempt"));
+        }
+    }
 }
 
 /// The axes that a stage has, with the values they may have.

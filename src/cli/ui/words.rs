@@ -27,8 +27,10 @@ pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
             let who = holder.as_deref().unwrap_or("another run");
             format!("{} {stage}: {who} is making it", colours.yellow("wait  "))
         }
-        Event::Retry { stage, attempt, message } => {
-            format!("{} {stage}: attempt {attempt} failed, trying again: {message}", colours.yellow("retry "))
+        Event::Retry { stage, attempt, message, wait_seconds, .. } => {
+            let when =
+                if *wait_seconds > 0.0 { format!("again in {}", duration(*wait_seconds)) } else { "again".to_owned() };
+            format!("{} {stage}: attempt {attempt} failed, trying {when}: {message}", colours.yellow("retry "))
         }
         Event::Finished { stage, seconds, .. } => {
             format!("{} {stage}  {}", colours.green("done  "), duration(*seconds))

@@ -1,11 +1,13 @@
 //! How the dispatcher starts stages: which are chosen, how one is claimed, and what its attempt gets.
 
 use std::thread::Scope;
+use std::time::Instant;
 
 use super::{Dispatcher, Running, affinity};
 use crate::exec::attempt::{Attempt, failed};
 use crate::exec::board::{State, Todo};
 use crate::exec::event::Event;
+use crate::exec::interrupt::Cancellation;
 use crate::exec::outlook::Pace;
 use crate::exec::select::{self, Candidate};
 use crate::exec::worker::{PATIENCE, Setting, Worker};
@@ -18,13 +20,15 @@ impl<'a> Dispatcher<'a, '_> {
     pub(super) fn start_ready<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>) {
         // A stage that could not be claimed or started makes room for another one: choose until nothing changes.
         loop {
-            let startable = |state: &State| matches!(state, State::Ready(todo) if !self.making.contains_key(&todo.key));
+            let startable = |state: &State| matches!(state, State::Ready(_));
             let ready: Vec<Candidate<'_>> = self
                 .board
                 .which(startable)
                 .into_iter()
+                .filter(|id| self.may_make(*id))
                 .map(|index| Candidate {
                     index,
+                    priority: self.outlook.priority(index),
                     remaining: self.outlook.remaining(index),
                     needs: &self.needs[index],
                     affinity: affinity(&self.run.plan.instances[index]),
@@ -44,21 +48,26 @@ impl<'a> Dispatcher<'a, '_> {
     fn begin<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>, id: usize) {
         let State::Ready(todo) = self.board.state(id) else { return };
         let mut todo = todo.clone();
-        if self.making.contains_key(&todo.key) {
+        if !self.may_make(id) {
             return;
         }
-        let lock = match self.run.store.try_lock(&todo.key) {
+        let attempt = match self.claims.remove(&id) {
+            Some(lock) => Ok(KeyAttempt::Taken(lock)),
+            None => self.run.store.try_lock(&todo.key),
+        };
+        let lock = match attempt {
             Ok(KeyAttempt::Taken(lock)) => lock,
             Ok(KeyAttempt::Held(holder)) => {
                 self.board.set(id, State::Waiting(todo));
                 let stage = self.name(id);
                 return self.tell(&Event::Waiting { stage, holder: holder.map(|holder| holder.to_string()) });
             }
-            Err(error) => return self.fail(id, failed(error), None),
+            Err(error) => return self.give_up(id, &todo, failed(error), None),
         };
         // Another runner may have made it between the first look and the lock.
         if let Some(output) = self.find(id, &todo.key) {
             drop(lock);
+            self.making.remove(&todo.key);
             let known = self.found(id, &todo, output);
             return self.settle(known);
         }
@@ -68,7 +77,7 @@ impl<'a> Dispatcher<'a, '_> {
         }
         todo.attempts += 1;
         if let Err(error) = self.launch(scope, id, &todo, lock) {
-            return self.fail(id, error, None);
+            return self.give_up(id, &todo, error, None);
         }
         self.making.insert(todo.key, id);
         self.board.set(id, State::Running(todo));
@@ -104,12 +113,16 @@ impl<'a> Dispatcher<'a, '_> {
                 }
             }
         };
+        let timeout = instance.policy.timeout.or(self.run.options.timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let cancellation = Cancellation::new(self.run.interrupt.clone());
         let killer = worker.as_ref().map(Worker::killer);
         let expected_seconds = self.outlook.expected(id);
         let device = device(&instance.place, &grant.gpus);
         let (stage, gpus) = (self.name(id), grant.gpus.clone());
         self.tell(&Event::Started { stage, attempt: todo.attempts, expected_seconds, gpus });
-        self.running.insert(id, Running { grant, pace: Pace::new(), killer });
+        self.running
+            .insert(id, Running { grant, pace: Pace::new(), killer, deadline, cancellation: cancellation.clone() });
         let attempt = Attempt {
             instance,
             pipeline: &self.run.plan.pipeline,
@@ -122,7 +135,9 @@ impl<'a> Dispatcher<'a, '_> {
             worker,
             patience: PATIENCE,
             number: todo.attempts,
-            interrupt: self.run.interrupt.clone(),
+            secrets: &self.run.options.secrets,
+            timeout,
+            cancellation,
         };
         let sender = self.sender.clone();
         scope.spawn(move || attempt.run(&sender));

@@ -1,0 +1,113 @@
+//! What the dispatcher does when an attempt has ended, or should: results, other attempts, failures, timeouts.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::{Dispatcher, affinity};
+use crate::exec::attempt::Ended;
+use crate::exec::board::{State, Todo};
+use crate::exec::event::Event;
+use crate::exec::interrupt::Wish;
+use crate::exec::needs;
+use crate::exec::worker::Killer;
+use crate::plan::Cause;
+use crate::protocol::StageError;
+
+impl Dispatcher<'_, '_> {
+    /// Takes in the end of an attempt.
+    pub(super) fn ended(&mut self, ended: Ended) {
+        let Ended { id, result, seconds, log, worker, cause } = ended;
+        if let Some(running) = self.running.remove(&id) {
+            self.ledger.give(running.grant);
+        }
+        if let Some(affinity) = affinity(self.instance(id)) {
+            self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));
+        }
+        let State::Running(todo) = self.board.state(id) else { return };
+        let todo = todo.clone();
+        match result {
+            Ok(output) => {
+                self.totals.executed += 1;
+                self.making.remove(&todo.key);
+                self.made.insert(todo.key);
+                self.outlook.learn(self.run.plan, id, seconds);
+                let known = self.board.done(id, todo.key, output);
+                let stage = self.name(id);
+                self.tell(&Event::Finished { stage, seconds, output });
+                self.share(&todo.key, output);
+                self.settle(known);
+            }
+            // Killed on request: it is not the stage's fault.
+            Err(_) if self.wish == Wish::Kill || self.run.interrupt.wish() == Wish::Kill => {
+                self.making.remove(&todo.key);
+                self.board.set(id, State::Ready(todo));
+            }
+            Err(mut error) => match cause.and_then(|cause| Some((cause, self.pause(id, &todo, cause, &mut error)?))) {
+                Some((cause, pause)) => self.rest(id, todo, cause, error.message, pause),
+                None => self.give_up(id, &todo, error, log),
+            },
+        }
+    }
+
+    /// The pause before the next attempt; `None` when there is none, with the reason in `error` if it is no room.
+    fn pause(&self, id: usize, todo: &Todo, cause: Cause, error: &mut StageError) -> Option<Duration> {
+        let instance = self.instance(id);
+        let retries = instance.policy.retries.as_ref().unwrap_or(&self.run.options.retries);
+        let pause = retries.pause(todo.attempts, cause).filter(|_| self.may_start())?;
+        let needs = needs::of(instance, self.run.numeric, todo.attempts + 1);
+        let Some(shortage) = self.ledger.shortage(&needs) else { return Some(pause) };
+        let hint = error.hint.take().map(|hint| format!("{hint}; ")).unwrap_or_default();
+        let short = needs::explain(&shortage);
+        error.hint = Some(format!("{hint}another attempt is not possible: {short}"));
+        None
+    }
+
+    /// Notes that a stage is tried again. It keeps its key meanwhile: no other instance makes it.
+    fn rest(&mut self, id: usize, todo: Todo, cause: Cause, message: String, pause: Duration) {
+        let (stage, attempt) = (self.name(id), todo.attempts);
+        self.tell(&Event::Retry { stage, attempt, cause, message, wait_seconds: pause.as_secs_f64() });
+        self.needs[id] = needs::of(self.instance(id), self.run.numeric, attempt + 1);
+        let state = match Instant::now().checked_add(pause) {
+            Some(until) if !pause.is_zero() => State::Resting(todo, until),
+            _ => State::Ready(todo),
+        };
+        self.board.set(id, state);
+    }
+
+    /// Makes ready again what has rested long enough.
+    pub(super) fn wake_rested(&mut self) {
+        let now = Instant::now();
+        for id in self.board.which(|state| matches!(state, State::Resting(_, until) if *until <= now)) {
+            let State::Resting(todo, _) = self.board.state(id) else { continue };
+            let todo = todo.clone();
+            self.board.set(id, State::Ready(todo));
+        }
+    }
+
+    /// Ends attempts whose time is up: a worker is killed, a body on a thread stops at its next report.
+    pub(super) fn heed_timeouts(&mut self) {
+        let now = Instant::now();
+        for running in self.running.values_mut().filter(|running| running.deadline.is_some_and(|at| at <= now)) {
+            running.deadline = None;
+            running.cancellation.time_out();
+            running.killer.iter().for_each(Killer::kill);
+        }
+    }
+
+    /// A failure for good; other instances with the same key fail as well.
+    pub(super) fn give_up(&mut self, id: usize, todo: &Todo, error: StageError, log: Option<PathBuf>) {
+        self.making.remove(&todo.key);
+        self.broken.insert(todo.key, (error.clone(), log.clone()));
+        self.fail(id, error, log);
+        let same = |state: &State| matches!(state, State::Ready(other) if other.key == todo.key);
+        self.settle(self.board.which(same));
+    }
+
+    /// Whether no other instance makes the key of this one.
+    pub(super) fn may_make(&self, id: usize) -> bool {
+        match self.board.state(id) {
+            State::Ready(todo) => self.making.get(&todo.key).is_none_or(|maker| *maker == id),
+            _ => false,
+        }
+    }
+}
