@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+/// What the private names of files begin with that are being written.
+pub const UNFINISHED: &str = ".writing-";
+
 /// Writes `bytes` to `path` so that a reader sees the old content or the new one, never a part. Who may read it is what the
 /// umask says, as for any new file.
 ///
@@ -14,7 +17,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
-        .prefix(".writing-")
+        .prefix(UNFINISHED)
         // Without this a temporary file is private to its owner, and stays so under its final name.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)

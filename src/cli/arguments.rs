@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::fsck::FsckArguments;
+
 /// The cache folder when none is named.
 pub const CACHE: &str = ".compt";
 
@@ -42,6 +44,8 @@ pub enum Command {
     Doctor(DoctorArguments),
     /// Write the JSON Schemas of pipeline and data set files
     Schema(SchemaArguments),
+    /// Check every result in the cache, and set aside what is damaged
+    Fsck(FsckArguments),
 }
 
 /// Which pipeline, and with which values.

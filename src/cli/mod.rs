@@ -10,6 +10,7 @@ mod check;
 mod compare;
 mod doctor;
 mod failure;
+mod fsck;
 mod list;
 mod plan;
 mod predict;
@@ -35,7 +36,26 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let result = match arguments.command {
+    end(|| run_command(arguments.command))
+}
+
+/// The exit code of a command, after what it has to say about its failure. A panic is a failure too: its words are on
+/// standard error already.
+fn end(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    // Nothing of the command outlives it but files, which are written whole or not at all.
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(command))
+        .unwrap_or_else(|_| Err(Failure::bug("the command did not come to its end")));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            explain(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run_command(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Why(arguments) => why::why(&arguments),
@@ -47,13 +67,7 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => list::list(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            explain(&failure);
-            ExitCode::from(failure.exit_code())
-        }
+        Command::Fsck(arguments) => fsck::fsck(&arguments),
     }
 }
 
@@ -89,7 +103,15 @@ fn shell_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_word;
+    use std::process::ExitCode;
+
+    use super::{end, shell_word};
+
+    #[test]
+    fn a_panic_ends_with_the_code_of_a_fault_of_ours() {
+        assert_eq!(end(|| panic!("index out of range")), ExitCode::from(1));
+        assert_eq!(end(|| Ok(())), ExitCode::SUCCESS);
+    }
 
     #[test]
     fn words_survive_the_shell() {

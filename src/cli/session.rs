@@ -267,6 +267,7 @@ impl From<StoreError> for Failure {
         let hint = error.help();
         match error {
             StoreError::Full { .. } => Self::Environment { message: error.to_string(), hint },
+            StoreError::WrongKey { .. } | StoreError::Strange { .. } => Self::bug(error.to_string()),
             _ => Self::Cache { message: error.to_string(), hint },
         }
     }
