@@ -1,10 +1,11 @@
 //! The command line, as clap reads it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::fsck::FsckArguments;
+use super::gc::{self, GcArguments};
 
 /// The cache folder when none is named.
 pub const CACHE: &str = ".compt";
@@ -46,6 +47,9 @@ pub enum Command {
     Schema(SchemaArguments),
     /// Check every result in the cache, and set aside what is damaged
     Fsck(FsckArguments),
+    /// Show what can be removed from the cache, or remove it
+    #[command(after_help = gc::EXAMPLES)]
+    Gc(GcArguments),
 }
 
 /// Which pipeline, and with which values.
@@ -78,6 +82,23 @@ pub struct PipelineArguments {
     /// Threads of one training or evaluation stage; part of its key, because sums depend on it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threads: usize,
+}
+
+impl PipelineArguments {
+    /// A pipeline as it is run when nothing else is typed; the network is not asked.
+    pub fn of(file: &Path, cache: &Path, profile: Option<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            profile,
+            set: Vec::new(),
+            mirror: std::env::var_os("COMPT_MIRROR").map(PathBuf::from),
+            offline: true,
+            locked: false,
+            cache: cache.to_owned(),
+            device: "cpu".to_owned(),
+            threads: 1,
+        }
+    }
 }
 
 /// Arguments of `run`.

@@ -11,6 +11,7 @@ mod compare;
 mod doctor;
 mod failure;
 mod fsck;
+mod gc;
 mod list;
 mod plan;
 mod predict;
@@ -68,6 +69,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Fsck(arguments) => fsck::fsck(&arguments),
+        Command::Gc(arguments) => gc::gc(&arguments),
     }
 }
 

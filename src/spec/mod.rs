@@ -34,7 +34,7 @@ mod diagnostics_test;
 mod include_test;
 
 pub use diagnostic::{Invalid, Problem, render};
-pub use load::{Settings, load};
+pub use load::{Settings, load, profiles};
 pub use pipeline::{AxisTypes, Pipeline, Stage};
 pub use read::{Document, read};
 pub use scalar::AxisValue;

@@ -54,6 +54,11 @@ impl Journal {
         files::write_atomically(self.path(), text.as_bytes())
     }
 
+    /// Writes the file anew without the lines that can't be read, if there are any; a file that isn't there stays so.
+    pub(super) fn mend<T: DeserializeOwned + Serialize>(&self) -> io::Result<()> {
+        if self.torn::<T>() == 0 { Ok(()) } else { self.rewrite(&self.read::<T>().0) }
+    }
+
     fn path(&self) -> &Path {
         &self.path
     }
@@ -75,6 +80,8 @@ mod tests {
         journal.append(&("b", 2)).unwrap();
         assert_eq!(journal.read::<(String, u32)>().0, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
         assert_eq!(journal.torn::<(String, u32)>(), 1);
+        journal.mend::<(String, u32)>().unwrap();
+        assert_eq!((journal.torn::<(String, u32)>(), journal.read::<(String, u32)>().0.len()), (0, 2));
         journal.rewrite(&[("c", 3)]).unwrap();
         assert_eq!(journal.read::<(String, u32)>().0, [("c".to_owned(), 3)]);
     }

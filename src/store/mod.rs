@@ -20,14 +20,17 @@
 //! cache as a whole; [`gc`] removes what is not wanted any more, oldest use first: the time of a record's last change is
 //! the time of its last use.
 
+pub mod census;
 mod durations;
 mod error;
 mod find;
 pub mod fsck;
+pub mod gc;
 mod journal;
 mod memo;
 mod publish;
 mod record;
+mod sweep;
 mod tree;
 
 use std::io;
@@ -318,5 +321,7 @@ impl KeyLock {
 
 #[cfg(test)]
 mod fsck_test;
+#[cfg(test)]
+mod gc_test;
 #[cfg(test)]
 mod store_test;
