@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::fsck::FsckArguments;
 use super::gc::{self, GcArguments};
+use super::verify::{self, VerifyArguments};
 
 /// The cache folder when none is named.
 pub const CACHE: &str = ".compt";
@@ -50,6 +51,9 @@ pub enum Command {
     /// Show what can be removed from the cache, or remove it
     #[command(after_help = gc::EXAMPLES)]
     Gc(GcArguments),
+    /// Make results once more from what they were made of, and compare
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(VerifyArguments),
 }
 
 /// Which pipeline, and with which values.

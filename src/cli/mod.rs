@@ -21,6 +21,7 @@ mod schema;
 mod session;
 mod show;
 pub mod ui;
+mod verify;
 mod why;
 
 use arguments::{Arguments, Command};
@@ -70,6 +71,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Fsck(arguments) => fsck::fsck(&arguments),
         Command::Gc(arguments) => gc::gc(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
     }
 }
 

@@ -20,6 +20,7 @@
 //! cache as a whole; [`gc`] removes what is not wanted any more, oldest use first: the time of a record's last change is
 //! the time of its last use.
 
+mod adopt;
 pub mod census;
 mod durations;
 mod error;
