@@ -12,7 +12,7 @@ use super::failure::{self, Failure};
 use super::session::{Cache, Missing, Session};
 use super::ui;
 use crate::base::Digest;
-use crate::exec::event::{Event, Listener};
+use crate::exec::event::{Event, Listener, Totals};
 use crate::exec::interrupt::Interrupt;
 use crate::exec::{self, Options, Run, Summary};
 use crate::operation::bodies::StageBodies;
@@ -184,16 +184,28 @@ fn run(
         return exec::run(&run, &mut ());
     }
     let mut listener = ui::Style::choose(false, false).listener();
-    exec::run(&run, &mut WithoutGiven(&mut *listener))
+    exec::run(&run, &mut WithoutGiven { listener: &mut *listener, reruns: rehearsal.reruns.len() })
 }
 
 /// Says nothing of what is only lent to the rehearsal.
-struct WithoutGiven<'a>(&'a mut dyn Listener);
+struct WithoutGiven<'a> {
+    listener: &'a mut dyn Listener,
+    reruns: usize,
+}
 
 impl Listener for WithoutGiven<'_> {
     fn hear(&mut self, at: Duration, event: &Event) {
-        if !matches!(event, Event::Cached { .. }) {
-            self.0.hear(at, event);
+        match event {
+            Event::RunStarted { pipeline, jobs, .. } => {
+                let started = Event::RunStarted { pipeline: pipeline.clone(), stages: self.reruns, jobs: *jobs };
+                self.listener.hear(at, &started);
+            }
+            Event::RunFinished(totals) => {
+                let finished = Totals { cached: 0, ..totals.clone() };
+                self.listener.hear(at, &Event::RunFinished(finished));
+            }
+            Event::Cached { .. } => {}
+            other => self.listener.hear(at, other),
         }
     }
 }

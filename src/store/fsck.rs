@@ -17,7 +17,7 @@ use super::memo;
 use super::record::{Latest, Record};
 use super::tree::{self, StoredFile};
 use super::{Access, KeyAttempt, KeyLock, Store, StoreError, find};
-use crate::base::Digest;
+use crate::base::{Digest, files, lock};
 use crate::plan::key;
 
 /// How closely files are looked at.
@@ -267,8 +267,8 @@ impl Store {
     }
 
     fn look_at_leftovers(&self, look: &mut Look) -> Result<(), StoreError> {
-        for path in self.unfinished()? {
-            look.note(Kind::Unfinished, path, "a process died while it was writing it; `compt gc` removes it");
+        for path in self.unfinished()?.into_iter().filter(|path| !files::is_being_written(path)) {
+            look.note(Kind::Unfinished, path, "a process died while it was writing it");
         }
         for (folder, kind, what) in [
             ("work", Kind::Work, "a process died while it was making this result"),
@@ -295,7 +295,7 @@ impl Store {
 
     /// Whether nobody is building `key`, told without leaving a trace.
     fn is_free(&self, key: &Digest) -> bool {
-        !self.lock_path(key).exists() || crate::base::lock::holder(&self.lock_path(key)).is_none()
+        !self.lock_path(key).exists() || lock::holder(&self.lock_path(key)).is_none()
     }
 
     /// Does what can be done about a finding.
@@ -354,7 +354,11 @@ impl Store {
                 }
                 Ok(Outcome::Removed)
             }
-            Kind::Foreign | Kind::Orphan | Kind::Unfinished | Kind::Torn => Ok(Outcome::Told),
+            Kind::Unfinished => {
+                finding.path.parent().into_iter().for_each(files::clear_unfinished);
+                Ok(Outcome::Removed)
+            }
+            Kind::Foreign | Kind::Orphan | Kind::Torn => Ok(Outcome::Told),
         }
     }
 
@@ -383,7 +387,7 @@ impl Store {
         let mut all = Vec::new();
         for folder in self.entries(&self.root.join(kind))? {
             if folder.is_dir() {
-                all.extend(self.entries(&folder)?.into_iter().filter(|path| !is_unfinished(path)));
+                all.extend(self.entries(&folder)?.into_iter().filter(|path| !files::is_unfinished(path)));
             }
         }
         Ok(all)
@@ -397,7 +401,7 @@ impl Store {
         }
         let mut all = Vec::new();
         for folder in folders {
-            all.extend(self.entries(&folder)?.into_iter().filter(|path| is_unfinished(path)));
+            all.extend(self.entries(&folder)?.into_iter().filter(|path| files::is_unfinished(path)));
         }
         Ok(all)
     }
@@ -427,11 +431,6 @@ impl Look {
 /// The key that the name of a file or folder begins with.
 pub(super) fn key_of(path: &Path) -> Option<Digest> {
     path.file_name()?.to_str()?.get(..64).and_then(Digest::parse)
-}
-
-/// Whether this is a file of [`crate::base::files::write_atomically`] that has not got its name yet.
-fn is_unfinished(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(crate::base::files::UNFINISHED))
 }
 
 fn some_of(names: &[&str]) -> String {
