@@ -5,7 +5,7 @@ CARGO ?= cargo
 COMPT := target/debug/compt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run paper-smoke test check bench clean
+.PHONY: help setup build run paper-smoke test check bench chaos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: build ## throughput beside transformers + PEFT, many small stages beside 
 	$(CARGO) build --workspace --examples
 	python3 tools/bench.py
 	python3 tools/scale.py
+
+chaos: build ## kill runners and workers at random for five minutes, then compare with an undisturbed run
+	python3 tools/chaos.py --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)
 
 clean: ## remove what was built (results in outputs/ and .compt/ stay)
 	$(CARGO) clean

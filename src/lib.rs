@@ -19,3 +19,4 @@ pub mod report;
 pub mod spec;
 pub mod store;
 pub mod task;
+pub mod verify;

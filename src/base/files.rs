@@ -5,6 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+/// What the private names of files begin with that are being written.
+const UNFINISHED: &str = ".writing-";
+/// How often a file is written anew that was cleared away.
+const ATTEMPTS: u32 = 5;
+
 /// Writes `bytes` to `path` so that a reader sees the old content or the new one, never a part. Who may read it is what the
 /// umask says, as for any new file.
 ///
@@ -13,15 +18,46 @@ use std::path::Path;
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".writing-")
-        // Without this a temporary file is private to its owner, and stays so under its final name.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(|error| with_path(error, "create a file in", folder))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| with_path(error, "write", path))?;
-    file.persist(path).map_err(|error| with_path(error.error, "rename into", path))?;
-    sync_folder(folder)
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let mut file = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            // Without this a temporary file is private to its owner, and stays so under its final name.
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|error| with_path(error, "create a file in", folder))?;
+        // The lock says that its writer lives; where there are no locks, nobody clears.
+        let _ = file.as_file().try_lock();
+        file.write_all(bytes)
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(|error| with_path(error, "write", path))?;
+        match file.persist(path) {
+            Ok(_) => return sync_folder(folder),
+            // Someone cleared it in the moment before it was locked.
+            Err(error) if error.error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => {}
+            Err(error) => return Err(with_path(error.error, "rename into", path)),
+        }
+    }
+}
+
+/// Removes the private files in `folder` whose writers died; best effort, since they harm nobody.
+pub fn clear_unfinished(folder: &Path) {
+    for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
+        if is_unfinished(&entry.path()) && !is_being_written(&entry.path()) {
+            let _ = fs_err::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether this is a private file of [`write_atomically`], by its name.
+pub fn is_unfinished(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
+}
+
+/// Whether the writer of a private file lives, as far as can be told.
+pub fn is_being_written(path: &Path) -> bool {
+    !std::fs::File::open(path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 /// Makes a rename inside `folder` durable.
@@ -41,7 +77,7 @@ pub fn with_path(error: io::Error, doing: &str, path: &Path) -> io::Error {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use super::write_atomically;
+    use super::{clear_unfinished, write_atomically};
 
     #[test]
     fn whoever_may_read_a_plain_file_may_read_this_one() {
@@ -55,5 +91,22 @@ mod tests {
         let mode = |path| fs_err::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&whole), mode(&plain));
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2);
+    }
+    #[test]
+    fn what_the_dead_were_writing_is_cleared_and_the_living_are_not_disturbed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(folder.path().join(".writing-dead"), "half").unwrap();
+        fs_err::write(folder.path().join("whole"), "x").unwrap();
+        std::thread::scope(|scope| {
+            for name in ["a", "b"] {
+                let path = folder.path().join(name);
+                scope.spawn(move || (0..50).for_each(|_| write_atomically(&path, b"y").unwrap()));
+            }
+            (0..200).for_each(|_| clear_unfinished(folder.path()));
+        });
+        let mut names: Vec<_> =
+            fs_err::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "b", "whole"]);
     }
 }

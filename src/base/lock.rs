@@ -122,6 +122,54 @@ impl Drop for FileLock {
     }
 }
 
+/// A sign that a folder is used, on a file in it: any number of processes show it at once, or one has the folder for
+/// itself. It goes with the process, however that ends.
+#[derive(Debug)]
+pub struct Presence {
+    _file: File,
+}
+
+impl Presence {
+    /// Shows that the folder is used; waits while another process has it for itself.
+    ///
+    /// # Errors
+    /// When the file can't be created, or the file system has no locks.
+    pub fn among_others(path: &Path) -> io::Result<Self> {
+        let file = open(path)?;
+        file.lock_shared()?;
+        Ok(Self { _file: file })
+    }
+
+    /// The same where nothing may be written; `None` when there is no such file, or it can't be locked.
+    pub fn to_read(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        file.lock_shared().ok()?;
+        Some(Self { _file: file })
+    }
+
+    /// Takes the folder for this process alone; `None` when another one uses it.
+    ///
+    /// # Errors
+    /// As [`Presence::among_others`].
+    pub fn alone(path: &Path) -> io::Result<Option<Self>> {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(super::files::with_path(error, "lock", path)),
+        }
+    }
+}
+
+/// The process whose name stands in the lock file at `path` and who holds it now; `None` when nobody does.
+pub fn holder(path: &Path) -> Option<Holder> {
+    let mut file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => read_holder(&mut file),
+        _ => None,
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
@@ -150,7 +198,7 @@ pub fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attempt, FileLock, Holder};
+    use super::{Attempt, FileLock, Holder, Presence, holder};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn taken(attempt: Attempt) -> Option<FileLock> {
@@ -183,6 +231,36 @@ mod tests {
         fs_err::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
         let lock = taken(FileLock::try_take(&path).unwrap()).unwrap();
         assert_eq!(lock.left_by(), Some(&dead));
+    }
+
+    #[test]
+    fn a_folder_is_used_by_many_or_held_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in-use");
+        assert!(Presence::to_read(&path).is_none() && !path.exists());
+        let one = Presence::among_others(&path).unwrap();
+        let two = Presence::to_read(&path).unwrap();
+        assert!(Presence::alone(&path).unwrap().is_none());
+        drop(one);
+        assert!(Presence::alone(&path).unwrap().is_none());
+        drop(two);
+        let alone = Presence::alone(&path).unwrap().unwrap();
+        assert!(Presence::alone(&path).unwrap().is_none());
+        drop(alone);
+        Presence::among_others(&path).unwrap();
+    }
+
+    #[test]
+    fn only_a_living_holder_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        assert_eq!(holder(&path), None);
+        let lock = taken(FileLock::try_take(&path).unwrap()).unwrap();
+        assert_eq!(holder(&path).unwrap().pid, std::process::id());
+        let text = fs_err::read(&path).unwrap();
+        drop(lock);
+        fs_err::write(&path, text).unwrap();
+        assert_eq!(holder(&path), None);
     }
 
     #[test]

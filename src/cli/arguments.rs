@@ -1,15 +1,18 @@
 //! The command line, as clap reads it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::completions::CompletionsArguments;
 use super::diff::DiffArguments;
+use super::fsck::FsckArguments;
+use super::gc::{self, GcArguments};
 use super::graph::{Format, GraphArguments};
 use super::init::InitArguments;
 use super::list::ListArguments;
 use super::man::ManArguments;
+use super::verify::{self, VerifyArguments};
 
 /// The cache folder when none is named.
 pub const CACHE: &str = ".compt";
@@ -59,6 +62,14 @@ pub enum Command {
     Completions(CompletionsArguments),
     /// Print the manual page, or write one for each subcommand
     Man(ManArguments),
+    /// Check every result in the cache, and set aside what is damaged
+    Fsck(FsckArguments),
+    /// Show what can be removed from the cache, or remove it
+    #[command(after_help = gc::EXAMPLES)]
+    Gc(GcArguments),
+    /// Make results once more from what they were made of, and compare
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(VerifyArguments),
 }
 
 impl Command {
@@ -79,6 +90,9 @@ impl Command {
             Self::Schema(arguments) => arguments.json,
             Self::Init(arguments) => arguments.json,
             Self::Man(arguments) => arguments.json,
+            Self::Fsck(arguments) => arguments.json,
+            Self::Gc(arguments) => arguments.json,
+            Self::Verify(arguments) => arguments.json,
             Self::Predict(_) | Self::Completions(_) => false,
         }
     }
@@ -114,6 +128,23 @@ pub struct PipelineArguments {
     /// Threads of one training or evaluation stage; part of its key, because sums depend on it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threads: usize,
+}
+
+impl PipelineArguments {
+    /// A pipeline as it is run when nothing else is typed; the network is not asked.
+    pub fn of(file: &Path, cache: &Path, profile: Option<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            profile,
+            set: Vec::new(),
+            mirror: std::env::var_os("COMPT_MIRROR").map(PathBuf::from),
+            offline: true,
+            locked: false,
+            cache: cache.to_owned(),
+            device: "cpu".to_owned(),
+            threads: 1,
+        }
+    }
 }
 
 /// Arguments of `run`.

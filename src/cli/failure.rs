@@ -3,14 +3,14 @@
 //! | code | meaning |
 //! | --- | --- |
 //! | 0 | done |
-//! | 1 | a fault of ours |
+//! | 1 | a fault of ours: a panic, or a stage that failed because of one |
 //! | 2 | the command line is wrong |
 //! | 3 | a pipeline or data set file is wrong, or what it names is missing |
 //! | 4 | a stage failed |
 //! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
 //! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
 //! | 7 | a claim failed, and `--claims-must-hold` was given |
-//! | 8 | `compare --fail-on` or `diff --exit-code` found differences |
+//! | 8 | results differ: `verify` got others, or `compare --fail-on` or `diff --exit-code` found differences |
 //! | 130 | interrupted |
 
 use serde_json::{Value, json};
@@ -47,8 +47,8 @@ pub enum Failure {
         failed: usize,
         /// Of how many.
         total: usize,
-        /// Whether every one failed because of the machine.
-        environment: bool,
+        /// Whose fault it is; see [`fault`].
+        fault: StageErrorKind,
         /// What to type next.
         hint: Option<String>,
     },
@@ -58,6 +58,14 @@ pub enum Failure {
         /// What is missing.
         message: String,
         /// How to mend it.
+        hint: Option<String>,
+    },
+    /// A fault of ours.
+    #[error("{message}")]
+    Bug {
+        /// What went wrong.
+        message: String,
+        /// What is known beyond that.
         hint: Option<String>,
     },
     /// The cache or the lock file refuses.
@@ -91,8 +99,9 @@ impl Failure {
         match self {
             Self::Usage { .. } => 2,
             Self::Invalid(_) | Self::Input { .. } => 3,
-            Self::Stages { environment: false, .. } => 4,
-            Self::Stages { environment: true, .. } | Self::Environment { .. } => 5,
+            Self::Stages { fault: StageErrorKind::Input, .. } => 4,
+            Self::Stages { fault: StageErrorKind::Environment, .. } | Self::Environment { .. } => 5,
+            Self::Stages { fault: StageErrorKind::Bug, .. } | Self::Bug { .. } => 1,
             Self::Cache { .. } => 6,
             Self::Claims { .. } => 7,
             Self::Differs { .. } => 8,
@@ -108,6 +117,7 @@ impl Failure {
             Self::Input { .. } => "input",
             Self::Stages { .. } => "stages",
             Self::Environment { .. } => "environment",
+            Self::Bug { .. } => "bug",
             Self::Cache { .. } => "cache",
             Self::Claims { .. } => "claims",
             Self::Differs { .. } => "differs",
@@ -136,12 +146,18 @@ impl Failure {
             | Self::Input { hint, .. }
             | Self::Stages { hint, .. }
             | Self::Environment { hint, .. }
+            | Self::Bug { hint, .. }
             | Self::Cache { hint, .. } => hint.as_deref(),
             Self::Claims { .. } => {
                 Some("`claims.csv` has their effects; without `--claims-must-hold` a run succeeds all the same")
             }
             Self::Invalid(_) | Self::Differs { .. } | Self::Interrupted => None,
         }
+    }
+
+    /// A fault of ours, told with the request to report it.
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::Bug { message: message.into(), hint: Some("this is a fault of `compt`: please report it".to_owned()) }
     }
 
     /// The command line is wrong.
@@ -163,6 +179,17 @@ pub fn problem_as_json(problem: &Problem) -> Value {
     })
 }
 
+/// Whose fault it is that several stages failed: ours if any of it is, the machine's if all of it is.
+pub fn fault(kinds: impl Iterator<Item = StageErrorKind> + Clone) -> StageErrorKind {
+    if kinds.clone().any(|kind| kind == StageErrorKind::Bug) {
+        StageErrorKind::Bug
+    } else if kinds.clone().all(|kind| kind == StageErrorKind::Environment) {
+        StageErrorKind::Environment
+    } else {
+        StageErrorKind::Input
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         StageError::from(error).into()
@@ -173,9 +200,33 @@ impl From<StageError> for Failure {
     fn from(error: StageError) -> Self {
         match error.kind {
             StageErrorKind::Input => Self::Input { message: error.message, hint: error.hint },
-            StageErrorKind::Environment | StageErrorKind::Bug => {
-                Self::Environment { message: error.message, hint: error.hint }
-            }
+            StageErrorKind::Environment => Self::Environment { message: error.message, hint: error.hint },
+            StageErrorKind::Bug => match error.hint {
+                Some(hint) => Self::Bug { message: error.message, hint: Some(hint) },
+                None => Self::bug(error.message),
+            },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, StageError, StageErrorKind, fault};
+
+    #[test]
+    fn a_fault_of_ours_is_never_blamed_on_the_machine() {
+        use StageErrorKind::{Bug, Environment, Input};
+        for (kinds, whose, code) in [
+            (vec![Input], Input, 4),
+            (vec![Input, Environment], Input, 4),
+            (vec![Environment, Environment], Environment, 5),
+            (vec![Environment, Bug, Input], Bug, 1),
+        ] {
+            assert_eq!(fault(kinds.iter().copied()), whose);
+            assert_eq!(Failure::Stages { failed: 1, total: 1, fault: whose, hint: None }.exit_code(), code);
+        }
+        let failure = Failure::from(StageError::bug("lost the thread"));
+        assert_eq!(failure.exit_code(), 1);
+        assert!(failure.hint().unwrap().contains("please report it"));
     }
 }

@@ -12,6 +12,8 @@ mod completions;
 mod diff;
 mod doctor;
 mod failure;
+mod fsck;
+mod gc;
 mod graph;
 mod init;
 mod list;
@@ -24,6 +26,7 @@ mod schema;
 mod session;
 mod show;
 pub mod ui;
+mod verify;
 mod why;
 
 use arguments::{Arguments, Command};
@@ -45,7 +48,26 @@ pub fn main() -> ExitCode {
         }
     };
     let for_programs = arguments.command.is_for_programs();
-    let result = match arguments.command {
+    end(for_programs, || run_command(arguments.command))
+}
+
+/// The exit code of a command, after what it has to say about its failure. A panic is a failure too: its words are on
+/// standard error already.
+fn end(for_programs: bool, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    // Nothing of the command outlives it but files, which are written whole or not at all.
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(command))
+        .unwrap_or_else(|_| Err(Failure::bug("the command did not come to its end")));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            explain(&failure, for_programs);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run_command(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Why(arguments) => why::why(&arguments),
@@ -62,13 +84,9 @@ pub fn main() -> ExitCode {
         Command::Init(arguments) => init::init(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man(arguments) => man::man(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            explain(&failure, for_programs);
-            ExitCode::from(failure.exit_code())
-        }
+        Command::Fsck(arguments) => fsck::fsck(&arguments),
+        Command::Gc(arguments) => gc::gc(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
     }
 }
 
@@ -122,7 +140,15 @@ fn shell_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_word;
+    use std::process::ExitCode;
+
+    use super::{end, shell_word};
+
+    #[test]
+    fn a_panic_ends_with_the_code_of_a_fault_of_ours() {
+        assert_eq!(end(false, || panic!("index out of range")), ExitCode::from(1));
+        assert_eq!(end(false, || Ok(())), ExitCode::SUCCESS);
+    }
 
     #[test]
     fn words_survive_the_shell() {

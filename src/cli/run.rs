@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use super::arguments::RunArguments;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::report::{self, Course};
 use super::session::{Cache, Missing, Session};
 use super::ui;
@@ -17,7 +17,7 @@ use crate::operation::publishing::{self, PublishError, Published};
 use crate::operation::{Ending, Operations};
 use crate::plan::Retries;
 use crate::plan::catalog::SourceRef;
-use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
+use crate::protocol::{Job, Reporter, ResolvedSource, StageError};
 use crate::report::terminal::Style;
 
 /// Runs what is missing, copies what publishing stages made to the output folder, and shows tables and claims.
@@ -122,7 +122,7 @@ fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Re
     Err(Failure::Stages {
         failed: summary.failures.len(),
         total: session.plan.instances.len(),
-        environment: summary.failures.iter().all(|failure| failure.error.kind == StageErrorKind::Environment),
+        fault: failure::fault(summary.failures.iter().map(|failure| failure.error.kind)),
         hint: Some(format!(
             "`compt show {} '{}' --log` prints the log of the first one; after mending it, the same `compt run` continues",
             arguments.pipeline.file.display(),

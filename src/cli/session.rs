@@ -59,15 +59,31 @@ impl Session {
     /// # Errors
     /// The file is wrong, a source can't be had, the cache can't be used, or `--locked` forbids a change.
     pub fn open(arguments: &PipelineArguments, cache: Cache, missing: Missing) -> Result<Self, Failure> {
-        let settings = spec::Settings { profile: arguments.profile.clone(), set: arguments.set.clone() };
-        let pipeline = spec::load(&arguments.file, &settings)?;
-        let root = project_folder(&arguments.file);
-        let plan = plan::expand(&pipeline, &Operations, &root)?;
+        let (pipeline, plan) = planned(arguments)?;
         let store = match cache {
             Cache::Read => Store::open_to_read(&arguments.cache)?,
             Cache::Written => Store::open(&arguments.cache)?,
         };
+        Self::of(arguments, pipeline, plan, store, missing)
+    }
 
+    /// The same with a cache that is open already.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn with(arguments: &PipelineArguments, store: Store, missing: Missing) -> Result<Self, Failure> {
+        let (pipeline, plan) = planned(arguments)?;
+        Self::of(arguments, pipeline, plan, store, missing)
+    }
+
+    fn of(
+        arguments: &PipelineArguments,
+        pipeline: Pipeline,
+        plan: Plan,
+        store: Store,
+        missing: Missing,
+    ) -> Result<Self, Failure> {
+        let root = project_folder(&arguments.file);
         let mut sources = SourceSettings::from_environment().with_mirror(absolute(arguments.mirror.as_deref())?);
         sources.offline |= arguments.offline;
         // Paths of a worker's job may not depend on where it stands.
@@ -174,6 +190,14 @@ impl Session {
     }
 }
 
+/// The file read, checked and expanded.
+fn planned(arguments: &PipelineArguments) -> Result<(Pipeline, Plan), Failure> {
+    let settings = spec::Settings { profile: arguments.profile.clone(), set: arguments.set.clone() };
+    let pipeline = spec::load(&arguments.file, &settings)?;
+    let plan = plan::expand(&pipeline, &Operations, &project_folder(&arguments.file))?;
+    Ok((pipeline, plan))
+}
+
 /// Nothing is forced.
 fn never(_: &Instance) -> bool {
     false
@@ -267,6 +291,7 @@ impl From<StoreError> for Failure {
         let hint = error.help();
         match error {
             StoreError::Full { .. } => Self::Environment { message: error.to_string(), hint },
+            StoreError::WrongKey { .. } | StoreError::Strange { .. } => Self::bug(error.to_string()),
             _ => Self::Cache { message: error.to_string(), hint },
         }
     }

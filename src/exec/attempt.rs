@@ -216,7 +216,7 @@ fn too_slow(instance: &Instance, timeout: Duration) -> StageError {
     let (limit, longer) = (duration::show(timeout), duration::show(timeout * 2));
     let stays = match instance.place {
         Place::Worker { .. } => "; the next attempt goes on from the last checkpoint",
-        Place::Thread => "",
+        Place::Thread | Place::Program => "",
     };
     StageError::environment(format!("it took longer than {limit}, which is its `timeout`")).with_hint(format!(
         "give it more with `policy: {{ timeout: {longer} }}` in the stage, or with `--timeout {longer}`{stays}"

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::base::Digest;
-use crate::base::files::write_atomically;
+use crate::base::files::{clear_unfinished, write_atomically};
 use crate::plan::pins::Pins;
 use crate::plan::{Instance, Plan};
 use crate::store::{Store, StoreError};
@@ -37,10 +37,12 @@ pub fn publish(
     folder: &Path,
 ) -> Result<Vec<Published>, PublishError> {
     let mut published = Vec::new();
+    clear_unfinished(folder);
     for instance in plan.instances.iter().filter(|instance| instance.publishes) {
         let Some((key, output)) = results.get(instance.id).copied().flatten() else { continue };
         let Some(record) = store.record(&key)? else { continue };
         let target = folder.join(folder_name(instance));
+        clear_unfinished(&target);
         for name in record.files.keys() {
             copy(&store.object_folder(&output).join(name), &target.join(name))?;
         }

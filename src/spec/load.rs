@@ -35,6 +35,16 @@ pub fn load(path: &Path, settings: &Settings) -> Result<Pipeline, Invalid> {
     check(&Document::read(path)?, settings)
 }
 
+/// The profiles of the pipeline file at `path` and of the files that it includes.
+///
+/// # Errors
+/// The file can't be read; what else is wrong with it, [`load`] says.
+pub fn profiles(path: &Path) -> Result<BTreeSet<String>, Invalid> {
+    let document = Document::read(path)?;
+    let request = Request { profile: None, overrides: Vec::new(), above: vec![Arc::clone(&document.file)] };
+    Ok(load_document(&document, &request).profiles)
+}
+
 /// Checks a document as the pipeline that is run.
 pub(super) fn check(document: &Document, settings: &Settings) -> Result<Pipeline, Invalid> {
     let request = Request {

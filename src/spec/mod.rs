@@ -35,7 +35,7 @@ mod diagnostics_test;
 mod include_test;
 
 pub use diagnostic::{Invalid, Problem, render};
-pub use load::{Settings, load};
+pub use load::{Settings, load, profiles};
 pub use pipeline::{AxisTypes, Pipeline, Stage};
 pub use policy::{Cause, Policy, Retries};
 pub use read::{Document, read};

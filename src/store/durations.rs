@@ -9,7 +9,7 @@ use super::journal::Journal;
 const REMEMBERED: usize = 16;
 
 /// One run: operation, pipeline and stage, seconds.
-type Line = (String, String, String, f64);
+pub(super) type Line = (String, String, String, f64);
 
 /// Seconds of earlier runs.
 #[derive(Clone, Debug, Default)]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::Digest;
+use crate::base::lock::Holder;
 
 /// A fault of the cache folder. A damaged result is none: that is a miss with a warning ([`super::Found::Damaged`]).
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,14 @@ pub enum StoreError {
         root: PathBuf,
         /// What the file system said, with the path.
         source: io::Error,
+    },
+    /// Something is to be removed, but other processes use the cache.
+    #[error("the cache `{}` is in use by {}", root.display(), users(by))]
+    InUse {
+        /// The cache folder.
+        root: PathBuf,
+        /// Those that are making results now.
+        by: Vec<Holder>,
     },
     /// The folder belongs to another version of the program.
     #[error("the cache `{}` has layout {found}, this program uses layout {known}", root.display())]
@@ -62,6 +71,13 @@ pub enum StoreError {
     },
 }
 
+fn users(by: &[Holder]) -> String {
+    match by {
+        [] => "another process".to_owned(),
+        some => some.iter().map(Holder::to_string).collect::<Vec<_>>().join(" and "),
+    }
+}
+
 impl StoreError {
     /// `source` sorted by what the user can do about it.
     pub(super) fn io(root: &Path, source: io::Error) -> Self {
@@ -80,9 +96,14 @@ impl StoreError {
                 "free some space, then run the same command again: finished stages and checkpoints are kept".to_owned()
             }
             Self::ReadOnly { root, .. } => format!(
-                "make `{}` writable, or name another cache folder; `compt plan` and `compt show` only read",
+                "make `{}` writable, or name another cache folder; `compt plan`, `show`, `verify`, `fsck --dry-run` and \
+                 `gc` without `--delete` only read",
                 root.display()
             ),
+            Self::InUse { .. } => {
+                "wait until it has ended, then type the same again; nothing was removed, and nothing needs unlocking"
+                    .to_owned()
+            }
             Self::Layout { root, .. } => {
                 format!("use the version of compt that made it, or move `{}` away", root.display())
             }

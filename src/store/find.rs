@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 
@@ -13,6 +14,9 @@ use super::{Access, Store, StoreError};
 use crate::base::{Digest, files};
 use crate::plan::key::Preimage;
 use crate::plan::{Instance, Lookup, Records};
+
+/// A record's use is noted again when the last note is older than this: a run that finds everything writes nothing twice.
+const USE_NOTED: Duration = Duration::from_secs(60);
 
 /// What is found under a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +81,19 @@ impl Store {
         if record.files.is_empty() && !folder.exists() {
             return self.damaged(key, &path, "its folder is gone".to_owned());
         }
+        self.touch(&path);
         Ok(Found::Whole(Box::new(record)))
+    }
+
+    /// Notes that a record was used, for [`super::gc`]; where that can't be noted, it seems older than it is.
+    fn touch(&self, record: &Path) {
+        let is_recent =
+            |changed: SystemTime| SystemTime::now().duration_since(changed).is_ok_and(|age| age < USE_NOTED);
+        if self.access == Access::Write
+            && !fs::metadata(record).and_then(|metadata| metadata.modified()).is_ok_and(is_recent)
+        {
+            let _ = std::fs::File::open(record).and_then(|file| file.set_modified(SystemTime::now()));
+        }
     }
 
     /// The record with this key as it stands, its files not verified.
@@ -112,7 +128,7 @@ impl Store {
         files::write_atomically(&self.name_path(pipeline, instance), &text).map_err(|error| self.fail(error))
     }
 
-    /// What is wrong with a file of a result.
+    /// What is wrong with a file of a result that should be there.
     fn fault(&self, path: &Path, inside: &str, file: &StoredFile) -> Option<String> {
         let metadata = match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_file() => metadata,
@@ -180,7 +196,7 @@ impl Records for Store {
 }
 
 /// A record; `None` when it has the format of another program version.
-fn parse(bytes: &[u8]) -> Result<Option<Record>, serde_json::Error> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<Record>, serde_json::Error> {
     let of_another_format = || {
         let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
         Some(value.get("schema")?.as_u64()? != u64::from(record::SCHEMA))

@@ -30,6 +30,13 @@ impl Journal {
         (lines.collect(), bytes.len() > LONG)
     }
 
+    /// How many lines can't be read.
+    pub(super) fn torn<T: DeserializeOwned>(&self) -> usize {
+        let bytes = fs_err::read(&self.path).unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.filter(|line| serde_json::from_slice::<T>(line).is_err()).count()
+    }
+
     /// Adds one line. It begins with a line break too, so that a line torn by a crash spoils no other.
     pub(super) fn append<T: Serialize>(&self, entry: &T) -> io::Result<()> {
         let line = format!("\n{}\n", serde_json::to_string(entry)?);
@@ -45,6 +52,11 @@ impl Journal {
             text.push('\n');
         }
         files::write_atomically(self.path(), text.as_bytes())
+    }
+
+    /// Writes the file anew without the lines that can't be read, if there are any; a file that isn't there stays so.
+    pub(super) fn mend<T: DeserializeOwned + Serialize>(&self) -> io::Result<()> {
+        if self.torn::<T>() == 0 { Ok(()) } else { self.rewrite(&self.read::<T>().0) }
     }
 
     fn path(&self) -> &Path {
@@ -67,6 +79,9 @@ mod tests {
         fs_err::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"[\"torn\", \xff").unwrap();
         journal.append(&("b", 2)).unwrap();
         assert_eq!(journal.read::<(String, u32)>().0, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+        assert_eq!(journal.torn::<(String, u32)>(), 1);
+        journal.mend::<(String, u32)>().unwrap();
+        assert_eq!((journal.torn::<(String, u32)>(), journal.read::<(String, u32)>().0.len()), (0, 2));
         journal.rewrite(&[("c", 3)]).unwrap();
         assert_eq!(journal.read::<(String, u32)>().0, [("c".to_owned(), 3)]);
     }

@@ -53,7 +53,8 @@ pub(super) struct Memo {
     known: Mutex<Option<HashMap<PathBuf, (Stat, Digest)>>>,
 }
 
-type Line = (PathBuf, Stat, Digest);
+/// One file: where it is, what the file system said of it, its digest.
+pub(super) type Line = (PathBuf, Stat, Digest);
 
 impl Memo {
     pub(super) fn new(path: PathBuf, writable: bool) -> Self {

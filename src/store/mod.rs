@@ -12,28 +12,37 @@
 //!   locks/KEY.lock               who is building this key; readers never lock
 //!   quarantine/                  what did not verify
 //!   memo, durations              digests of files, seconds of earlier runs: may be deleted at any time
+//!   in-use                       locked by all who use the cache, so that nothing is removed under their hands
 //! ```
 //!
 //! A result is published by writing it into a private folder, flushing files and folders to disk, and renaming; its
-//! record comes last. So what a record names is whole, and what is not whole has no record.
+//! record comes last. So what a record names is whole, and what is not whole has no record. [`fsck`] checks that of the
+//! cache as a whole; [`gc`] removes what is not wanted any more, oldest use first: the time of a record's last change is
+//! the time of its last use.
 
+mod adopt;
+pub mod census;
 mod durations;
 mod error;
 mod find;
+pub mod fsck;
+pub mod gc;
 mod journal;
 mod keys;
 mod memo;
 mod publish;
 mod record;
+mod sweep;
 mod tree;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fs_err as fs;
 
-use crate::base::lock::{self, FileLock, Holder};
+use crate::base::lock::{self, FileLock, Holder, Presence};
 use crate::base::{Digest, files};
 use journal::Journal;
 use memo::Memo;
@@ -48,6 +57,9 @@ pub use tree::StoredFile;
 
 /// The number of the folder's layout.
 const LAYOUT: u32 = 1;
+
+/// The file that all who use the cache hold a lock on.
+const IN_USE: &str = "in-use";
 
 /// What backup programs look for to leave a folder out (bford.info/cachedir).
 const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# Results of compt that can be computed again.\n";
@@ -67,6 +79,8 @@ pub struct Store {
     memo: Memo,
     durations: Journal,
     counter: AtomicU64,
+    /// Absent where only reading is possible and no writer was ever there.
+    presence: Option<Arc<Presence>>,
 }
 
 /// The right to build one key; dropping it lets the next one in.
@@ -91,7 +105,19 @@ impl Store {
     /// # Errors
     /// When it can't be made, read or written, or has another layout.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        Self::open_for(root, Access::Write)
+        Self::open_for(root, Access::Write, |in_use| Presence::among_others(in_use).map(Some))
+    }
+
+    /// Opens the cache at `root` while no other process uses it, to remove from it. Others wait until this store is gone.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and when it is in use.
+    pub fn open_alone(root: &Path) -> Result<Self, StoreError> {
+        let store = Self::open_for(root, Access::Write, Presence::alone)?;
+        match store.presence {
+            Some(_) => Ok(store),
+            None => Err(StoreError::InUse { root: root.to_owned(), by: store.builders() }),
+        }
     }
 
     /// Opens the cache at `root` to look at it: nothing is written, damaged results stay where they are. A folder that
@@ -100,10 +126,19 @@ impl Store {
     /// # Errors
     /// When it can't be read, or has another layout.
     pub fn open_to_read(root: &Path) -> Result<Self, StoreError> {
-        Self::open_for(root, Access::Read)
+        Self::open_for(root, Access::Read, |in_use| Ok(Presence::to_read(in_use)))
     }
 
-    fn open_for(root: &Path, access: Access) -> Result<Self, StoreError> {
+    /// The same cache once more, to look at it, under the protection of this one.
+    pub fn reader(&self) -> Self {
+        Self::with(&self.root, Access::Read, self.presence.clone())
+    }
+
+    fn open_for(
+        root: &Path,
+        access: Access,
+        presence: impl FnOnce(&Path) -> io::Result<Option<Presence>>,
+    ) -> Result<Self, StoreError> {
         let fail = |error| StoreError::io(root, error);
         let layout = root.join("layout");
         match fs::read_to_string(&layout) {
@@ -129,13 +164,28 @@ impl Store {
             let probe = tempfile::tempfile_in(root.join("work"));
             probe.map_err(|error| fail(files::with_path(error, "create a file in", &root.join("work"))))?;
         }
-        Ok(Self {
+        let presence = presence(&root.join(IN_USE)).map_err(fail)?;
+        Ok(Self::with(root, access, presence.map(Arc::new)))
+    }
+
+    fn with(root: &Path, access: Access, presence: Option<Arc<Presence>>) -> Self {
+        Self {
             root: root.to_owned(),
             access,
             memo: Memo::new(root.join("memo"), access == Access::Write),
             durations: Journal::new(root.join("durations")),
             counter: AtomicU64::new(0),
-        })
+            presence,
+        }
+    }
+
+    /// The processes that are making results now, as far as their locks tell.
+    fn builders(&self) -> Vec<Holder> {
+        let locks = fs::read_dir(self.root.join("locks")).into_iter().flatten().flatten();
+        let mut holders: Vec<Holder> = locks.filter_map(|entry| lock::holder(&entry.path())).collect();
+        holders.sort_by_key(|holder| holder.pid);
+        holders.dedup_by_key(|holder| holder.pid);
+        holders
     }
 
     /// The cache folder.
@@ -223,6 +273,10 @@ impl Store {
         Durations::load(&self.durations, self.access == Access::Write)
     }
 
+    fn journal_of(&self, name: &str) -> Journal {
+        Journal::new(self.root.join(name))
+    }
+
     fn fanned(&self, kind: &str, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         self.root.join(kind).join(&name[..2]).join(name)
@@ -267,5 +321,9 @@ impl KeyLock {
     }
 }
 
+#[cfg(test)]
+mod fsck_test;
+#[cfg(test)]
+mod gc_test;
 #[cfg(test)]
 mod store_test;

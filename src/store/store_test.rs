@@ -13,25 +13,25 @@ use crate::plan::instance::tests::small;
 use crate::plan::key::Preimage;
 use crate::plan::key::tests::full;
 
-fn open() -> (tempfile::TempDir, Store) {
+pub(super) fn open() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("cache")).unwrap();
     (folder, store)
 }
 
 /// A preimage whose key differs with `k`.
-fn preimage(k: u32) -> Preimage {
+pub(super) fn preimage(k: u32) -> Preimage {
     Preimage { parameters: json!({"k": k}), ..full() }
 }
 
-fn locked(store: &Store, key: &Digest) -> KeyLock {
+pub(super) fn locked(store: &Store, key: &Digest) -> KeyLock {
     match store.try_lock(key).unwrap() {
         KeyAttempt::Taken(lock) => lock,
         KeyAttempt::Held(holder) => panic!("held by {holder:?}"),
     }
 }
 
-fn write_all(folder: &Path, files: &[(&str, &str)]) {
+pub(super) fn write_all(folder: &Path, files: &[(&str, &str)]) {
     for (inside, text) in files {
         let path = folder.join(inside);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -39,13 +39,13 @@ fn write_all(folder: &Path, files: &[(&str, &str)]) {
     }
 }
 
-fn publish(store: &Store, k: u32, files: &[(&str, &str)]) -> Result<Record, StoreError> {
+pub(super) fn publish(store: &Store, k: u32, files: &[(&str, &str)]) -> Result<Record, StoreError> {
     let work = store.begin(&locked(store, &preimage(k).key())).unwrap();
     write_all(work.folder(), files);
     finish(store, work, k)
 }
 
-fn finish(store: &Store, work: Work, k: u32) -> Result<Record, StoreError> {
+pub(super) fn finish(store: &Store, work: Work, k: u32) -> Result<Record, StoreError> {
     let finished = Finished {
         pipeline: "p",
         instance: &small().instances[0],
@@ -58,7 +58,7 @@ fn finish(store: &Store, work: Work, k: u32) -> Result<Record, StoreError> {
     store.publish(work, finished)
 }
 
-fn whole(store: &Store, k: u32) -> Option<Box<Record>> {
+pub(super) fn whole(store: &Store, k: u32) -> Option<Box<Record>> {
     match store.find(&preimage(k).key()).unwrap() {
         Found::Whole(record) => Some(record),
         Found::Missing => None,
@@ -66,11 +66,11 @@ fn whole(store: &Store, k: u32) -> Option<Box<Record>> {
     }
 }
 
-fn count(folder: &Path) -> usize {
+pub(super) fn count(folder: &Path) -> usize {
     fs_err::read_dir(folder).unwrap().count()
 }
 
-const FILES: [(&str, &str); 2] = [("scores.csv", "a,b\n"), ("deep/er/x.bin", "xyz")];
+pub(super) const FILES: [(&str, &str); 2] = [("scores.csv", "a,b\n"), ("deep/er/x.bin", "xyz")];
 
 #[test]
 fn what_is_published_is_found() {

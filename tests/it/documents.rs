@@ -50,3 +50,20 @@ fn our_own_pipelines_and_data_sets_are_accepted() {
     let output = Project::new().command(&["check", "--rows", "0"]).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", both(&output));
 }
+
+#[test]
+fn the_workflow_for_ci_works() {
+    let project = Project::new();
+    for (from, to) in [("epochs: 6", "epochs: 1"), ("[ripe, same]", "[ripe]"), ("seed: [1, 2]", "seed: [1]")] {
+        project.edit("pipelines/toy.yaml", from, to);
+    }
+    let workflow = fs_err::read_to_string(root().join("docs/examples/github-actions.yml")).unwrap();
+    let commands: Vec<&str> =
+        workflow.lines().filter_map(|line| line.split_once("run: target/debug/compt ")).map(|(_, rest)| rest).collect();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for line in commands {
+        let typed = line.replace("\"$PIPELINE\"", "pipelines/toy.yaml").replace("\"$GITHUB_RUN_NUMBER\"", "3");
+        let output = project.compt(&typed.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "{typed}: {}", both(&output));
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Module -> the modules it may use, besides itself and `base`.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("base", &[]),
     ("protocol", &[]),
     ("spec", &[]),
@@ -15,10 +15,27 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("plan", &["spec", "protocol"]),
     ("store", &["plan", "protocol"]),
     ("exec", &["plan", "store", "protocol"]),
+    ("verify", &["plan", "store", "protocol"]),
     ("report", &["store", "metric", "protocol"]),
     ("page", &["metric", "report", "figure", "protocol"]),
     ("operation", &["plan", "store", "task", "metric", "report", "figure", "page", "protocol", "spec"]),
-    ("cli", &["spec", "plan", "store", "exec", "task", "metric", "report", "figure", "page", "operation", "protocol"]),
+    (
+        "cli",
+        &[
+            "spec",
+            "plan",
+            "store",
+            "exec",
+            "task",
+            "metric",
+            "report",
+            "figure",
+            "page",
+            "operation",
+            "verify",
+            "protocol",
+        ],
+    ),
 ];
 
 #[test]

@@ -1,0 +1,231 @@
+//! What is removed and what stays: laws of the choice for any cache, and a real cache swept.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proptest::prelude::*;
+
+use super::census::{Census, Kept, Kind, Rest};
+use super::gc::{Choice, Wish, choose};
+use super::store_test::{FILES, locked, open, preimage, publish, whole};
+use super::{Store, StoreError};
+use crate::base::Digest;
+
+const NOW: u64 = 1000;
+
+fn digest(of: &str, number: u8) -> Digest {
+    Digest::of(format!("{of}{number}").as_bytes())
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    use Kind::{Checkpoint, Lock, Log, Name, Quarantine, Unfinished, Work};
+    prop::sample::select(vec![Work, Unfinished, Lock, Checkpoint, Log, Quarantine, Name])
+}
+
+/// Results that share files and keys that have logs, orphans, leftovers; times from 0 to [`NOW`].
+fn any_census() -> impl Strategy<Value = Census> {
+    let results = prop::collection::btree_map(0u8..20, (0u8..8, 1u64..5, 0..=NOW), 0..12);
+    let orphans = prop::collection::btree_map(0u8..12, 0u64..50, 0..10);
+    let rests = prop::collection::vec((any_kind(), prop::option::of(0u8..25), 0u64..20, 0..=NOW), 0..12);
+    (results, orphans, rests).prop_map(|(results, sizes, rests)| {
+        let size = |output: u8| sizes.get(&output).copied().unwrap_or(7);
+        let objects = results.values().map(|(output, ..)| *output).chain(sizes.keys().copied());
+        let mut census = Census {
+            results: results
+                .iter()
+                .map(|(key, (output, bytes, used))| Kept {
+                    key: digest("key", *key),
+                    pipeline: "p".into(),
+                    name: "fit".into(),
+                    output: digest("output", *output),
+                    bytes: *bytes,
+                    used: *used,
+                })
+                .collect(),
+            objects: objects.map(|output| (digest("output", output), size(output))).collect(),
+            rests: rests
+                .iter()
+                .map(|(kind, key, bytes, used)| Rest {
+                    kind: *kind,
+                    key: key.filter(|_| *kind != Kind::Quarantine).map(|key| digest("key", key)),
+                    path: PathBuf::from("x"),
+                    bytes: *bytes,
+                    used: *used,
+                })
+                .collect(),
+        };
+        census.results.sort_by_key(|result| result.key);
+        census
+    })
+}
+
+fn any_wish() -> impl Strategy<Value = Wish> {
+    let reachable = prop::option::of(prop::collection::btree_set(0u8..20, 0..10));
+    (prop::option::of(0..=NOW), prop::option::of(0u64..200), reachable).prop_map(
+        |(older_than, keep_size, reachable)| {
+            let reachable = reachable.map(|keys| keys.into_iter().map(|key| digest("key", key)).collect());
+            Wish { older_than, keep_size, reachable }
+        },
+    )
+}
+
+/// The census after the removal.
+fn after(census: &Census, choice: &Choice) -> Census {
+    let keep = |gone: &[usize], position: usize| !gone.contains(&position);
+    let mut left = census.clone();
+    let mut position = 0..;
+    left.results.retain(|_| keep(&choice.results, position.next().unwrap()));
+    let mut position = 0..;
+    left.rests.retain(|_| keep(&choice.rests, position.next().unwrap()));
+    left.objects.retain(|output, _| !choice.objects.contains(output));
+    left
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_is_closed_and_nothing_else_is(census in any_census(), wish in any_wish()) {
+        let left = after(&census, &choose(&census, &wish, NOW));
+        let named: BTreeSet<Digest> = left.results.iter().map(|result| result.output).collect();
+        prop_assert_eq!(named, left.objects.keys().copied().collect::<BTreeSet<_>>());
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_what_is_left(census in any_census(), wish in any_wish()) {
+        let choice = choose(&census, &wish, NOW);
+        prop_assert_eq!(choice.before, census.bytes());
+        prop_assert_eq!(choice.after, after(&census, &choice).bytes());
+    }
+
+    #[test]
+    fn a_second_time_removes_nothing(census in any_census(), wish in any_wish()) {
+        let left = after(&census, &choose(&census, &wish, NOW));
+        let again = choose(&left, &wish, NOW);
+        prop_assert_eq!(&again.results, &Vec::<usize>::new());
+        prop_assert_eq!(&again.objects, &Vec::<Digest>::new());
+        prop_assert_eq!(&again.rests, &Vec::<usize>::new());
+    }
+
+    #[test]
+    fn the_size_is_kept_unless_what_is_reachable_is_larger(census in any_census(), wish in any_wish()) {
+        let Some(most) = wish.keep_size else { return Ok(()) };
+        let choice = choose(&census, &wish, NOW);
+        let left = after(&census, &choice);
+        if choice.after > most {
+            let reachable = wish.reachable.as_ref();
+            let all_reachable = left.results.iter().all(|result| reachable.is_some_and(|keys| keys.contains(&result.key)));
+            prop_assert!(all_reachable, "{} bytes of {} at most, and some could go", choice.after, most);
+        }
+    }
+
+    #[test]
+    fn for_the_sake_of_space_the_least_recently_used_goes_first(census in any_census(), most in 0u64..200) {
+        let left = after(&census, &choose(&census, &Wish { keep_size: Some(most), ..Wish::default() }, NOW));
+        let oldest_kept = left.results.iter().map(|result| result.used).min();
+        let gone = census.results.iter().filter(|result| !left.results.contains(result));
+        let newest_gone = gone.map(|result| result.used).max();
+        prop_assert!(newest_gone.is_none() || oldest_kept.is_none() || newest_gone <= oldest_kept);
+    }
+
+    #[test]
+    fn what_is_reachable_or_young_stays(census in any_census(), wish in any_wish()) {
+        let wish = Wish { keep_size: None, ..wish };
+        let left = after(&census, &choose(&census, &wish, NOW));
+        for result in &census.results {
+            let young = wish.older_than.is_some_and(|seconds| NOW - result.used < seconds);
+            let reachable = wish.reachable.as_ref().is_some_and(|keys| keys.contains(&result.key));
+            let unconditional = wish.older_than.is_none() && wish.reachable.is_none();
+            prop_assert_eq!(left.results.contains(result), young || reachable || unconditional);
+        }
+    }
+}
+
+/// Says that a result was last used at this time, in seconds since 1970.
+fn used(store: &Store, k: u32, seconds: u64) {
+    let record = std::fs::File::open(store.record_path(&preimage(k).key())).unwrap();
+    record.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+}
+
+fn sweep(store: Store, wish: &Wish) -> (Store, Choice) {
+    let root = store.root().to_owned();
+    drop(store);
+    let alone = Store::open_alone(&root).unwrap();
+    let census = alone.census().unwrap();
+    let choice = choose(&census, wish, NOW);
+    alone.remove(&census, &choice).unwrap();
+    assert_eq!(alone.census().unwrap().bytes(), choice.after);
+    drop(alone);
+    (Store::open(&root).unwrap(), choice)
+}
+
+#[test]
+fn a_real_cache_loses_what_is_old_and_nothing_else() {
+    let (_folder, store) = open();
+    publish(&store, 1, &FILES).unwrap();
+    let shared = publish(&store, 2, &FILES).unwrap();
+    let old = publish(&store, 3, &[("old", "x")]).unwrap();
+    used(&store, 1, 10);
+    used(&store, 2, 900);
+    used(&store, 3, 10);
+    for k in 1..=3 {
+        fs_err::write(store.next_log(&preimage(k).key()).unwrap().1, "log").unwrap();
+    }
+    fs_err::create_dir(store.root().join("work/left")).unwrap();
+    let (store, first) = sweep(store, &Wish { older_than: Some(500), ..Wish::default() });
+    let left = store.census().unwrap();
+    assert_eq!(left.results.iter().map(|result| result.key).collect::<Vec<_>>(), [shared.key]);
+    assert_eq!(left.objects.into_keys().collect::<Vec<_>>(), [shared.output]);
+    assert!(!store.object_folder(&old.output).exists() && !store.root().join("work/left").exists());
+    assert_eq!((store.logs(&shared.key).unwrap().len(), store.logs(&old.key).unwrap().len()), (1, 0));
+    assert!(first.after < first.before);
+    let (store, second) = sweep(store, &Wish { older_than: Some(500), ..Wish::default() });
+    assert_eq!((second.before, second.after), (first.after, first.after));
+    assert!(whole(&store, 2).is_some() && store.check(super::fsck::Depth::Deep).unwrap().findings.is_empty());
+}
+
+#[test]
+fn finding_a_result_is_using_it() {
+    let (_folder, store) = open();
+    publish(&store, 1, &FILES).unwrap();
+    let last_use = |store: &Store| store.census().unwrap().results[0].used;
+    used(&store, 1, 10);
+    // Those who only look leave no trace.
+    whole(&Store::open_to_read(store.root()).unwrap(), 1).unwrap();
+    assert_eq!(last_use(&store), 10);
+    whole(&store, 1).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(now - last_use(&store) < 60);
+    // A recent use is not noted again: a run that finds everything writes nothing.
+    used(&store, 1, now - 30);
+    whole(&store, 1).unwrap();
+    assert_eq!(last_use(&store), now - 30);
+}
+
+#[test]
+fn nothing_is_removed_while_others_use_the_cache() {
+    let (_folder, store) = open();
+    let _lock = locked(&store, &preimage(1).key());
+    match Store::open_alone(store.root()) {
+        Err(StoreError::InUse { by, .. }) => assert_eq!(by[0].pid, std::process::id()),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+    let looking = Store::open_to_read(store.root()).unwrap();
+    let root = store.root().to_owned();
+    drop((_lock, store));
+    assert!(matches!(Store::open_alone(&root), Err(StoreError::InUse { .. })));
+    drop(looking);
+    let alone = Store::open_alone(&root).unwrap();
+    // What it lends out is under its protection, and waits for nobody.
+    assert_eq!(alone.reader().census().unwrap(), alone.census().unwrap());
+}
+
+#[test]
+fn a_record_of_another_version_keeps_its_files() {
+    let (_folder, store) = open();
+    let record = publish(&store, 1, &FILES).unwrap();
+    let path = store.record_path(&record.key);
+    let text = fs_err::read_to_string(&path).unwrap();
+    fs_err::write(&path, text.replacen("\"schema\":1", "\"schema\":99,\"new\":true", 1)).unwrap();
+    let (store, choice) = sweep(store, &Wish::default());
+    assert_eq!((choice.objects.len(), store.object_folder(&record.output).exists()), (0, true));
+}

@@ -1,0 +1,224 @@
+//! After a fault: nothing to unlock, nothing lost, and what is damaged is found.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::project::{Project, both};
+
+/// One stage of each kind, in a second.
+const SMALL: [&str; 6] = ["--set", "task=[ripe]", "--set", "seed=[1]", "--set", "epochs=1"];
+
+fn run(project: &Project) -> Vec<String> {
+    project.run(&SMALL)
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", both(output)))
+}
+
+/// A file of the cache whose path ends so, made writable: a disk fault does not ask.
+fn harmed(project: &Project, ending: &str) -> PathBuf {
+    let (name, _) = project.files(".compt").into_iter().find(|(name, _)| name.ends_with(ending)).unwrap();
+    let path = project.path(&format!(".compt/{name}"));
+    for place in [path.parent().unwrap(), path.as_path()] {
+        fs_err::set_permissions(place, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    path
+}
+
+#[test]
+fn fsck_finds_damage_sets_it_aside_and_the_next_run_mends_it() {
+    let project = Project::new();
+    run(&project);
+    let results = project.outputs();
+    let healthy = project.compt(&["fsck"]);
+    assert_eq!(healthy.status.code(), Some(0), "{}", both(&healthy));
+    assert!(both(&healthy).contains("8 records"), "{}", both(&healthy));
+
+    let path = harmed(&project, "prompts.safetensors");
+    let mut bytes = fs_err::read(&path).unwrap();
+    let changed = fs_err::metadata(&path).unwrap().modified().unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs_err::write(&path, bytes).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
+    // The length is right, so only reading tells.
+    assert_eq!(project.compt(&["fsck", "--quick"]).status.code(), Some(0));
+    let told = project.compt(&["fsck", "--dry-run"]);
+    assert_eq!(told.status.code(), Some(6), "{}", both(&told));
+    assert!(both(&told).contains("`prompts.safetensors` has another content") && path.exists(), "{}", both(&told));
+    let moved = json(&project.compt(&["fsck", "--json"]));
+    assert_eq!(moved["findings"][0]["kind"], "object", "{moved}");
+    assert!(moved["findings"][0]["outcome"]["moved"].as_str().unwrap().contains("quarantine"), "{moved}");
+    assert_eq!(project.compt(&["fsck"]).status.code(), Some(0));
+    let executed = run(&project);
+    assert!(executed.len() == 1 && executed[0].starts_with("fit["), "{executed:?}");
+    assert_eq!(project.outputs(), results);
+}
+
+#[test]
+fn gc_shows_first_and_keeps_what_is_reached() {
+    let project = Project::new();
+    run(&project);
+    let kept = project.files(".compt/objects");
+    project.run(&[&SMALL[..], &["--set", "k=6", "--outputs", "elsewhere"]].concat());
+    let all = project.files(".compt/objects");
+    assert!(all.len() > kept.len());
+
+    // The file without `--set` was never run: what is reached are the run in outputs/ and the latest results.
+    run(&project);
+    let shown = json(&project.compt(&["gc", "--unreachable", "--json"]));
+    assert_eq!(shown["deleted"], false);
+    assert_eq!(project.files(".compt/objects"), all, "showing removes nothing");
+    let deleted = project.compt(&["gc", "--unreachable", "--delete"]);
+    assert!(deleted.status.success(), "{}", both(&deleted));
+    assert_eq!(project.files(".compt/objects"), kept);
+    assert!(run(&project).is_empty());
+    let again = both(&project.compt(&["gc", "--unreachable", "--delete"]));
+    assert!(again.contains("nothing to remove"), "{again}");
+
+    let young = both(&project.compt(&["gc", "--older-than", "1h"]));
+    assert!(young.contains("nothing to remove"), "{young}");
+    let small = json(&project.compt(&["gc", "--keep-size", "0", "--delete", "--json"]));
+    assert_eq!((&small["deleted"], &small["bytes_after"]), (&Value::Bool(true), &Value::from(0)));
+    assert_eq!(run(&project).len(), 8);
+}
+
+#[test]
+fn gc_with_wrong_words_removes_nothing() {
+    let project = Project::new();
+    run(&project);
+    let before = project.files(".compt/objects");
+    for (arguments, code) in [
+        (&["gc", "--older-than", "soon", "--delete"][..], 2),
+        (&["gc", "--keep-size", "20GB", "--delete"], 2),
+        (&["gc", "--keep", "pipelines/absent.yaml", "--delete"], 3),
+        (&["gc", "--cache", "absent", "--delete"], 3),
+        (&["fsck", "--cache", "absent"], 3),
+    ] {
+        let output = project.compt(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", both(&output));
+    }
+    // A file that is wrong reaches nothing that can be told: nothing may go.
+    project.edit("pipelines/toy.yaml", "format: { from: shots }", "fromat: { from: shots }");
+    assert_eq!(project.compt(&["gc", "--unreachable", "--delete"]).status.code(), Some(3));
+    assert_eq!(project.files(".compt/objects"), before);
+    assert!(!project.path("absent").exists());
+}
+
+#[test]
+fn gc_waits_for_nobody_and_takes_nothing_from_who_runs() {
+    let project = Project::new();
+    let mut runner = project.start(&["run", "pipelines/toy.yaml", "--set", "epochs=2000", "--jobs", "1"]);
+    let start = std::time::Instant::now();
+    while !project.path(".compt/locks").is_dir()
+        || fs_err::read_dir(project.path(".compt/locks")).unwrap().next().is_none()
+    {
+        assert!(start.elapsed().as_secs() < 60, "waited a minute for a stage to begin");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let refused = project.compt(&["gc", "--keep-size", "0", "--delete"]);
+    assert_eq!(refused.status.code(), Some(6), "{}", both(&refused));
+    assert!(both(&refused).contains("is in use by") && both(&refused).contains("nothing needs unlocking"));
+    assert!(project.compt(&["gc", "--keep-size", "0"]).status.success(), "looking is allowed");
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    // Its death unlocks.
+    let allowed = project.compt(&["gc", "--keep-size", "0", "--delete"]);
+    assert!(allowed.status.success(), "{}", both(&allowed));
+}
+
+/// A small file system of its own; `None`, with the reason, where only root may mount one.
+pub struct Mount(PathBuf);
+
+impl Mount {
+    pub fn new(folder: &Path, options: &str) -> Option<Self> {
+        fs_err::create_dir_all(folder).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(folder.to_owned()));
+        }
+        println!("skipped: this user may not mount a small file system");
+        None
+    }
+
+    fn remount(&self, options: &str) {
+        let option = format!("remount,{options}");
+        assert!(Command::new("mount").args(["-o", &option]).arg(&self.0).status().unwrap().success());
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_read_only_cache_can_be_read_verified_and_checked() {
+    let project = Project::new();
+    let Some(mount) = Mount::new(&project.path(".compt"), "size=16m") else { return };
+    run(&project);
+    mount.remount("ro");
+    let before = project.files(".compt");
+    let file = "pipelines/toy.yaml";
+    for (arguments, code) in [
+        (&["plan", file][..], 0),
+        (&["verify", file], 0),
+        (&["fsck", "--dry-run"], 0),
+        (&["gc", "--keep-size", "0"], 0),
+        (&["gc", "--unreachable"], 0),
+        (&["run", file], 6),
+        (&["fsck"], 6),
+        (&["gc", "--keep-size", "0", "--delete"], 6),
+    ] {
+        let pipeline = if arguments[0] == "fsck" || arguments[0] == "gc" { &[][..] } else { &SMALL[..] };
+        let output = project.compt(&[arguments, pipeline].concat());
+        let text = both(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(code == 0 || text.contains("can't be written") && text.contains("only read"), "{text}");
+    }
+    assert_eq!(project.files(".compt"), before);
+}
+
+#[test]
+fn a_disk_that_fills_in_the_middle_loses_nothing_that_was_done() {
+    let project = Project::new();
+    let Some(mount) = Mount::new(&project.path(".compt"), "size=16m") else { return };
+    // The first half of the stages, then no room for the others.
+    project.run(&[&SMALL[..], &["--jobs", "1"]].concat());
+    let filler = project.path(".compt/filler");
+    let mut size = 16 << 20;
+    while fs_err::write(&filler, vec![0; size]).is_err() {
+        size -= 4096;
+    }
+    let more = ["--jobs", "1", "--set", "seed=[1]", "--set", "epochs=1"];
+    let full = project.compt(&[&["run", "pipelines/toy.yaml"], &more[..]].concat());
+    let text = both(&full);
+    assert_eq!(full.status.code(), Some(5), "{text}");
+    assert!(text.contains("No space left on device") && text.contains("free some space"), "{text}");
+    fs_err::remove_file(filler).unwrap();
+    // What was done is whole and stays done: `ripe` with its data, shots and texts.
+    let checked = project.compt(&["fsck"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", both(&checked));
+    let rest = project.run(&more);
+    assert!(rest.len() > 5 && rest.iter().all(|stage| !stage.contains("[task=ripe")), "{rest:?}");
+    drop(mount);
+}
+
+/// `tools/chaos.py`, short: `make chaos` is the long form.
+#[test]
+fn killed_at_random_moments_ends_in_the_same_bytes() {
+    let project = Project::new();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/chaos.py");
+    let mut command = Command::new("python3");
+    command.arg(script).args(["--caches", "2", "--kills", "6", "--seed", "7", "--compt", env!("CARGO_BIN_EXE_compt")]);
+    command.arg("--project").arg(project.path("")).arg("pipelines/toy.yaml");
+    command.args(["--", "--set", "epochs=12", "--set", "seed=[1]"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", both(&output));
+    let count = json(&output);
+    assert!(count["runners_killed"].as_u64().unwrap() > 2, "{count}");
+}
