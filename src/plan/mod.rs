@@ -3,7 +3,7 @@
 //! [`matrix`] expands a stage to its cells, [`join`] finds what each cell reads, [`graph`] orders the stages, and
 //! [`expand`](mod@expand) makes a [`Plan`] with them. [`key`] says what decides a result, [`pins`] what the sources contain, [`assess`]
 //! which instances have a result already and, in the words of [`reason`], why the others have to run; [`summary`]
-//! says it in a few lines. [`sharing`] finds the instances that do the same work.
+//! says it in a few lines. [`sharing`] finds the instances that do the same work, [`selection`] those that a user names.
 
 pub mod assess;
 pub mod catalog;
@@ -15,6 +15,7 @@ pub mod key;
 pub mod matrix;
 pub mod pins;
 pub mod reason;
+pub mod selection;
 pub mod sharing;
 pub mod summary;
 

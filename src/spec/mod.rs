@@ -37,6 +37,6 @@ pub use diagnostic::{Invalid, Problem, render};
 pub use load::{Settings, load};
 pub use pipeline::{AxisTypes, Pipeline, Stage};
 pub use read::{Document, read};
-pub use scalar::AxisValue;
+pub use scalar::{AxisValue, spelling};
 pub use schema::schema;
 pub use source::SourceFile;
