@@ -208,7 +208,7 @@ pub struct WhyArguments {
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,
-    /// A stage (`fit`) or one of its instances (`fit[method=spp,include=none,seed=123]`)
+    /// A selection: a stage (`fit`), some of its cells (`'fit[method=spp,seed=1|2]'`), with what it reads (`+fit`)
     pub stage: String,
 }
 
@@ -237,7 +237,7 @@ pub struct ShowArguments {
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,
-    /// A stage (`fit`) or one of its instances (`fit[method=spp,include=none,seed=123]`)
+    /// A selection: a stage (`fit`), some of its cells (`'fit[method=spp,seed=1|2]'`), with what it reads (`+fit`)
     pub stage: String,
     /// Print the log of the last attempt
     #[arg(long)]

@@ -11,6 +11,7 @@ use crate::operation::sourcing::Sourcing;
 use crate::plan::catalog::SourceRef;
 use crate::plan::key::Numeric;
 use crate::plan::pins::{LockedError, Pins, PinsError};
+use crate::plan::selection::{self, SelectionError};
 use crate::plan::{self, Instance, Plan, Question, State};
 use crate::protocol::{LIBTORCH, StageError};
 use crate::spec::{self, Pipeline};
@@ -111,24 +112,13 @@ impl Session {
         Question { plan: &self.plan, records: &self.store, pins: &self.pins, numeric: &self.numeric, forced: &never }
     }
 
-    /// The instances that `name` means: all of a stage, or one.
+    /// The instances that a selection means.
     ///
     /// # Errors
-    /// There is no such stage or instance; with suggestions.
-    pub fn instances(&self, name: &str) -> Result<Vec<&Instance>, Failure> {
-        let found: Vec<&Instance> =
-            self.plan.instances.iter().filter(|instance| instance.stage == name || instance.name() == name).collect();
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        let stages: Vec<&str> = self.plan.stages.iter().map(|stage| stage.name.as_str()).collect();
-        let stage = name.split('[').next().unwrap_or(name);
-        let names = self.plan.instances.iter().filter(|instance| instance.stage == stage).map(Instance::name);
-        let hint = match crate::base::suggest::nearest(name, names.chain(stages.iter().copied())) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the stages are {}", stages.join(", ")),
-        };
-        Err(Failure::usage(format!("this pipeline has no stage `{name}`"), hint))
+    /// It is no selection, or names what the plan lacks; with suggestions.
+    pub fn instances(&self, selection: &str) -> Result<Vec<&Instance>, Failure> {
+        let chosen = selection::select(&self.plan, &[selection.to_owned()])?;
+        Ok(chosen.ids().map(|id| &self.plan.instances[id]).collect())
     }
 
     /// How the digest of a file is found: the store remembers those of unchanged files.
@@ -294,6 +284,12 @@ impl From<StoreError> for Failure {
             StoreError::WrongKey { .. } | StoreError::Strange { .. } => Self::bug(error.to_string()),
             _ => Self::Cache { message: error.to_string(), hint },
         }
+    }
+}
+
+impl From<SelectionError> for Failure {
+    fn from(error: SelectionError) -> Self {
+        Self::Usage { message: error.to_string(), hint: error.help }
     }
 }
 

@@ -3,8 +3,8 @@
 //! [`matrix`] expands a stage to its cells, [`join`] finds what each cell reads, [`graph`] orders the stages, and
 //! [`expand`](mod@expand) makes a [`Plan`] with them. [`key`] says what decides a result, [`pins`] what the sources contain, [`assess`]
 //! which instances have a result already and, in the words of [`reason`], why the others have to run; [`summary`]
-//! says it in a few lines, [`drawing`] as a graph. [`sharing`] finds the instances that do the same work; [`diff`] compares
-//! lock files.
+//! says it in a few lines, [`drawing`] as a graph. [`sharing`] finds the instances that do the same work, [`selection`] those
+//! that a user names; [`diff`] compares lock files.
 
 pub mod assess;
 pub mod catalog;
@@ -18,6 +18,7 @@ pub mod key;
 pub mod matrix;
 pub mod pins;
 pub mod reason;
+pub mod selection;
 pub mod sharing;
 pub mod summary;
 

@@ -39,6 +39,6 @@ pub use load::{Settings, load, profiles};
 pub use pipeline::{AxisTypes, Pipeline, Stage};
 pub use policy::{Cause, Policy, Retries};
 pub use read::{Document, read};
-pub use scalar::AxisValue;
+pub use scalar::{AxisValue, spelling};
 pub use schema::schema;
 pub use source::SourceFile;

@@ -2,6 +2,8 @@
 
 use serde_json::{Number, Value};
 
+use super::yaml::parse_scalar_or_list;
+
 /// One value of an axis. Two values of an axis are the same cell when their texts are equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisValue {
@@ -39,6 +41,11 @@ fn number_text(number: &Number) -> String {
         Some(float) if number.is_f64() => (float as i128).to_string(),
         _ => number.to_string(),
     }
+}
+
+/// The spelling of a value as it is typed on a command line: `0.00001` is `1e-5`. `None` for what is no scalar.
+pub fn spelling(text: &str) -> Option<String> {
+    canonical(&parse_scalar_or_list(text).ok()?)
 }
 
 #[cfg(test)]

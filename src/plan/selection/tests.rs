@@ -1,0 +1,131 @@
+//! The notation, its faults, and the laws of the algebra on a plan whose sets can be written down.
+
+use proptest::prelude::*;
+
+use super::{Expression, InstanceSet, Request, RequestError, select};
+use crate::plan::Plan;
+use crate::plan::instance::tests::small;
+use crate::plan::key::tests::numeric;
+
+/// `small()`: 0 data[imdb], 1 data[rte], 2 fit[spp], 3 fit[scp] (both read both data), 4 table (reads both fits).
+fn ids(text: &str) -> Vec<usize> {
+    select(&small(), &[text.to_owned()]).unwrap_or_else(|error| panic!("{error}")).ids().collect()
+}
+
+fn fault(text: &str) -> String {
+    let error = select(&small(), &[text.to_owned()]).unwrap_err();
+    format!("{error}\n{}", error.help.clone().unwrap_or_default())
+}
+
+#[test]
+fn the_notation() {
+    for (text, wanted) in [
+        ("fit", &[2, 3][..]),
+        ("*", &[0, 1, 2, 3, 4]),
+        ("*t*", &[0, 1, 2, 3, 4]),
+        ("fit[method=spp]", &[2]),
+        ("fit[ method = spp | \"scp\" ]", &[2, 3]),
+        ("*[task=rte]", &[1]),
+        ("+fit[method=spp]", &[0, 1, 2]),
+        ("1+table", &[2, 3, 4]),
+        ("data[task=rte]+1", &[1, 2, 3]),
+        ("+fit[method=scp]+", &[0, 1, 3, 4]),
+        ("fit, table", &[2, 3, 4]),
+        ("+table & !fit", &[0, 1, 4]),
+        ("!!fit & !fit[method=spp]", &[3]),
+        ("fit & table", &[]),
+        ("0+fit", &[2, 3]),
+    ] {
+        assert_eq!(ids(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn a_fault_has_its_place_and_what_is_accepted() {
+    assert_eq!(
+        fault("+fti & table"),
+        "there is no stage `fti`\n\n  +fti & table\n   ^^^\ndid you mean `fit`? the stages are `data`, `fit`, `table`"
+    );
+    assert_eq!(
+        fault("fit[method=spq]"),
+        "`spq` is no value of the axis `method`\n\n  fit[method=spq]\n             ^^^\n\
+         did you mean `spp`? `method` has the values `spp`, `scp`"
+    );
+    assert!(fault("fit[task=rte]").starts_with("the stage `fit` has no axis `task`\n\n  fit[task=rte]\n      ^^^^\n"));
+    assert!(fault("fit[method=spp").starts_with("this `[` has no end\n\n  fit[method=spp\n     ^\n"));
+    assert!(fault("").starts_with("a stage is missing at the end"));
+    assert!(fault("fit table").starts_with("`t` can't follow here\n\n  fit table\n      ^\n"));
+}
+
+#[test]
+fn flags_mean_what_all_of_them_mean() {
+    let request = |only: &[&str], until: &[&str], from: &[&str], force: &[&str]| {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Request { only: texts(only), until: texts(until), from: texts(from), force: texts(force) }
+            .of(small(), &numeric())
+    };
+    let part = request(&[], &["fit[method=scp]"], &["data[task=rte]"], &["*"]).unwrap();
+    let names: Vec<&str> = part.plan.instances.iter().map(|instance| instance.name()).collect();
+    assert_eq!(names, ["data[task=imdb]", "data[task=rte]", "fit[method=scp]"]);
+    assert_eq!(part.targets.ids().collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(part.forced, part.targets);
+    assert_eq!(part.plan.instances[2].inputs, [0, 1]);
+    assert_eq!(part.plan.stages.iter().map(|stage| stage.instances.clone()).collect::<Vec<_>>(), [0..2, 2..3]);
+    assert!(matches!(request(&["fit"], &["data"], &[], &[]), Err(RequestError::Nothing { one: false, .. })));
+    assert!(matches!(request(&["fit"], &[], &[], &["table"]), Err(RequestError::NotForced { .. })));
+}
+
+/// The plan with every edge turned round, and its instances in the opposite order.
+fn turned(plan: &Plan) -> Plan {
+    let last = plan.instances.len() - 1;
+    let readers = plan.readers();
+    let mut other = plan.clone();
+    for instance in &mut other.instances {
+        *instance = plan.instances[last - instance.id].clone();
+        instance.inputs = readers[instance.id].iter().map(|reader| last - reader).collect();
+        instance.id = last - instance.id;
+    }
+    other
+}
+
+fn sets() -> impl Strategy<Value = InstanceSet> {
+    proptest::collection::vec(0usize..5, 0..5).prop_map(|ids| InstanceSet::of(5, ids))
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_too_strange(text in any::<String>(), near in "[fit\\[\\]a=|,&!+*0-9\" \\\\]{0,24}") {
+        for text in [text, near] {
+            match Expression::parse(&text) {
+                Ok(expression) => drop(expression.apply(&small()).map_err(|error| error.to_string())),
+                Err(error) => {
+                    prop_assert!(text.get(error.at.clone()).is_some(), "{error:?}");
+                    prop_assert!(error.to_string().contains('^'));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_laws_of_sets(a in sets(), b in sets(), c in sets()) {
+        prop_assert_eq!(a.or(&b), b.or(&a));
+        prop_assert_eq!(a.and(&b.or(&c)), a.and(&b).or(&a.and(&c)));
+        prop_assert_eq!(a.or(&b).others(), a.others().and(&b.others()));
+        prop_assert_eq!(a.others().others(), a.clone());
+        prop_assert!(a.and(&a.others()).is_empty());
+        prop_assert_eq!(a.or(&a.others()).len(), 5);
+    }
+
+    #[test]
+    fn closures_are_idempotent_monotone_and_dual(a in sets(), b in sets(), depth in 0usize..4) {
+        let plan = small();
+        let up = |set: &InstanceSet| set.with_read(&plan, usize::MAX);
+        prop_assert_eq!(up(&up(&a)), up(&a));
+        prop_assert_eq!(up(&a.or(&b)), up(&a).or(&up(&b)));
+        prop_assert_eq!(up(&a).and(&a), a.clone());
+        prop_assert_eq!(a.with_read(&plan, 1).with_read(&plan, depth), a.with_read(&plan, depth + 1));
+        let mirrored = |set: &InstanceSet| InstanceSet::of(5, set.ids().map(|id| 4 - id));
+        let dual = mirrored(&mirrored(&a).with_read(&turned(&plan), depth));
+        prop_assert_eq!(a.with_readers(&plan, depth), dual);
+    }
+}
