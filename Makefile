@@ -5,7 +5,7 @@ CARGO ?= cargo
 COMPT := target/debug/compt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run paper-smoke test check bench chaos clean
+.PHONY: help setup build run paper-smoke test check bench chaos fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ bench: build ## throughput beside transformers + PEFT, many small stages beside 
 
 chaos: build ## kill runners and workers at random for five minutes, then compare with an undisturbed run
 	python3 tools/chaos.py --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)
+
+fuzz: ## ten minutes of any bytes as a pipeline file (wants cargo install cargo-fuzz)
+	mkdir -p target/fuzz-corpus && cp pipelines/*.yaml tests/diagnostics/*.yaml target/fuzz-corpus/
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir fuzz pipeline target/fuzz-corpus -- -max_total_time=600 -timeout=20
 
 clean: ## remove what was built (results in outputs/ and .compt/ stay)
 	$(CARGO) clean
