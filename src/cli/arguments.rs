@@ -165,6 +165,9 @@ pub struct RunArguments {
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub outputs: PathBuf,
+    /// Run stages even if their results are there: all, or those that a selection means: `--force='fit[method=spp]'`
+    #[arg(long, value_name = "SELECTION", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    pub force: Option<String>,
     /// Stop at the first failure instead of finishing what does not depend on it
     #[arg(long, overrides_with = "keep_going")]
     pub fail_fast: bool,

@@ -1,5 +1,6 @@
 //! `compt run`: brings a pipeline's results up to date.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 
 use super::arguments::RunArguments;
@@ -25,6 +26,10 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let interrupt = Interrupt::install()
         .map_err(|error| Failure::Environment { message: format!("signals can't be handled: {error}"), hint: None })?;
     let session = Session::open(&arguments.pipeline, Cache::Written, Missing::Fails)?;
+    let forced = match &arguments.force {
+        Some(selection) => session.instances(selection)?.into_iter().map(|instance| instance.id).collect(),
+        None => HashSet::new(),
+    };
     let digest_of = session.digest_of();
     let bodies = StageBodies { sourcing: &session.sourcing, pins: &session.pins, digest_of: &digest_of };
     let options = options(arguments, &session);
@@ -37,7 +42,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
             pins: &session.pins,
             numeric: &session.numeric,
             bodies: &bodies,
-            forced: &|_| false,
+            forced: &|instance| forced.contains(&instance.id),
             options: &options,
             interrupt: &interrupt,
         },

@@ -36,6 +36,20 @@ fn only_what_depends_on_a_change_runs() {
 }
 
 #[test]
+fn what_is_forced_runs_again_and_equal_results_stop_it_there() {
+    let project = Project::new();
+    project.run(&[]);
+    let results = project.outputs();
+    // Two seeds of one method; the scores read the same bytes as before.
+    let forced = project.run(&["--force=fit[method=spp]"]);
+    assert_eq!((forced.len(), count(&forced, "fit")), (2, 2), "{forced:?}");
+    assert_eq!(project.run(&["--force"]).len(), 23);
+    assert_eq!(project.outputs(), results);
+    let output = project.compt(&["run", "pipelines/toy.yaml", "--force=fti"]);
+    assert!(output.status.code() == Some(2) && both(&output).contains("`fit`"), "{}", both(&output));
+}
+
+#[test]
 fn a_changed_row_runs_its_branch_and_stops_where_nothing_changes() {
     let project = Project::new();
     project.run(&[]);
