@@ -9,7 +9,7 @@
 //! filter    = axis "=" value { "|" value }                 a value may stand in double quotes
 //! ```
 //!
-//! [`parse`] reads a text, [`apply`] finds what it means in a plan, [`set`] has the algebra. [`request`] puts together
+//! `parse` reads a text, `apply` finds what it means in a plan, `set` has the algebra. [`request`] puts together
 //! what `--only`, `--until`, `--from` and `--force` say, and [`part`] makes the plan that is run of it.
 
 mod apply;
