@@ -23,7 +23,8 @@ pub fn show(duration: Duration) -> String {
     if duration.subsec_nanos() > 0 {
         return format!("{}s", duration.as_secs_f64());
     }
-    let (name, unit) = UNITS.into_iter().rev().find(|(_, unit)| seconds > 0 && seconds.is_multiple_of(*unit)).unwrap_or(('s', 1));
+    let (name, unit) =
+        UNITS.into_iter().rev().find(|(_, unit)| seconds > 0 && seconds.is_multiple_of(*unit)).unwrap_or(('s', 1));
     format!("{}{name}", seconds / unit)
 }
 
