@@ -5,7 +5,7 @@
 //! chooses a profile.
 
 #![no_main]
-#![allow(dead_code, missing_docs)] // the modules are used by more than this
+#![allow(dead_code, missing_docs, unused_imports)] // the modules are used by more than this
 
 #[path = "../../src/base/mod.rs"]
 mod base;

@@ -2,7 +2,7 @@
 //! panic or hang. A line break in the input parts two selections; if both mean something, so do they together.
 
 #![no_main]
-#![allow(dead_code, missing_docs)] // the modules are used by more than this
+#![allow(dead_code, missing_docs, unused_imports)] // the modules are used by more than this
 
 #[path = "../../src/base/mod.rs"]
 mod base;
