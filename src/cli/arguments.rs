@@ -12,6 +12,7 @@ use super::graph::{Format, GraphArguments};
 use super::init::InitArguments;
 use super::list::ListArguments;
 use super::man::ManArguments;
+use super::runs::RunsArguments;
 use super::verify::{self, VerifyArguments};
 
 /// The cache folder when none is named.
@@ -42,6 +43,8 @@ pub enum Command {
     /// Answer texts with a prompt that a run trained
     #[command(after_help = PREDICT_EXAMPLES)]
     Predict(PredictArguments),
+    /// List earlier runs, or tell what happened in one of them
+    Runs(RunsArguments),
     /// Make the report page of what is in the cache
     Report(ReportArguments),
     /// Show a stage's record, its files and its log
@@ -81,6 +84,7 @@ impl Command {
             Self::Why(arguments) => arguments.json,
             Self::Graph(arguments) => arguments.json || arguments.format == Some(Format::Json),
             Self::Check(arguments) => arguments.json,
+            Self::Runs(arguments) => arguments.json,
             Self::Report(arguments) => arguments.json,
             Self::Show(arguments) => arguments.json,
             Self::Compare(arguments) => arguments.json,

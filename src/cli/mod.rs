@@ -22,6 +22,7 @@ mod plan;
 mod predict;
 mod report;
 mod run;
+mod runs;
 mod schema;
 mod session;
 mod show;
@@ -74,6 +75,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Graph(arguments) => graph::graph(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
+        Command::Runs(arguments) => runs::runs(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),

@@ -9,6 +9,7 @@ use super::report::{self, Course};
 use super::session::{Cache, Missing, Session};
 use super::ui;
 use crate::exec::interrupt::Interrupt;
+use crate::exec::journal::{Heading, Recorder};
 use crate::exec::resources;
 use crate::exec::thread::Bodies;
 use crate::exec::{self, Options, Run, Summary};
@@ -35,6 +36,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let options = options(arguments, &session);
     let mut listener = ui::Style::choose(arguments.json, arguments.no_progress).listener();
     let mut course = Course::watch(&mut *listener);
+    let mut recorder = Recorder::new(session.store.begin_run(), heading(arguments, &session), &mut course);
     let summary = exec::run(
         &Run {
             plan: &session.plan,
@@ -46,7 +48,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
             options: &options,
             interrupt: &interrupt,
         },
-        &mut course,
+        &mut recorder,
     );
     let course = course.end();
     drop(listener);
@@ -65,6 +67,16 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         return Err(Failure::Claims { names: broken });
     }
     Ok(())
+}
+
+/// What the journal of the run begins with.
+fn heading(arguments: &RunArguments, session: &Session) -> Heading {
+    Heading {
+        file: arguments.pipeline.file.display().to_string(),
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        device: session.numeric.device.clone(),
+        threads: session.numeric.threads,
+    }
 }
 
 /// `--jobs` workers, or as many as the cores have room for; on CUDA the GPUs that were named, or all of them.

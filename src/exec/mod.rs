@@ -15,6 +15,7 @@ pub mod energy;
 pub mod event;
 pub mod forecast;
 pub mod interrupt;
+pub mod journal;
 pub mod locate;
 pub mod log;
 mod needs;

@@ -128,6 +128,11 @@ impl Worker {
         &self.setting
     }
 
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        locked(&self.child).id()
+    }
+
     /// For killing it while another thread waits for its answer.
     pub fn killer(&self) -> Killer {
         Killer(self.child.clone())

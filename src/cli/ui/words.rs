@@ -4,7 +4,7 @@ use super::Colours;
 use crate::exec::event::{Event, Stop, Totals};
 
 /// Seconds as a person says them: `0.04 s`, `12.3 s`, `4 min 05 s`, `2 h 07 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(in crate::cli) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     let whole = seconds.round() as u64;
     match whole {
@@ -23,7 +23,7 @@ pub(super) fn stages(count: usize) -> String {
 /// The line, or lines, that stay on the screen for an event; nothing for those that only move a bar.
 pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
     Some(match event {
-        Event::Waiting { stage, holder } => {
+        Event::Waiting { stage, holder, .. } => {
             let who = holder.as_deref().unwrap_or("another run");
             format!("{} {stage}: {who} is making it", colours.yellow("wait  "))
         }
@@ -65,6 +65,7 @@ pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
         | Event::Queued { .. }
         | Event::Cached { .. }
         | Event::Started { .. }
+        | Event::Stopped { .. }
         | Event::Progress { .. }
         | Event::Log { .. } => return None,
     })
