@@ -187,6 +187,13 @@ pub struct RunArguments {
     /// End with exit code 7 when a claim fails; undecided ones do not count
     #[arg(long)]
     pub claims_must_hold: bool,
+    /// Run this shell command when the run ends, whatever its end: it gets `COMPT_RUN_OUTCOME`, `COMPT_RUN_MESSAGE` and other
+    /// variables, and a line of JSON on standard input
+    #[arg(long, value_name = "COMMAND", env = "COMPT_NOTIFY", hide_env_values = true)]
+    pub notify: Option<String>,
+    /// Notify only of runs that took so long: `90s`, `15m`, `2h` [default: of all]
+    #[arg(long, value_name = "DURATION", env = "COMPT_NOTIFY_AFTER", value_parser = timeout)]
+    pub notify_after: Option<std::time::Duration>,
     /// Print every event as a line of JSON
     #[arg(long)]
     pub json: bool,

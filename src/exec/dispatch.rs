@@ -176,7 +176,8 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         self.listener.hear(self.start.elapsed(), event);
     }
 
-    fn warn(&mut self, message: String) {
+    fn warn(&mut self, mut message: String) {
+        self.run.options.secrets.mask(&mut message);
         self.tell(&Event::Warning { message });
     }
 
@@ -262,7 +263,11 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
     }
 
     /// Notes a failure and skips everything that depends on it.
-    fn fail(&mut self, id: usize, error: StageError, last: Last) {
+    fn fail(&mut self, id: usize, mut error: StageError, last: Last) {
+        // Those of attempts are without secrets; others come from the store, the pool or the plan.
+        let secrets = &self.run.options.secrets;
+        secrets.mask(&mut error.message);
+        error.hint.iter_mut().for_each(|hint| secrets.mask(hint));
         let stage = self.name(id);
         let Last { key, seconds, log } = last;
         self.tell(&Event::Failed {

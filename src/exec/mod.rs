@@ -14,6 +14,7 @@ mod dispatch_test;
 pub mod energy;
 pub mod event;
 pub mod forecast;
+pub mod hook;
 pub mod interrupt;
 pub mod journal;
 pub mod locate;

@@ -9,7 +9,7 @@ pub mod plain;
 pub mod progress;
 mod words;
 
-pub(super) use words::duration;
+pub(super) use words::{duration, summary};
 
 /// How the user wants to see a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -60,7 +60,7 @@ pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
         Event::Interrupted { meaning: Stop::Kill, .. } => {
             colours.yellow("killing what runs; training goes on from its last checkpoint next time")
         }
-        Event::RunFinished(totals) => summary(totals, colours),
+        Event::RunFinished(totals) => coloured_summary(totals, colours),
         Event::RunStarted { .. }
         | Event::Queued { .. }
         | Event::Cached { .. }
@@ -71,8 +71,8 @@ pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
     })
 }
 
-/// The last line of a run.
-fn summary(totals: &Totals, colours: Colours) -> String {
+/// How a run ended: `5 stages: 1 run, 2 cached in 4.0 s`.
+pub(in crate::cli) fn summary(totals: &Totals) -> String {
     let all = totals.executed + totals.cached + totals.shared + totals.failed + totals.skipped + totals.left;
     let mut parts = vec![format!("{} run", totals.executed), format!("{} cached", totals.cached)];
     for (count, word) in [
@@ -85,7 +85,12 @@ fn summary(totals: &Totals, colours: Colours) -> String {
             parts.push(format!("{count} {word}"));
         }
     }
-    let text = format!("{}: {} in {}", stages(all), parts.join(", "), duration(totals.seconds));
+    format!("{}: {} in {}", stages(all), parts.join(", "), duration(totals.seconds))
+}
+
+/// The last line of a run.
+fn coloured_summary(totals: &Totals, colours: Colours) -> String {
+    let text = summary(totals);
     if totals.interrupted {
         colours.yellow(&format!("interrupted; {text}"))
     } else if totals.failed > 0 {
