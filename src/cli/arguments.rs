@@ -12,6 +12,7 @@ use super::graph::{Format, GraphArguments};
 use super::init::InitArguments;
 use super::list::ListArguments;
 use super::man::ManArguments;
+use super::request::RequestArguments;
 use super::verify::{self, VerifyArguments};
 
 /// The cache folder when none is named.
@@ -165,9 +166,12 @@ pub struct RunArguments {
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub outputs: PathBuf,
-    /// Run stages even if their results are there: all, or those that a selection means: `--force='fit[method=spp]'`
-    #[arg(long, value_name = "SELECTION", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
-    pub force: Option<String>,
+    /// Which part of it.
+    #[command(flatten)]
+    pub request: RequestArguments,
+    /// Run nothing: print what would become of each stage
+    #[arg(long, conflicts_with = "claims_must_hold")]
+    pub dry_run: bool,
     /// Stop at the first failure instead of finishing what does not depend on it
     #[arg(long, overrides_with = "keep_going")]
     pub fail_fast: bool,
@@ -197,6 +201,9 @@ pub struct PlanArguments {
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,
+    /// Which part of it.
+    #[command(flatten)]
+    pub request: RequestArguments,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,

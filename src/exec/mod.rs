@@ -14,6 +14,8 @@ mod dispatch_test;
 pub mod energy;
 pub mod event;
 pub mod forecast;
+#[cfg(test)]
+mod foretold_test;
 pub mod interrupt;
 pub mod locate;
 pub mod log;

@@ -258,8 +258,8 @@ mod tests {
             cached.clone(),
             cached.clone(),
             cached,
-            State::Run { key: Some(Digest::of(b"x")), reasons: vec![Reason::NeverRun] },
-            State::Run { key: None, reasons: vec![upstream] },
+            State::Run { key: Some(Digest::of(b"x")), certain: true, reasons: vec![Reason::NeverRun] },
+            State::Run { key: None, certain: false, reasons: vec![upstream] },
         ];
         assert_eq!(
             lines(&summarize(&plan, &states)),
@@ -268,7 +268,7 @@ mod tests {
                 "fit    make_fit    1 of 2 cached; 1 to run: method=scp",
                 "         it has never run (1)",
                 "table  make_table  0 of 1 cached; 1 may run",
-                "         it waits for `fit`, and may turn out unchanged",
+                "         it waits for `fit`, and its result may turn out to be there",
             ]
         );
     }

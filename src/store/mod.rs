@@ -29,6 +29,7 @@ pub mod fsck;
 pub mod gc;
 mod journal;
 mod keys;
+mod made;
 mod memo;
 mod publish;
 mod record;
