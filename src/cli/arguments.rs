@@ -13,6 +13,7 @@ use super::init::InitArguments;
 use super::list::ListArguments;
 use super::man::ManArguments;
 use super::request::RequestArguments;
+use super::status::StatusArguments;
 use super::verify::{self, VerifyArguments};
 
 /// The cache folder when none is named.
@@ -47,6 +48,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Show a stage's record, its files and its log
     Show(ShowArguments),
+    /// Say what is done, what runs, what failed and what is to do, also while a run goes on
+    Status(StatusArguments),
     /// Compare two runs, or a run with a published table: differences, and whether they are more than noise
     Compare(CompareArguments),
     /// Say what differs between two runs, two lock files or two stage keys
@@ -84,6 +87,7 @@ impl Command {
             Self::Check(arguments) => arguments.json,
             Self::Report(arguments) => arguments.json,
             Self::Show(arguments) => arguments.json,
+            Self::Status(arguments) => arguments.json,
             Self::Compare(arguments) => arguments.json,
             Self::Diff(arguments) => arguments.json,
             Self::List(arguments) => arguments.json,

@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod session;
 mod show;
+mod status;
 pub mod ui;
 mod verify;
 mod why;
@@ -78,6 +79,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Predict(arguments) => predict::predict(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::List(arguments) => list::list(&arguments),

@@ -25,6 +25,7 @@ pub mod pool;
 pub mod resources;
 mod run;
 pub mod select;
+pub mod standing;
 #[cfg(test)]
 mod testing;
 pub mod thread;

@@ -112,8 +112,8 @@ fn reasons(states: &[State]) -> Vec<(String, usize)> {
     reasons
 }
 
-/// The chosen instances by their axes; empty when they are all or none.
-fn describe(stage: &StagePlan, instances: &[Instance], chosen: &[bool]) -> String {
+/// The chosen instances of a stage by their axes: `method=scp, seed=1|2`; empty when they are all or none.
+pub fn describe(stage: &StagePlan, instances: &[Instance], chosen: &[bool]) -> String {
     let cells: Vec<Cell<'_>> = instances.iter().zip(chosen).map(|(instance, chosen)| (instance, *chosen)).collect();
     let wanted: Vec<&Instance> = cells.iter().filter(|(_, chosen)| *chosen).map(|(instance, _)| *instance).collect();
     if wanted.is_empty() || wanted.len() == cells.len() {

@@ -18,5 +18,6 @@ mod predict;
 mod project;
 mod reproducible;
 mod schema;
+mod selection;
 mod verifying;
 mod views;
