@@ -15,6 +15,8 @@ pub mod energy;
 pub mod event;
 pub mod forecast;
 pub mod hook;
+#[cfg(test)]
+mod foretold_test;
 pub mod interrupt;
 pub mod journal;
 pub mod locate;
@@ -25,6 +27,7 @@ pub mod pool;
 pub mod resources;
 mod run;
 pub mod select;
+pub mod standing;
 #[cfg(test)]
 mod testing;
 pub mod thread;

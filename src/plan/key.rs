@@ -74,6 +74,14 @@ pub struct Cell {
     pub coordinates: Coordinates,
 }
 
+impl Cell {
+    /// What `reader` sees of who made what it reads: nothing, for most operations.
+    pub(super) fn of(reader: &Instance, read: &Instance) -> Option<Self> {
+        let see = || Self { stage: reader.name_of(read).to_owned(), coordinates: read.coordinates.clone() };
+        reader.reads_coordinates.then(see)
+    }
+}
+
 /// One source that a stage reads. Its name isn't here: what counts of it is among the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,20 +143,27 @@ impl Preimage {
         });
         let input = |position: usize| {
             let read = inputs[position].instance;
-            let cell = instance
-                .reads_coordinates
-                .then(|| Cell { stage: instance.name_of(read).to_owned(), coordinates: read.coordinates.clone() });
+            let cell = Cell::of(instance, read);
             InputKey { operation: read.operation.clone(), output: inputs[position].output, cell }
         };
         Ok(Self {
+            inputs: Self::order(instance, inputs).into_iter().map(input).collect(),
+            sources: sources.collect::<Result<_, _>>()?,
+            ..Self::bare(instance, numeric)
+        })
+    }
+
+    /// What is known of the preimage of `instance` without its inputs and sources.
+    pub fn bare(instance: &Instance, numeric: &Numeric) -> Self {
+        Self {
             schema: SCHEMA,
             operation: instance.operation.clone(),
             version: instance.version,
             parameters: Value::clone(&instance.parameters),
-            inputs: Self::order(instance, inputs).into_iter().map(input).collect(),
-            sources: sources.collect::<Result<_, _>>()?,
+            inputs: Vec::new(),
+            sources: Vec::new(),
             numeric: matches!(instance.place, Place::Worker { .. }).then(|| numeric.of(instance)),
-        })
+        }
     }
 
     /// The order in which an operation must be given what it reads, as positions in `inputs`.

@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod diff;
 pub mod drawing;
 pub mod expand;
+pub mod fate;
 pub mod graph;
 pub mod instance;
 pub mod join;
@@ -19,6 +20,7 @@ pub mod matrix;
 pub mod pins;
 pub mod reason;
 pub mod selection;
+pub mod shape;
 pub mod sharing;
 pub mod summary;
 
