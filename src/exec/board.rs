@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use crate::base::Digest;
-use crate::plan::key::Preimage;
 
 /// Where one instance stands.
 #[derive(Debug)]
@@ -30,10 +29,9 @@ pub(super) enum State {
 }
 
 /// A stage whose inputs are known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Todo {
     pub key: Digest,
-    pub preimage: Preimage,
     /// The attempts begun so far.
     pub attempts: u32,
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::catalog::SourceRef;
 use super::instance::{Instance, Plan};
 use super::key::{Numeric, Preimage};
 use super::pins::Pins;
@@ -112,14 +113,10 @@ impl Question<'_> {
     /// a plan runs, as soon as the outputs are known: equal outputs give an old key, and nothing runs.
     pub fn decide(&self, id: usize, outputs: &[Digest]) -> State {
         let instance = &self.plan.instances[id];
-        let preimage = match self.plan.preimage(id, outputs, self.pins, self.numeric) {
-            Ok(preimage) => preimage,
-            Err(source) => {
-                let unknown = Reason::SourceUnknown { source: source.to_string() };
-                return State::Run { key: None, reasons: vec![unknown] };
-            }
+        let key = match self.plan.key(id, outputs, self.pins, self.numeric) {
+            Ok(key) => key,
+            Err(source) => return unknown(source),
         };
-        let key = preimage.key();
         let reasons = if (self.forced)(instance) {
             vec![Reason::Forced]
         } else {
@@ -128,7 +125,10 @@ impl Question<'_> {
                 Lookup::Damaged(what) => vec![Reason::ResultDamaged { what }],
                 Lookup::Missing => match self.records.previous(&self.plan.pipeline, instance) {
                     None => vec![Reason::NeverRun],
-                    Some(old) => self.explain(id, outputs, reason::differences(&old, &preimage)),
+                    Some(old) => match self.plan.preimage(id, outputs, self.pins, self.numeric) {
+                        Ok(new) => self.explain(id, outputs, reason::differences(&old, &new)),
+                        Err(source) => return unknown(source),
+                    },
                 },
             }
         };
@@ -192,6 +192,11 @@ impl Question<'_> {
     }
 }
 
+/// The state of an instance that reads a source of unknown content.
+fn unknown(source: &SourceRef) -> State {
+    State::Run { key: None, reasons: vec![Reason::SourceUnknown { source: source.to_string() }] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Lookup, Question, Records, State};
@@ -204,7 +209,6 @@ mod tests {
     use crate::plan::pins::{Pin, PinnedFile, Pins};
     use serde_json::json;
     use std::collections::{BTreeMap, BTreeSet};
-    use std::sync::Arc;
 
     /// Results kept in memory.
     #[derive(Default)]
@@ -311,7 +315,7 @@ mod tests {
         let (mut plan, mut memory) = (small(), Memory::default());
         memory.run(&plan, &pins(), &every_key_counts);
         for id in [1, 2] {
-            plan.instances[id].parameters = Arc::new(json!({"cell": "x", "k": 16}));
+            plan.instances[id].parameters = json!({"cell": "x", "k": 16}).into();
         }
         let sentences = memory.sentences(&plan, &pins());
         assert_eq!(sentences[1], "parameter `cell` changed: \"rte\" -> \"x\"");

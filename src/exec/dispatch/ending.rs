@@ -1,5 +1,6 @@
 //! What the dispatcher does when an attempt has ended, or should: results, other attempts, failures, timeouts.
 
+use std::cell::LazyCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -24,13 +25,13 @@ impl Dispatcher<'_, '_> {
             self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));
         }
         let State::Running(todo) = self.board.state(id) else { return };
-        let todo = todo.clone();
+        let todo = *todo;
         match result {
             Ok(output) => {
                 self.totals.executed += 1;
                 self.making.remove(&todo.key);
                 self.made.insert(todo.key);
-                self.outlook.learn(self.run.plan, id, seconds);
+                LazyCell::force_mut(&mut self.outlook).learn(self.run.plan, id, seconds);
                 let known = self.board.done(id, todo.key, output);
                 let stage = self.name(id);
                 self.tell(&Event::Finished { stage, seconds, output });
@@ -66,7 +67,7 @@ impl Dispatcher<'_, '_> {
     fn rest(&mut self, id: usize, todo: Todo, cause: Cause, message: String, pause: Duration) {
         let (stage, attempt) = (self.name(id), todo.attempts);
         self.tell(&Event::Retry { stage, attempt, cause, message, wait_seconds: pause.as_secs_f64() });
-        self.needs[id] = needs::of(self.instance(id), self.run.numeric, attempt + 1);
+        self.needs[id] = needs::of(self.instance(id), self.run.numeric, attempt + 1).into();
         let state = match Instant::now().checked_add(pause) {
             Some(until) if !pause.is_zero() => State::Resting(todo, until),
             _ => State::Ready(todo),
@@ -79,7 +80,7 @@ impl Dispatcher<'_, '_> {
         let now = Instant::now();
         for id in self.board.which(|state| matches!(state, State::Resting(_, until) if *until <= now)) {
             let State::Resting(todo, _) = self.board.state(id) else { continue };
-            let todo = todo.clone();
+            let todo = *todo;
             self.board.set(id, State::Ready(todo));
         }
     }

@@ -3,7 +3,7 @@
 use std::thread::Scope;
 use std::time::Instant;
 
-use super::{Dispatcher, Running, affinity};
+use super::{Dispatcher, Running, affinity, unknown};
 use crate::exec::attempt::{Attempt, failed};
 use crate::exec::board::{State, Todo};
 use crate::exec::event::Event;
@@ -47,7 +47,7 @@ impl<'a> Dispatcher<'a, '_> {
     /// Claims a chosen stage and starts it.
     fn begin<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>, id: usize) {
         let State::Ready(todo) = self.board.state(id) else { return };
-        let mut todo = todo.clone();
+        let mut todo = *todo;
         if !self.may_make(id) {
             return;
         }
@@ -65,10 +65,9 @@ impl<'a> Dispatcher<'a, '_> {
             Err(error) => return self.give_up(id, &todo, failed(error), None),
         };
         // Another runner may have made it between the first look and the lock.
-        if let Some(output) = self.find(id, &todo.key) {
+        if let Some(known) = self.find(id) {
             drop(lock);
             self.making.remove(&todo.key);
-            let known = self.found(id, &todo, output);
             return self.settle(known);
         }
         if let Some(holder) = lock.left_by() {
@@ -93,6 +92,8 @@ impl<'a> Dispatcher<'a, '_> {
     ) -> Result<(), StageError> {
         let instance = self.instance(id);
         let inputs = self.inputs(id);
+        let plan = self.run.plan;
+        let preimage = plan.preimage(id, &self.outputs(id), self.run.pins, self.run.numeric).map_err(unknown)?;
         let affinity = affinity(instance);
         let liked = affinity.map(|affinity| self.pool.gpus_with(affinity)).unwrap_or_default();
         let grant = self
@@ -129,7 +130,7 @@ impl<'a> Dispatcher<'a, '_> {
             bodies: self.run.bodies,
             store: self.run.store,
             lock,
-            preimage: todo.preimage.clone(),
+            preimage,
             inputs,
             compute: Compute { device, threads },
             worker,
