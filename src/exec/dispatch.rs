@@ -31,6 +31,7 @@ use super::interrupt::{Cancellation, Wish};
 use super::needs;
 use super::outlook::{Outlook, Pace};
 use super::pool::Pool;
+use super::queue::Queue;
 use super::resources::{Amounts, Grant, Ledger};
 use super::run::{Failure, Run, Summary};
 use super::worker::Killer;
@@ -83,6 +84,7 @@ struct Dispatcher<'a, 'l> {
     /// Keys that this run could not make, why, and the log: another instance with the same key would fail as well.
     broken: HashMap<Digest, (StageError, Option<PathBuf>)>,
     ledger: Ledger,
+    queue: Queue,
     pool: Pool,
     wish: Wish,
     polled: Instant,
@@ -110,6 +112,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             claims: BTreeMap::new(),
             made: HashSet::new(),
             broken: HashMap::new(),
+            queue: Queue::default(),
             pool: Pool::new(options.worker.clone(), options.jobs),
             wish: Wish::GoOn,
             polled: Instant::now(),
@@ -139,8 +142,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             if self.may_start() {
                 self.start_ready(scope);
             }
-            let waits = self.may_start()
-                && !self.board.which(|state| matches!(state, State::Waiting(_) | State::Resting(..))).is_empty();
+            let waits = self.may_start() && self.board.waits();
             if self.running.is_empty() && !waits {
                 return;
             }
@@ -323,20 +325,19 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
 
     /// Gives a new result to other instances that have the same key.
     fn share(&mut self, key: &Digest, output: Digest) {
-        for id in self.board.which(|state| matches!(state, State::Ready(_) | State::Waiting(_))) {
-            if let State::Ready(todo) | State::Waiting(todo) = self.board.state(id)
-                && todo.key == *key
-            {
-                let noted = note(self.run, id, key, &self.outputs(id));
-                let known = self.found(id, *key, output, noted);
-                self.settle(known);
+        for id in self.board.wanting(key) {
+            if !matches!(self.board.state(id), State::Ready(_) | State::Waiting(_)) {
+                continue;
             }
+            let noted = note(self.run, id, key, &self.outputs(id));
+            let known = self.found(id, *key, output, noted);
+            self.settle(known);
         }
     }
 
     /// Looks whether other runners have made what this one waits for, or have given it up.
     fn look_at_claims(&mut self) {
-        for id in self.board.which(|state| matches!(state, State::Waiting(_))) {
+        for id in self.board.waiting() {
             let State::Waiting(todo) = self.board.state(id) else { continue };
             let todo = *todo;
             if let Some(known) = self.find(id) {

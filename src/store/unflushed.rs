@@ -81,6 +81,7 @@ impl Store {
     /// what is not whole is set aside.
     pub(super) fn recover(&self) -> Result<Option<Checkup>, StoreError> {
         let folder = self.root.join(FOLDER);
+        files::clear_unfinished(&folder);
         let (mut left, mut lost) = (Vec::new(), false);
         for path in self.entries(&folder)?.into_iter().filter(|path| !files::is_unfinished(path)) {
             match writer(&path).map_err(|error| self.fail(error))? {
@@ -100,7 +101,6 @@ impl Store {
         for note in left {
             fs::remove_file(&note.path).map_err(|error| self.fail(error))?;
         }
-        files::clear_unfinished(&folder);
         Ok(found)
     }
 
@@ -151,4 +151,96 @@ fn writer(path: &Path) -> io::Result<Writer> {
         return writer(path);
     }
     Ok(Writer::Lives)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store_test::{FILES, count, open, preimage, publish, whole};
+    use super::super::{Found, Store};
+    use super::{FOLDER, Note};
+    use crate::base::disk;
+    use std::path::Path;
+
+    /// Leaves a note as somebody would who died, in this boot of the machine or in another one.
+    fn leave(root: &Path, boot: Option<String>) {
+        let note = Note { host: crate::base::lock::host(), boot };
+        fs_err::write(root.join(FOLDER).join("run-1"), serde_json::to_vec(&note).unwrap()).unwrap();
+    }
+
+    /// Changes a file of a result as a disk does that has lost what was written: its length and its times stay. Times can't
+    /// be set back, so it is the record that is made to agree with them.
+    fn lose(store: &Store, k: u32) {
+        let mut record = whole(store, k).unwrap();
+        let path = store.object_folder(&record.output).join("scores.csv");
+        let mut permissions = fs_err::metadata(&path).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+        fs_err::set_permissions(&path, permissions).unwrap();
+        fs_err::write(&path, vec![0; FILES[0].1.len()]).unwrap();
+        record.files.get_mut("scores.csv").unwrap().stat = super::super::Stat::of(&fs_err::metadata(&path).unwrap());
+        fs_err::write(store.record_path(&record.key), serde_json::to_vec(&record).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_note_stands_from_the_first_result_to_the_flush() {
+        let (_folder, store) = open();
+        let notes = store.root().join(FOLDER);
+        assert_eq!(count(&notes), 0);
+        publish(&store, 1, &FILES).unwrap();
+        publish(&store, 2, &FILES).unwrap();
+        assert_eq!(count(&notes), 1);
+        // Nobody takes it away while its writer lives.
+        assert!(Store::open(store.root()).unwrap().recovered().is_none());
+        assert_eq!(count(&notes), 1);
+        store.flush().unwrap();
+        assert_eq!(count(&notes), 0);
+        store.flush().unwrap();
+        publish(&store, 3, &FILES).unwrap();
+        assert_eq!(count(&notes), 1);
+    }
+
+    #[test]
+    fn who_was_killed_has_lost_nothing() {
+        let (_folder, store) = open();
+        publish(&store, 1, &FILES).unwrap();
+        let root = store.root().to_owned();
+        drop(store);
+        lose(&Store::open_to_read(&root).unwrap(), 1);
+        leave(&root, disk::boot());
+        let store = Store::open(&root).unwrap();
+        assert_eq!(count(&root.join(FOLDER)), 0);
+        // Nothing is read again: what the file system says of the file is believed.
+        assert!(store.recovered().is_none() && whole(&store, 1).is_some());
+    }
+
+    #[test]
+    fn after_a_loss_of_power_nothing_is_believed() {
+        for boot in [Some("another boot".to_owned()), None] {
+            let (_folder, store) = open();
+            publish(&store, 1, &FILES).unwrap();
+            publish(&store, 2, &[("scores.csv", "whole")]).unwrap();
+            lose(&store, 1);
+            assert!(whole(&store, 1).is_some(), "its record agrees with the damage");
+            store.flush().unwrap();
+            leave(store.root(), boot);
+            let again = Store::open(store.root()).unwrap();
+            let found = again.recovered().unwrap();
+            assert_eq!((found.records, found.damaged()), (2, 1));
+            assert_eq!(again.find(&preimage(1).key()).unwrap(), Found::Missing);
+            assert!(whole(&again, 2).is_some());
+            assert_eq!(count(&store.root().join(FOLDER)), 0);
+            assert!(Store::open(store.root()).unwrap().recovered().is_none());
+        }
+    }
+
+    #[test]
+    fn under_a_note_that_was_not_finished_nothing_was_published() {
+        let (_folder, store) = open();
+        fs_err::write(store.root().join(FOLDER).join(".writing-run-2"), "{").unwrap();
+        assert!(Store::open(store.root()).unwrap().recovered().is_none());
+        assert_eq!(count(&store.root().join(FOLDER)), 0);
+        // One that has its name was finished: what is in it now is what a disk has left of it.
+        fs_err::write(store.root().join(FOLDER).join("run-2"), "").unwrap();
+        assert!(Store::open(store.root()).unwrap().recovered().is_some());
+        assert_eq!(count(&store.root().join(FOLDER)), 0);
+    }
 }

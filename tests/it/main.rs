@@ -17,6 +17,7 @@ mod pinning;
 mod predict;
 mod project;
 mod reproducible;
+mod scale;
 mod schema;
 mod verifying;
 mod views;

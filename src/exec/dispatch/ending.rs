@@ -78,7 +78,7 @@ impl Dispatcher<'_, '_> {
     /// Makes ready again what has rested long enough.
     pub(super) fn wake_rested(&mut self) {
         let now = Instant::now();
-        for id in self.board.which(|state| matches!(state, State::Resting(_, until) if *until <= now)) {
+        for id in self.board.rested(now) {
             let State::Resting(todo, _) = self.board.state(id) else { continue };
             let todo = *todo;
             self.board.set(id, State::Ready(todo));
@@ -100,8 +100,8 @@ impl Dispatcher<'_, '_> {
         self.making.remove(&todo.key);
         self.broken.insert(todo.key, (error.clone(), log.clone()));
         self.fail(id, error, log);
-        let same = |state: &State| matches!(state, State::Ready(other) if other.key == todo.key);
-        self.settle(self.board.which(same));
+        let same = self.board.wanting(&todo.key).into_iter();
+        self.settle(same.filter(|other| matches!(self.board.state(*other), State::Ready(_))).collect());
     }
 
     /// Whether no other instance makes the key of this one.
