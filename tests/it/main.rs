@@ -18,6 +18,8 @@ mod predict;
 mod project;
 mod reproducible;
 mod running;
+mod scale;
 mod schema;
+mod selection;
 mod verifying;
 mod views;

@@ -25,7 +25,7 @@ mod tests;
 
 pub use error::SelectionError;
 pub use parse::Expression;
-pub use part::Whole;
+pub use part::Narrowed;
 pub use request::{Part, Request, RequestError};
 pub use set::InstanceSet;
 

@@ -136,15 +136,18 @@ fn flags_mean_what_all_of_them_mean() {
     let request = |only: &[&str], until: &[&str], from: &[&str], force: &[&str]| {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         Request { only: texts(only), until: texts(until), from: texts(from), force: texts(force) }
-            .of(small(), &numeric())
+            .of(&small(), &numeric())
     };
     let part = request(&[], &["fit[method=scp]"], &["data[task=rte]"], &["*"]).unwrap();
-    let names: Vec<&str> = part.plan.instances.iter().map(|instance| instance.name()).collect();
+    let narrowed = part.narrowed.as_ref().unwrap();
+    let names: Vec<&str> = narrowed.plan.instances.iter().map(|instance| instance.name()).collect();
     assert_eq!(names, ["data[task=imdb]", "data[task=rte]", "fit[method=scp]"]);
     assert_eq!(part.targets.ids().collect::<Vec<_>>(), [1, 2]);
     assert_eq!(part.forced, part.targets);
-    assert_eq!(part.plan.instances[2].inputs, [0, 1]);
-    assert_eq!(part.plan.stages.iter().map(|stage| stage.instances.clone()).collect::<Vec<_>>(), [0..2, 2..3]);
+    assert_eq!(narrowed.ids, [0, 1, 3]);
+    assert_eq!(narrowed.fill(vec![0; 5], &[7, 8, 9]), [7, 8, 0, 9, 0]);
+    assert_eq!(narrowed.plan.instances[2].inputs, [0, 1]);
+    assert_eq!(narrowed.plan.stages.iter().map(|stage| stage.instances.clone()).collect::<Vec<_>>(), [0..2, 2..3]);
     assert!(matches!(request(&["fit"], &["data"], &[], &[]), Err(RequestError::Nothing { one: false, .. })));
     assert!(matches!(request(&["fit"], &[], &[], &["table"]), Err(RequestError::NotForced { .. })));
 }
