@@ -42,5 +42,5 @@ TOML
 for file in "${files[@]}"; do options+=(--file "$file"); done
 # In place, since the package is a copy already; so all runs share one folder of built dependencies.
 export CARGO_TARGET_DIR=$folder/target PROPTEST_CASES=${PROPTEST_CASES:-100}
-cargo mutants --dir "$package" --in-place --output "$folder" --timeout 120 "${options[@]}" \
+cargo mutants --dir "$package" --in-place --output "$folder" --timeout 60 "${options[@]}" \
   -- --lib -- plan:: base::canonical --skip a_hundred_thousand
