@@ -8,6 +8,7 @@ pub mod duration;
 pub mod files;
 pub mod group;
 pub mod lock;
+pub mod moment;
 pub mod random;
 pub mod secrets;
 pub mod suggest;

@@ -5,6 +5,7 @@
 //! value is replaced wherever it occurs in a text, and so is what stands between `://` and `@` of an address.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::sync::Arc;
 
 /// The environment variable that names more of them, with commas between.
@@ -109,6 +110,15 @@ impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.names()).finish()
     }
+}
+
+/// The names of this process's variables that hold secrets, whatever their values: what a child that needs none of them
+/// does not get.
+pub fn variables() -> Vec<OsString> {
+    let named = std::env::var(VARIABLE).unwrap_or_default();
+    let named: Vec<&str> = named.split(',').map(str::trim).collect();
+    let is_one = |name: &OsString| name.to_str().is_some_and(|name| named.contains(&name) || is_secret(name));
+    std::env::vars_os().map(|(name, _)| name).filter(is_one).collect()
 }
 
 /// Whether the value of a variable of this name is a secret.

@@ -12,6 +12,7 @@ use super::graph::{Format, GraphArguments};
 use super::init::InitArguments;
 use super::list::ListArguments;
 use super::man::ManArguments;
+use super::runs::RunsArguments;
 use super::request::RequestArguments;
 use super::status::StatusArguments;
 use super::verify::{self, VerifyArguments};
@@ -44,6 +45,8 @@ pub enum Command {
     /// Answer texts with a prompt that a run trained
     #[command(after_help = PREDICT_EXAMPLES)]
     Predict(PredictArguments),
+    /// List earlier runs, or tell what happened in one of them
+    Runs(RunsArguments),
     /// Make the report page of what is in the cache
     Report(ReportArguments),
     /// Show a stage's record, its files and its log
@@ -85,6 +88,7 @@ impl Command {
             Self::Why(arguments) => arguments.json,
             Self::Graph(arguments) => arguments.json || arguments.format == Some(Format::Json),
             Self::Check(arguments) => arguments.json,
+            Self::Runs(arguments) => arguments.json,
             Self::Report(arguments) => arguments.json,
             Self::Show(arguments) => arguments.json,
             Self::Status(arguments) => arguments.json,
@@ -191,6 +195,13 @@ pub struct RunArguments {
     /// End with exit code 7 when a claim fails; undecided ones do not count
     #[arg(long)]
     pub claims_must_hold: bool,
+    /// Run this shell command when the run ends, whatever its end: it gets `COMPT_RUN_OUTCOME`, `COMPT_RUN_MESSAGE` and other
+    /// variables, and a line of JSON on standard input
+    #[arg(long, value_name = "COMMAND", env = "COMPT_NOTIFY", hide_env_values = true)]
+    pub notify: Option<String>,
+    /// Notify only of runs that took so long: `90s`, `15m`, `2h` [default: of all]
+    #[arg(long, value_name = "DURATION", env = "COMPT_NOTIFY_AFTER", value_parser = timeout)]
+    pub notify_after: Option<std::time::Duration>,
     /// Print every event as a line of JSON
     #[arg(long)]
     pub json: bool,

@@ -161,6 +161,7 @@ fn word(kind: Kind) -> &'static str {
         Kind::Log => "logs",
         Kind::Quarantine => "set aside as damaged",
         Kind::Name => "notes for `compt why`",
+        Kind::Run => "journals of runs",
     }
 }
 

@@ -19,11 +19,13 @@ mod graph;
 mod init;
 mod list;
 mod man;
+mod notify;
 mod plan;
 mod predict;
 mod report;
 mod request;
 mod run;
+mod runs;
 mod schema;
 mod session;
 mod show;
@@ -33,6 +35,8 @@ pub mod ui;
 mod verify;
 mod why;
 
+use crate::base::secrets::Secrets;
+use crate::task::source::SourceSettings;
 use arguments::{Arguments, Command};
 use failure::Failure;
 
@@ -78,6 +82,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Graph(arguments) => graph::graph(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Predict(arguments) => predict::predict(&arguments),
+        Command::Runs(arguments) => runs::runs(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
         Command::Status(arguments) => status::status(&arguments),
@@ -105,18 +110,35 @@ fn misread(error: &clap::Error) -> Failure {
 
 /// Prints a failure on standard error: what was wrong, then what to do; for programs as one line of JSON.
 fn explain(failure: &Failure, for_programs: bool) {
+    let secrets = secrets();
     if for_programs {
-        eprintln!("{}", failure.as_json());
+        let mut value = failure.as_json();
+        secrets.mask_json(&mut value);
+        eprintln!("{value}");
         return;
     }
     if let Failure::Invalid(invalid) = failure {
         eprint!("{}", crate::spec::render(invalid, ui::colour(std::io::stderr().is_terminal())));
         return;
     }
-    eprintln!("error: {failure}");
+    eprintln!("error: {}", secrets.masked(&failure.to_string()));
     if let Some(hint) = failure.hint() {
-        eprintln!("\nhint: {hint}");
+        eprintln!("\nhint: {}", secrets.masked(hint));
     }
+}
+
+/// What must not get out: secrets of the environment, and the hub's token where it is in a file.
+fn secrets() -> Secrets {
+    let secrets = Secrets::of_environment();
+    match SourceSettings::from_environment().token {
+        Some(token) => secrets.with("HF_TOKEN", token.secret()),
+        None => secrets,
+    }
+}
+
+/// Prints something to know on standard error, where it is the last thing or the last but the error.
+fn warn(message: &str) {
+    eprintln!("warning: {}", secrets().masked(message));
 }
 
 /// Prints to standard output; a reader that went away (`compt plan | head`) ends the program quietly.

@@ -6,10 +6,12 @@ use std::io::IsTerminal;
 use super::arguments::RunArguments;
 use super::dry_run::dry_run;
 use super::failure::{self, Failure};
-use super::report::{self, Course, Results};
+use super::notify::{self, Over};
+use super::report::{self, Course, Ended, Results};
 use super::session::{Cache, Missing, Session};
 use super::ui;
 use crate::exec::interrupt::Interrupt;
+use crate::exec::journal::{Heading, Recorder};
 use crate::exec::resources;
 use crate::exec::thread::Bodies;
 use crate::exec::{self, Options, Run, Summary};
@@ -39,6 +41,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let options = options(arguments, &session);
     let mut listener = ui::Style::choose(arguments.json, arguments.no_progress).listener();
     let mut course = Course::watch(&mut *listener);
+    let mut recorder = Recorder::new(session.store.begin_run(), heading(arguments, &session), &mut course);
     let summary = exec::run(
         &Run {
             plan: session.part_plan(),
@@ -50,27 +53,54 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
             options: &options,
             interrupt: &interrupt,
         },
-        &mut course,
+        &mut recorder,
     );
+    let run = recorder.run().map(str::to_owned);
     let course = course.end();
     drop(listener);
+    let ended = conclude(arguments, &session, &summary, &course);
+    let (session, summary, run) = (&session, &summary, run.as_deref());
+    notify::notify(&Over { arguments, session, summary, ended: ended.as_ref().map(|()| ()), run });
+    ended
+}
 
+/// What follows a run: results for the user, the page, and whether it was a success.
+fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, course: &Ended) -> Result<(), Failure> {
     let folder = arguments.outputs.join(&session.plan.pipeline);
-    let results = of_the_whole(&session, &summary);
+    let results = of_the_whole(session, summary);
     let published = publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder)?;
     let endings = endings(&published)?;
-    let page = report::after_run(&session, &arguments.pipeline, &results, (&summary, &course), &folder)?;
+    let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &folder)?;
     if !arguments.json && !summary.totals.interrupted {
         super::print(&closing(&published, &endings));
         super::print(&format!("the report is {}\n", page.display()));
-        super::print(&left_out(&session, &results));
+        super::print(&left_out(session, &results));
     }
-    verdict(&summary, &session, arguments)?;
+    verdict(summary, session, arguments)?;
     let broken: Vec<String> = endings.into_iter().flat_map(|ending| ending.broken).collect();
     if arguments.claims_must_hold && !broken.is_empty() {
         return Err(Failure::Claims { names: broken });
     }
     Ok(())
+}
+
+/// What the journal of the run begins with.
+fn heading(arguments: &RunArguments, session: &Session) -> Heading {
+    Heading {
+        file: arguments.pipeline.file.display().to_string(),
+        command: typed(arguments),
+        device: session.numeric.device.clone(),
+        threads: session.numeric.threads,
+    }
+}
+
+/// The words of the command, without secrets: what is run in the end often holds an address that is one.
+fn typed(arguments: &RunArguments) -> Vec<String> {
+    let mut secrets = super::secrets();
+    if let Some(notify) = &arguments.notify {
+        secrets = secrets.with("COMPT_NOTIFY", notify);
+    }
+    std::env::args_os().map(|word| secrets.masked(&word.to_string_lossy()).into_owned()).collect()
 }
 
 /// `--jobs` workers, or as many as the cores have room for; on CUDA the GPUs that were named, or all of them.
@@ -91,6 +121,7 @@ pub fn options(arguments: &RunArguments, session: &Session) -> Options {
         fail_fast: arguments.fail_fast,
         retries: Retries::times(arguments.retries),
         timeout: arguments.timeout,
+        secrets: super::secrets(),
         ..defaults
     }
 }

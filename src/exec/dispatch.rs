@@ -57,6 +57,14 @@ struct Running {
     cancellation: Cancellation,
 }
 
+/// What is known of the last attempt at a stage that failed for good.
+#[derive(Default)]
+struct Last {
+    key: Option<Digest>,
+    seconds: Option<f64>,
+    log: Option<PathBuf>,
+}
+
 struct Dispatcher<'a, 'l> {
     run: &'a Run<'a>,
     listener: &'l mut dyn Listener,
@@ -168,7 +176,8 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         self.listener.hear(self.start.elapsed(), event);
     }
 
-    fn warn(&mut self, message: String) {
+    fn warn(&mut self, mut message: String) {
+        self.run.options.secrets.mask(&mut message);
         self.tell(&Event::Warning { message });
     }
 
@@ -184,24 +193,24 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             let todo = match self.todo(id) {
                 Ok(todo) => todo,
                 Err(error) => {
-                    self.fail(id, error, None);
+                    self.fail(id, error, Last::default());
                     continue;
                 }
             };
             match self.find(id, &todo.key) {
                 Some(output) => known.extend(self.found(id, &todo, output).into_iter().rev()),
                 None => {
-                    if let Some((error, log)) = self.broken.get(&todo.key).cloned() {
-                        self.fail(id, error, log);
+                    let (stage, key) = (self.name(id), todo.key);
+                    if let Some((error, log)) = self.broken.get(&key).cloned() {
+                        self.fail(id, error, Last { key: Some(key), seconds: None, log });
                         continue;
                     }
                     if let Some(shortage) = self.ledger.shortage(&self.needs[id]) {
-                        self.fail(id, needs::explain(&shortage), None);
+                        self.fail(id, needs::explain(&shortage), Last { key: Some(key), ..Last::default() });
                         continue;
                     }
                     self.board.set(id, State::Ready(todo));
-                    let stage = self.name(id);
-                    self.tell(&Event::Queued { stage });
+                    self.tell(&Event::Queued { stage, key });
                 }
             }
         }
@@ -243,20 +252,28 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             self.warned = true;
             self.warn(format!("`compt why` will not know of this run: {error}"));
         }
-        match self.made.contains(&todo.key) {
+        let shared = self.made.contains(&todo.key);
+        match shared {
             true => self.totals.shared += 1,
             false => self.totals.cached += 1,
         }
         let stage = self.name(id);
-        self.tell(&Event::Cached { stage, output });
+        self.tell(&Event::Cached { stage, key: todo.key, output, shared });
         self.board.done(id, todo.key, output)
     }
 
     /// Notes a failure and skips everything that depends on it.
-    fn fail(&mut self, id: usize, error: StageError, log: Option<PathBuf>) {
+    fn fail(&mut self, id: usize, mut error: StageError, last: Last) {
+        // Those of attempts are without secrets; others come from the store, the pool or the plan.
+        let secrets = &self.run.options.secrets;
+        secrets.mask(&mut error.message);
+        error.hint.iter_mut().for_each(|hint| secrets.mask(hint));
         let stage = self.name(id);
+        let Last { key, seconds, log } = last;
         self.tell(&Event::Failed {
             stage: stage.clone(),
+            key,
+            seconds,
             kind: error.kind,
             message: error.message.clone(),
             hint: error.hint.clone(),

@@ -25,11 +25,15 @@ pub enum Event {
     Queued {
         /// The instance's name.
         stage: String,
+        /// Its key.
+        key: Digest,
     },
     /// Another runner is making this result; it will be used when it is there.
     Waiting {
         /// The instance's name.
         stage: String,
+        /// Its key.
+        key: Digest,
         /// Who is making it, if it is known.
         holder: Option<String>,
     },
@@ -37,19 +41,27 @@ pub enum Event {
     Cached {
         /// The instance's name.
         stage: String,
+        /// Its key.
+        key: Digest,
         /// Digest of the result.
         output: Digest,
+        /// Whether this run has made it, for another stage with the same key.
+        shared: bool,
     },
     /// The stage's body begins.
     Started {
         /// The instance's name.
         stage: String,
+        /// Its key.
+        key: Digest,
         /// 1 for the first attempt in this run.
         attempt: u32,
         /// Seconds that it took in an earlier run, if it is known.
         expected_seconds: Option<f64>,
         /// GPUs handed out to it.
         gpus: Vec<String>,
+        /// The worker's process; none for what runs on a thread of the runner.
+        worker: Option<u32>,
     },
     /// How far a running stage is.
     Progress {
@@ -78,8 +90,12 @@ pub enum Event {
     Retry {
         /// The instance's name.
         stage: String,
+        /// Its key.
+        key: Digest,
         /// The attempt that failed.
         attempt: u32,
+        /// How long it took.
+        seconds: f64,
         /// What kind of failure it was.
         cause: Cause,
         /// Why it failed.
@@ -91,7 +107,11 @@ pub enum Event {
     Finished {
         /// The instance's name.
         stage: String,
-        /// How long the last attempt took.
+        /// Its key.
+        key: Digest,
+        /// The attempt that made it.
+        attempt: u32,
+        /// How long that took.
         seconds: f64,
         /// Digest of the result.
         output: Digest,
@@ -100,6 +120,10 @@ pub enum Event {
     Failed {
         /// The instance's name.
         stage: String,
+        /// Its key, when it is known.
+        key: Option<Digest>,
+        /// How long the last attempt took, when there was one.
+        seconds: Option<f64>,
         /// Whose fault it is.
         kind: StageErrorKind,
         /// Why.
@@ -108,6 +132,17 @@ pub enum Event {
         hint: Option<String>,
         /// The log of the last attempt, when there is one.
         log: Option<String>,
+    },
+    /// The user stopped the attempt; what it has of checkpoints stays.
+    Stopped {
+        /// The instance's name.
+        stage: String,
+        /// Its key.
+        key: Digest,
+        /// The attempt.
+        attempt: u32,
+        /// How long it took.
+        seconds: f64,
     },
     /// The stage is not run because something that it reads failed.
     Skipped {
@@ -184,14 +219,24 @@ impl Listener for Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::{Event, Totals};
+    use crate::base::Digest;
 
     #[test]
     fn events_are_flat_json_lines() {
-        let started =
-            Event::Started { stage: "fit".into(), attempt: 1, expected_seconds: None, gpus: vec!["0".into()] };
+        let key = Digest::of(b"fit");
+        let started = Event::Started {
+            stage: "fit".into(),
+            key,
+            attempt: 1,
+            expected_seconds: None,
+            gpus: vec!["0".into()],
+            worker: Some(7),
+        };
         assert_eq!(
             serde_json::to_string(&started).unwrap(),
-            r#"{"event":"started","stage":"fit","attempt":1,"expected_seconds":null,"gpus":["0"]}"#
+            format!(
+                r#"{{"event":"started","stage":"fit","key":"{key}","attempt":1,"expected_seconds":null,"gpus":["0"],"worker":7}}"#
+            )
         );
         let finished = Event::RunFinished(Totals { executed: 2, ..Totals::default() });
         assert_eq!(

@@ -14,9 +14,11 @@ mod dispatch_test;
 pub mod energy;
 pub mod event;
 pub mod forecast;
+pub mod hook;
 #[cfg(test)]
 mod foretold_test;
 pub mod interrupt;
+pub mod journal;
 pub mod locate;
 pub mod log;
 mod needs;

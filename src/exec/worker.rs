@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::log::Log;
-use crate::base::death;
+use crate::base::{death, secrets};
 use crate::protocol::{FromWorker, Hello, Job, PROTOCOL, Reporter, StageError, ToWorker};
 
 /// How long a worker may take to introduce itself: libtorch from a cold network disk is slow.
@@ -92,6 +92,10 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        // Data and models are fetched by the runner: a worker has nothing to prove to anybody.
+        for name in secrets::variables() {
+            command.env_remove(name);
+        }
         #[cfg(unix)]
         {
             // A group of its own: the terminal's Ctrl-C reaches the runner only, which decides what it means.
@@ -126,6 +130,11 @@ impl Worker {
     /// What it was started with.
     pub fn setting(&self) -> &Setting {
         &self.setting
+    }
+
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        locked(&self.child).id()
     }
 
     /// For killing it while another thread waits for its answer.

@@ -32,3 +32,5 @@ pub use instance::{Instance, Plan, StagePlan};
 
 #[cfg(test)]
 mod expand_test;
+#[cfg(test)]
+mod key_test;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
 use super::source::SourceFile;
+use crate::base::secrets::Secrets;
 
 /// Columns of a drawn error.
 const WIDTH: usize = 100;
@@ -197,7 +198,7 @@ impl Diagnostic for Problem {
 }
 
 /// Draws every problem with its source line, 100 columns wide: in colour and Unicode for a terminal, in plain ASCII
-/// otherwise. The same input gives the same text everywhere.
+/// otherwise. The same input gives the same text everywhere, but for secrets of the environment in lines of a file.
 pub fn render(invalid: &Invalid, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_urls(false).with_break_words(false);
@@ -213,5 +214,5 @@ pub fn render(invalid: &Invalid, colour: bool) -> String {
             }
         })
         .collect();
-    drawn.join("\n")
+    Secrets::of_environment().masked(&drawn.join("\n")).into_owned()
 }

@@ -15,7 +15,8 @@ use super::raw::RawPipeline;
 use super::read::{Document, Fields, interpret};
 use super::source::SourceFile;
 use super::substitute::{below, is_name, names};
-use super::{diagnostic::Problem, stages};
+use super::{diagnostic::Problem, secret, stages};
+use crate::base::secrets::Secrets;
 
 /// What the command line changes in a pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub fn profiles(path: &Path) -> Result<BTreeSet<String>, Invalid> {
 
 /// Checks a document as the pipeline that is run.
 pub(super) fn check(document: &Document, settings: &Settings) -> Result<Pipeline, Invalid> {
+    Invalid::check(secret::in_settings(&settings.set, &Secrets::of_environment()))?;
     let request = Request {
         profile: settings.profile.clone(),
         overrides: settings.set.iter().map(|(name, text)| Override::from_argument(name, text)).collect(),

@@ -13,7 +13,8 @@ use serde_path_to_error::Segment;
 use super::diagnostic::{Invalid, Problem};
 use super::source::SourceFile;
 use super::substitute::below;
-use super::{wording, yaml};
+use super::{secret, wording, yaml};
+use crate::base::secrets::Secrets;
 
 /// Mending a file with more faults than this goes better step by step.
 const MOST_FAULTS: usize = 50;
@@ -43,11 +44,12 @@ impl Document {
     /// Parses `text` as the content of the file at `path`.
     ///
     /// # Errors
-    /// It is no valid YAML.
+    /// It is no valid YAML, or holds a secret of the environment.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
         match yaml::parse(text) {
             Ok(parsed) => {
                 let file = Arc::new(SourceFile::new(path, text.to_owned(), parsed.places));
+                Invalid::check(secret::in_document(&file, &parsed.value, &Secrets::of_environment()))?;
                 Ok(Self { file, value: parsed.value })
             }
             Err(faults) => {

@@ -166,7 +166,8 @@ fn pieces(text: &str) -> Vec<Result<Piece<'_>, Unknown>> {
     found
 }
 
-fn visit(value: &Value, path: &str, see: &mut impl FnMut(&str, &str)) {
+/// Calls `see` with every text in `value` and its path.
+pub(super) fn visit(value: &Value, path: &str, see: &mut impl FnMut(&str, &str)) {
     match value {
         Value::String(text) => see(text, path),
         Value::Array(items) => {

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::record::Latest;
-use super::{Store, StoreError, fsck};
+use super::{Store, StoreError, fsck, runs};
 use crate::base::Digest;
 
 /// Everything in the cache that can be removed.
@@ -74,6 +74,8 @@ pub enum Kind {
     Quarantine,
     /// The note of an instance's latest result.
     Name,
+    /// The journal of a run.
+    Run,
 }
 
 impl Census {
@@ -129,6 +131,7 @@ impl Store {
             ("scratch", Kind::Checkpoint),
             ("logs", Kind::Log),
             ("quarantine", Kind::Quarantine),
+            (runs::FOLDER, Kind::Run),
         ] {
             let paths = self.entries(&self.root.join(folder))?;
             census.rests.extend(paths.into_iter().map(|path| rest(kind, path)));

@@ -66,7 +66,7 @@ pub fn choose(census: &Census, wish: &Wish, now: u64) -> Choice {
             Kind::Checkpoint if kept.has_record(rest.key.as_ref()) => true,
             Kind::Log | Kind::Name if kept.has_record(rest.key.as_ref()) => false,
             Kind::Log if census.has_record(rest.key.as_ref()) => true,
-            Kind::Log | Kind::Name | Kind::Checkpoint | Kind::Quarantine => is_old(rest.used),
+            Kind::Log | Kind::Name | Kind::Checkpoint | Kind::Quarantine | Kind::Run => is_old(rest.used),
         };
         if goes {
             kept.remove(Item::Rest(position));

@@ -19,8 +19,8 @@ fn digest(of: &str, number: u8) -> Digest {
 }
 
 fn any_kind() -> impl Strategy<Value = Kind> {
-    use Kind::{Checkpoint, Lock, Log, Name, Quarantine, Unfinished, Work};
-    prop::sample::select(vec![Work, Unfinished, Lock, Checkpoint, Log, Quarantine, Name])
+    use Kind::{Checkpoint, Lock, Log, Name, Quarantine, Run, Unfinished, Work};
+    prop::sample::select(vec![Work, Unfinished, Lock, Checkpoint, Log, Quarantine, Name, Run])
 }
 
 /// Results that share files and keys that have logs, orphans, leftovers; times from 0 to [`NOW`].
@@ -48,7 +48,7 @@ fn any_census() -> impl Strategy<Value = Census> {
                 .iter()
                 .map(|(kind, key, bytes, used)| Rest {
                     kind: *kind,
-                    key: key.filter(|_| *kind != Kind::Quarantine).map(|key| digest("key", key)),
+                    key: key.filter(|_| !matches!(kind, Kind::Quarantine | Kind::Run)).map(|key| digest("key", key)),
                     path: PathBuf::from("x"),
                     bytes: *bytes,
                     used: *used,
@@ -171,12 +171,18 @@ fn a_real_cache_loses_what_is_old_and_nothing_else() {
         fs_err::write(store.next_log(&preimage(k).key()).unwrap().1, "log").unwrap();
     }
     fs_err::create_dir(store.root().join("work/left")).unwrap();
+    for seconds in [10, 900] {
+        let run = store.begin_run().unwrap();
+        let file = std::fs::File::open(store.root().join(format!("runs/{}.jsonl", run.id()))).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    }
     let (store, first) = sweep(store, &Wish { older_than: Some(500), ..Wish::default() });
     let left = store.census().unwrap();
     assert_eq!(left.results.iter().map(|result| result.key).collect::<Vec<_>>(), [shared.key]);
     assert_eq!(left.objects.into_keys().collect::<Vec<_>>(), [shared.output]);
     assert!(!store.object_folder(&old.output).exists() && !store.root().join("work/left").exists());
     assert_eq!((store.logs(&shared.key).unwrap().len(), store.logs(&old.key).unwrap().len()), (1, 0));
+    assert_eq!(store.runs().unwrap().len(), 1, "of the journals the old one is gone");
     assert!(first.after < first.before);
     let (store, second) = sweep(store, &Wish { older_than: Some(500), ..Wish::default() });
     assert_eq!((second.before, second.after), (first.after, first.after));

@@ -9,6 +9,7 @@
 //!   work/                        results in the making; moved to objects/ when they are whole
 //!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
 //!   logs/KEY/N.log               one log per attempt
+//!   runs/RUN.jsonl               what happened in each run, line by line
 //!   locks/KEY.lock               who is building this key; readers never lock
 //!   quarantine/                  what did not verify
 //!   memo, durations              digests of files, seconds of earlier runs: may be deleted at any time
@@ -34,6 +35,7 @@ mod made;
 mod memo;
 mod publish;
 mod record;
+mod runs;
 mod sweep;
 mod tree;
 
@@ -55,6 +57,7 @@ pub use find::{Damage, Found};
 pub use memo::Stat;
 pub use publish::{Finished, Work};
 pub use record::{Latest, Record};
+pub use runs::{PastRun, RunJournal};
 pub use tree::StoredFile;
 
 /// The number of the folder's layout.

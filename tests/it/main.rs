@@ -17,6 +17,7 @@ mod pinning;
 mod predict;
 mod project;
 mod reproducible;
+mod running;
 mod schema;
 mod selection;
 mod verifying;

@@ -48,11 +48,12 @@ mod tests {
     #[test]
     fn one_object_a_line() {
         let mut lines = JsonLines::new(Vec::new());
-        lines.hear(Duration::from_millis(1500), &Event::Queued { stage: "fit[seed=1]".into() });
+        let skipped = Event::Skipped { stage: "fit[seed=1]".into(), because: "data".into() };
+        lines.hear(Duration::from_millis(1500), &skipped);
         lines.hear(Duration::from_secs(2), &Event::Warning { message: "two\nlines".into() });
         assert_eq!(
             String::from_utf8(lines.out).unwrap(),
-            "{\"at\":1.5,\"what\":{\"event\":\"queued\",\"stage\":\"fit[seed=1]\"}}\n\
+            "{\"at\":1.5,\"what\":{\"event\":\"skipped\",\"stage\":\"fit[seed=1]\",\"because\":\"data\"}}\n\
              {\"at\":2.0,\"what\":{\"event\":\"warning\",\"message\":\"two\\nlines\"}}\n"
         );
     }

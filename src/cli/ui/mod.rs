@@ -9,6 +9,8 @@ pub mod plain;
 pub mod progress;
 mod words;
 
+pub(super) use words::{duration, summary};
+
 /// How the user wants to see a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {

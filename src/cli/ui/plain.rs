@@ -79,16 +79,25 @@ mod tests {
     fn a_run_reads_like_a_log() {
         let mut lines = Lines::new(Vec::new(), Colours::Off);
         let output = Digest::of(b"");
-        let cached = |stage: &str| Event::Cached { stage: stage.into(), output };
+        let cached = |stage: &str| Event::Cached { stage: stage.into(), key: output, output, shared: false };
         for event in [
             Event::RunStarted { pipeline: "demo".into(), stages: 5, jobs: 1 },
             cached("data[task=rte]"),
             cached("data[task=mrpc]"),
-            Event::Queued { stage: "fit".into() },
-            Event::Started { stage: "fit".into(), attempt: 1, expected_seconds: None, gpus: Vec::new() },
-            Event::Finished { stage: "fit".into(), seconds: 75.0, output },
+            Event::Queued { stage: "fit".into(), key: output },
+            Event::Started {
+                stage: "fit".into(),
+                key: output,
+                attempt: 1,
+                expected_seconds: None,
+                gpus: Vec::new(),
+                worker: None,
+            },
+            Event::Finished { stage: "fit".into(), key: output, attempt: 1, seconds: 75.0, output },
             Event::Failed {
                 stage: "score".into(),
+                key: None,
+                seconds: None,
                 kind: StageErrorKind::Input,
                 message: "label `maybe` is not one of `yes`, `no`".into(),
                 hint: Some("map it in `datasets/rte.yaml`".into()),

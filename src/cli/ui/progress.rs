@@ -221,11 +221,19 @@ mod tests {
         let paper = Paper::default();
         let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
         let mut bars = Bars::on(target, Colours::Off);
+        let key = Digest::of(b"");
         let mut hear = |event| bars.hear(Duration::ZERO, &event);
         hear(Event::RunStarted { pipeline: "demo".into(), stages: 2, jobs: 1 });
-        hear(Event::Cached { stage: "data".into(), output: Digest::of(b"") });
+        hear(Event::Cached { stage: "data".into(), key, output: key, shared: false });
         assert_eq!(paper.text(), "", "a run without work shows no bars");
-        hear(Event::Started { stage: "fit".into(), attempt: 1, expected_seconds: None, gpus: Vec::new() });
+        hear(Event::Started {
+            stage: "fit".into(),
+            key,
+            attempt: 1,
+            expected_seconds: None,
+            gpus: Vec::new(),
+            worker: None,
+        });
         hear(Event::Progress {
             stage: "fit".into(),
             done: 1,
@@ -241,7 +249,7 @@ mod tests {
         assert!(seen.contains("1/2 stages"), "{seen}");
         assert!(seen.contains("about 1 min 30 s left"), "{seen}");
         let mut hear = |event| bars.hear(Duration::ZERO, &event);
-        hear(Event::Finished { stage: "fit".into(), seconds: 2.0, output: Digest::of(b"") });
+        hear(Event::Finished { stage: "fit".into(), key, attempt: 1, seconds: 2.0, output: key });
         hear(Event::RunFinished(Totals { executed: 1, cached: 1, seconds: 2.0, ..Totals::default() }));
         let seen = paper.text();
         assert!(seen.contains("done   fit  2.0 s"), "{seen}");

@@ -4,7 +4,7 @@ use super::Colours;
 use crate::exec::event::{Event, Stop, Totals};
 
 /// Seconds as a person says them: `0.04 s`, `12.3 s`, `4 min 05 s`, `2 h 07 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(in crate::cli) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     let whole = seconds.round() as u64;
     match whole {
@@ -23,7 +23,7 @@ pub(super) fn stages(count: usize) -> String {
 /// The line, or lines, that stay on the screen for an event; nothing for those that only move a bar.
 pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
     Some(match event {
-        Event::Waiting { stage, holder } => {
+        Event::Waiting { stage, holder, .. } => {
             let who = holder.as_deref().unwrap_or("another run");
             format!("{} {stage}: {who} is making it", colours.yellow("wait  "))
         }
@@ -60,18 +60,19 @@ pub(super) fn lasting(event: &Event, colours: Colours) -> Option<String> {
         Event::Interrupted { meaning: Stop::Kill, .. } => {
             colours.yellow("killing what runs; training goes on from its last checkpoint next time")
         }
-        Event::RunFinished(totals) => summary(totals, colours),
+        Event::RunFinished(totals) => coloured_summary(totals, colours),
         Event::RunStarted { .. }
         | Event::Queued { .. }
         | Event::Cached { .. }
         | Event::Started { .. }
+        | Event::Stopped { .. }
         | Event::Progress { .. }
         | Event::Log { .. } => return None,
     })
 }
 
-/// The last line of a run.
-fn summary(totals: &Totals, colours: Colours) -> String {
+/// How a run ended: `5 stages: 1 run, 2 cached in 4.0 s`.
+pub(in crate::cli) fn summary(totals: &Totals) -> String {
     let all = totals.executed + totals.cached + totals.shared + totals.failed + totals.skipped + totals.left;
     let mut parts = vec![format!("{} run", totals.executed), format!("{} cached", totals.cached)];
     for (count, word) in [
@@ -84,7 +85,12 @@ fn summary(totals: &Totals, colours: Colours) -> String {
             parts.push(format!("{count} {word}"));
         }
     }
-    let text = format!("{}: {} in {}", stages(all), parts.join(", "), duration(totals.seconds));
+    format!("{}: {} in {}", stages(all), parts.join(", "), duration(totals.seconds))
+}
+
+/// The last line of a run.
+fn coloured_summary(totals: &Totals, colours: Colours) -> String {
+    let text = summary(totals);
     if totals.interrupted {
         colours.yellow(&format!("interrupted; {text}"))
     } else if totals.failed > 0 {

@@ -1,9 +1,8 @@
 //! What the dispatcher does when an attempt has ended, or should: results, other attempts, failures, timeouts.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Dispatcher, affinity};
+use super::{Dispatcher, Last, affinity};
 use crate::exec::attempt::Ended;
 use crate::exec::board::{State, Todo};
 use crate::exec::event::Event;
@@ -33,18 +32,25 @@ impl Dispatcher<'_, '_> {
                 self.outlook.learn(self.run.plan, id, seconds);
                 let known = self.board.done(id, todo.key, output);
                 let stage = self.name(id);
-                self.tell(&Event::Finished { stage, seconds, output });
+                self.tell(&Event::Finished { stage, key: todo.key, attempt: todo.attempts, seconds, output });
                 self.share(&todo.key, output);
                 self.settle(known);
             }
             // Killed on request: it is not the stage's fault.
             Err(_) if self.wish == Wish::Kill || self.run.interrupt.wish() == Wish::Kill => {
                 self.making.remove(&todo.key);
+                let (stage, key, attempt) = (self.name(id), todo.key, todo.attempts);
                 self.board.set(id, State::Ready(todo));
+                self.tell(&Event::Stopped { stage, key, attempt, seconds });
             }
             Err(mut error) => match cause.and_then(|cause| Some((cause, self.pause(id, &todo, cause, &mut error)?))) {
-                Some((cause, pause)) => self.rest(id, todo, cause, error.message, pause),
-                None => self.give_up(id, &todo, error, log),
+                Some((cause, pause)) => {
+                    let (stage, key, attempt) = (self.name(id), todo.key, todo.attempts);
+                    let (message, wait_seconds) = (error.message, pause.as_secs_f64());
+                    self.tell(&Event::Retry { stage, key, attempt, seconds, cause, message, wait_seconds });
+                    self.rest(id, todo, pause);
+                }
+                None => self.give_up(id, &todo, error, Last { key: None, seconds: Some(seconds), log }),
             },
         }
     }
@@ -62,11 +68,9 @@ impl Dispatcher<'_, '_> {
         None
     }
 
-    /// Notes that a stage is tried again. It keeps its key meanwhile: no other instance makes it.
-    fn rest(&mut self, id: usize, todo: Todo, cause: Cause, message: String, pause: Duration) {
-        let (stage, attempt) = (self.name(id), todo.attempts);
-        self.tell(&Event::Retry { stage, attempt, cause, message, wait_seconds: pause.as_secs_f64() });
-        self.needs[id] = needs::of(self.instance(id), self.run.numeric, attempt + 1);
+    /// Lets a stage rest that is tried again. It keeps its key meanwhile: no other instance makes it.
+    fn rest(&mut self, id: usize, todo: Todo, pause: Duration) {
+        self.needs[id] = needs::of(self.instance(id), self.run.numeric, todo.attempts + 1);
         let state = match Instant::now().checked_add(pause) {
             Some(until) if !pause.is_zero() => State::Resting(todo, until),
             _ => State::Ready(todo),
@@ -95,10 +99,10 @@ impl Dispatcher<'_, '_> {
     }
 
     /// A failure for good; other instances with the same key fail as well.
-    pub(super) fn give_up(&mut self, id: usize, todo: &Todo, error: StageError, log: Option<PathBuf>) {
+    pub(super) fn give_up(&mut self, id: usize, todo: &Todo, error: StageError, last: Last) {
         self.making.remove(&todo.key);
-        self.broken.insert(todo.key, (error.clone(), log.clone()));
-        self.fail(id, error, log);
+        self.broken.insert(todo.key, (error.clone(), last.log.clone()));
+        self.fail(id, error, Last { key: Some(todo.key), ..last });
         let same = |state: &State| matches!(state, State::Ready(other) if other.key == todo.key);
         self.settle(self.board.which(same));
     }

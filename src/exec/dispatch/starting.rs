@@ -3,7 +3,7 @@
 use std::thread::Scope;
 use std::time::Instant;
 
-use super::{Dispatcher, Running, affinity};
+use super::{Dispatcher, Last, Running, affinity};
 use crate::exec::attempt::{Attempt, failed};
 use crate::exec::board::{State, Todo};
 use crate::exec::event::Event;
@@ -58,11 +58,11 @@ impl<'a> Dispatcher<'a, '_> {
         let lock = match attempt {
             Ok(KeyAttempt::Taken(lock)) => lock,
             Ok(KeyAttempt::Held(holder)) => {
+                let (stage, key) = (self.name(id), todo.key);
                 self.board.set(id, State::Waiting(todo));
-                let stage = self.name(id);
-                return self.tell(&Event::Waiting { stage, holder: holder.map(|holder| holder.to_string()) });
+                return self.tell(&Event::Waiting { stage, key, holder: holder.map(|holder| holder.to_string()) });
             }
-            Err(error) => return self.give_up(id, &todo, failed(error), None),
+            Err(error) => return self.give_up(id, &todo, failed(error), Last::default()),
         };
         // Another runner may have made it between the first look and the lock.
         if let Some(output) = self.find(id, &todo.key) {
@@ -77,7 +77,7 @@ impl<'a> Dispatcher<'a, '_> {
         }
         todo.attempts += 1;
         if let Err(error) = self.launch(scope, id, &todo, lock) {
-            return self.give_up(id, &todo, error, None);
+            return self.give_up(id, &todo, error, Last::default());
         }
         self.making.insert(todo.key, id);
         self.board.set(id, State::Running(todo));
@@ -119,8 +119,9 @@ impl<'a> Dispatcher<'a, '_> {
         let killer = worker.as_ref().map(Worker::killer);
         let expected_seconds = self.outlook.expected(id);
         let device = device(&instance.place, &grant.gpus);
-        let (stage, gpus) = (self.name(id), grant.gpus.clone());
-        self.tell(&Event::Started { stage, attempt: todo.attempts, expected_seconds, gpus });
+        let (stage, gpus, process) = (self.name(id), grant.gpus.clone(), worker.as_ref().map(Worker::process));
+        let (key, attempt) = (todo.key, todo.attempts);
+        self.tell(&Event::Started { stage, key, attempt, expected_seconds, gpus, worker: process });
         self.running
             .insert(id, Running { grant, pace: Pace::new(), killer, deadline, cancellation: cancellation.clone() });
         let attempt = Attempt {

@@ -14,6 +14,8 @@
 
 mod apply;
 mod error;
+#[cfg(test)]
+mod model_test;
 mod parse;
 pub mod part;
 pub mod request;

@@ -33,8 +33,8 @@ impl Token {
         Self(secret.into())
     }
 
-    /// The secret, for a request's header only.
-    pub(super) fn secret(&self) -> &str {
+    /// The secret: for a request's header, and for those who see that it gets nowhere else.
+    pub fn secret(&self) -> &str {
         &self.0
     }
 }

@@ -1,0 +1,68 @@
+//! Secrets of the environment that were pasted into a file or a `--set`: from there they would get into keys, records and
+//! logs, which others read. So they are refused before anything else is looked at.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::diagnostic::Problem;
+use super::source::SourceFile;
+use super::substitute::visit;
+use crate::base::secrets::Secrets;
+
+const CODE: &str = "compt::spec::secret";
+
+/// Every value of a document that holds a secret.
+pub(super) fn in_document(file: &Arc<SourceFile>, value: &Value, secrets: &Secrets) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    visit(value, "", &mut |text, path| {
+        if let Some(name) = secrets.within(text) {
+            let message = format!("the value of the environment variable `{name}` stands here");
+            problems.push(file.problem(path, CODE, message).with_help(help(name)).with_label("a secret"));
+        }
+    });
+    problems
+}
+
+/// Every `--set NAME=TEXT` that holds a secret.
+pub(super) fn in_settings(set: &[(String, String)], secrets: &Secrets) -> Vec<Problem> {
+    let holds = |(name, text): &(String, String)| {
+        let variable = secrets.within(text)?;
+        let message = format!("`--set {name}=...` holds the value of the environment variable `{variable}`");
+        Some(Problem::new(CODE, message).with_help(help(variable)))
+    };
+    set.iter().filter_map(holds).collect()
+}
+
+fn help(name: &str) -> String {
+    format!(
+        "it would be written into keys, records and logs; take it out: a `command` stage gets it with `secrets: [{name}]`, and \
+         the hub's token is found without being named; if it is no secret, type `env -u {name}` before the command"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{in_document, in_settings};
+    use crate::base::secrets::Secrets;
+    use crate::spec::read::Document;
+
+    #[test]
+    fn a_secret_is_found_where_it_stands_and_is_not_repeated() {
+        let secrets = Secrets::of([("MY_TOKEN".to_owned(), "abc\"123".to_owned())]);
+        let text = "name: x\nparams:\n  url: 'https://host/?t=abc\"123'\n  list: [good, \"abc\\\"123\"]\n# abc\"123\n";
+        let document = Document::parse(Path::new("x.yaml"), text).unwrap();
+        let problems = in_document(&document.file, &document.value, &secrets);
+        let places: Vec<_> = problems.iter().map(|problem| problem.line_column().unwrap()).collect();
+        assert_eq!(places, [(4, 16), (3, 8)], "in the order of the names");
+        for problem in &problems {
+            assert_eq!(problem.message(), "the value of the environment variable `MY_TOKEN` stands here");
+            assert!(problem.help().unwrap().contains("`secrets: [MY_TOKEN]`"));
+        }
+        let set = [("k".to_owned(), "8".to_owned()), ("url".to_owned(), "abc\"123".to_owned())];
+        let [problem] = &in_settings(&set, &secrets)[..] else { panic!("one of them is a secret") };
+        assert_eq!(problem.message(), "`--set url=...` holds the value of the environment variable `MY_TOKEN`");
+    }
+}

@@ -1,0 +1,146 @@
+//! The journals of runs: one file of JSON lines for each run, in the order in which things happened.
+//!
+//! A line is handed to the kernel in one write before the next thing happens, so that of a run that is killed nothing is
+//! missing but, at worst, the end of the last line. What a line says is not known here.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use fs_err::File;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Store, StoreError};
+use crate::base::{lock, moment};
+
+/// The folder in the cache.
+pub(super) const FOLDER: &str = "runs";
+/// What the names of journals end with.
+const ENDING: &str = "jsonl";
+
+/// The journal of a run that goes on; its lock ends with it, however that comes about.
+#[derive(Debug)]
+pub struct RunJournal {
+    id: String,
+    file: File,
+}
+
+impl RunJournal {
+    /// The run's name: when it began, and the process.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// What the file system returns, with the path.
+    pub fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.file.write_all(&text)
+    }
+}
+
+/// A journal, to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// The run's name.
+    pub id: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Whether the run goes on.
+    pub lives: bool,
+}
+
+impl PastRun {
+    fn at(path: PathBuf) -> Option<Self> {
+        let id = path.file_stem()?.to_str()?.to_owned();
+        let is_journal = path.extension().is_some_and(|ending| ending == ENDING);
+        is_journal.then(|| Self { lives: is_locked(&path), id, path })
+    }
+
+    /// Every whole line, in order; one that can't be read is passed over.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn lines(&self) -> io::Result<Vec<Value>> {
+        let bytes = fs::read(&self.path)?;
+        Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    }
+}
+
+fn is_locked(path: &Path) -> bool {
+    std::fs::File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
+}
+
+impl Store {
+    /// Begins the journal of a run.
+    ///
+    /// # Errors
+    /// When its file can't be made.
+    pub fn begin_run(&self) -> Result<RunJournal, StoreError> {
+        let folder = self.root.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
+        let name = format!("{}-{}", moment::compact(lock::now()), std::process::id());
+        let mut id = name.clone();
+        let mut count = 1;
+        let file = loop {
+            let path = folder.join(format!("{id}.{ENDING}"));
+            match fs::OpenOptions::new().append(true).create_new(true).open(path) {
+                Ok(file) => break file,
+                // A second run of this process in this second, or a process of another machine with our number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    count += 1;
+                    id = format!("{name}-{count}");
+                }
+                Err(error) => return Err(self.fail(error)),
+            }
+        };
+        // Where there are no locks, a run that goes on looks like one that died.
+        let _ = file.file().try_lock();
+        Ok(RunJournal { id, file })
+    }
+
+    /// The journals that are there, oldest first.
+    ///
+    /// # Errors
+    /// When their folder can't be read.
+    pub fn runs(&self) -> Result<Vec<PastRun>, StoreError> {
+        let mut runs: Vec<PastRun> =
+            self.entries(&self.root.join(FOLDER))?.into_iter().filter_map(PastRun::at).collect();
+        runs.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(runs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use serde_json::{Value, json};
+
+    use crate::store::Store;
+
+    #[test]
+    fn a_journal_keeps_whole_lines_whatever_its_writer_came_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("cache")).unwrap();
+        assert!(store.runs().unwrap().is_empty());
+        let mut first = store.begin_run().unwrap();
+        let second = store.begin_run().unwrap();
+        assert_ne!(first.id(), second.id());
+        first.append(&json!({"event": "one"})).unwrap();
+        first.append(&json!({"event": "two\nlines"})).unwrap();
+        let lives = |store: &Store| store.runs().unwrap().iter().map(|run| run.lives).collect::<Vec<_>>();
+        assert_eq!(lives(&store), [true, true]);
+        // As a kill in the middle of a write leaves it.
+        first.file.write_all(b"{\"event\": \"thr").unwrap();
+        drop((first, second));
+        assert_eq!(lives(&store), [false, false]);
+        let mut lines: Vec<Vec<Value>> = store.runs().unwrap().iter().map(|run| run.lines().unwrap()).collect();
+        lines.sort_by_key(Vec::len);
+        assert_eq!(lines, [vec![], vec![json!({"event": "one"}), json!({"event": "two\nlines"})]]);
+    }
+}

@@ -1,0 +1,431 @@
+//! How a run goes, through the command line: what is written down of it, and what else happens beside it.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::project::{Project, both};
+
+/// A project with one pipeline of commands, `pipelines/c.yaml`.
+fn commands(stages: &str) -> Project {
+    let project = Project::new();
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{stages}"));
+    project
+}
+
+/// A stage that runs a line of shell and makes the file `out`.
+fn stage(name: &str, line: &str, more: &str) -> String {
+    let line = serde_json::to_string(line).unwrap();
+    format!("  {name}:\n    run: {{ command: {{ program: [sh, -c, {line}], outputs: [out]{more} }} }}\n")
+}
+
+fn run(project: &Project, more: &[&str]) -> Output {
+    project.compt(&[&["run", "pipelines/c.yaml"], more].concat())
+}
+
+/// The lines of the last journal.
+fn journal(project: &Project) -> Vec<Value> {
+    let output = project.compt(&["runs", "last", "--json"]);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", both(&output)))
+}
+
+/// The events of a stage in the last journal.
+fn course(project: &Project, stage: &str) -> Vec<String> {
+    let lines = journal(project);
+    let of_stage = lines.iter().filter(|line| line["stage"] == stage);
+    of_stage.map(|line| line["event"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until something is so.
+fn until(what: &str, mut such: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !such() {
+        assert!(start.elapsed() < Duration::from_secs(60), "waited a minute until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_journal_tells_what_became_of_each_stage() {
+    let twice =
+        "[ -e \"$COMPT_CHECKPOINTS/tried\" ] || { touch \"$COMPT_CHECKPOINTS/tried\"; kill -9 $$; }; echo a > out";
+    let project = commands(
+        &[
+            stage("a", twice, ""),
+            stage("b", "exit 3", ""),
+            stage("c", "cat inputs/b/out > out", ", from: b"),
+            stage("d", "cat inputs/a/out > out", ", from: a"),
+        ]
+        .concat(),
+    );
+    project.edit(
+        "pipelines/c.yaml",
+        "  a:\n",
+        "  a:\n    policy: { retries: { times: 1, wait: 0s, on: [environment, input] } }\n",
+    );
+    let output = run(&project, &["--jobs", "1"]);
+    assert_eq!(output.status.code(), Some(4), "{}", both(&output));
+    assert_eq!(course(&project, "a"), ["queued", "started", "retry", "started", "finished"]);
+    assert_eq!(course(&project, "b"), ["queued", "started", "failed"]);
+    assert_eq!(course(&project, "c"), ["skipped"]);
+    assert_eq!(course(&project, "d"), ["queued", "started", "finished"]);
+    let lines = journal(&project);
+    let (first, last) = (&lines[0], lines.last().unwrap());
+    for (field, expected) in [
+        ("event", Value::from("run_started")),
+        ("pipeline", "c".into()),
+        ("file", "pipelines/c.yaml".into()),
+        ("stages", 4.into()),
+        ("jobs", 1.into()),
+        ("compt", env!("CARGO_PKG_VERSION").into()),
+    ] {
+        assert_eq!(first[field], expected, "{first}");
+    }
+    assert_eq!(first["command"].as_array().unwrap()[1..], ["run", "pipelines/c.yaml", "--jobs", "1"]);
+    assert_eq!(
+        (&last["event"], &last["outcome"], &last["executed"]),
+        (&"run_finished".into(), &"failed".into(), &2.into())
+    );
+    let times: Vec<f64> = lines.iter().map(|line| line["time"].as_f64().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    // The key of a line is that of the result.
+    let shown: Value =
+        serde_json::from_slice(&project.compt(&["show", "pipelines/c.yaml", "d", "--json"]).stdout).unwrap();
+    let finished = lines.iter().find(|line| line["event"] == "finished" && line["stage"] == "d").unwrap();
+    assert_eq!((&finished["key"], &finished["output"]), (&shown[0]["key"], &shown[0]["output"]));
+
+    // A second run is a second journal; the first stays as it was.
+    run(&project, &[]);
+    assert_eq!(course(&project, "a"), ["cached"]);
+    let listed: Value = serde_json::from_slice(&project.compt(&["runs", "--json"]).stdout).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
+    assert_eq!((&listed[0]["outcome"], &listed[0]["totals"]["executed"]), (&"failed".into(), &2.into()));
+    let text = both(&project.compt(&["runs"]));
+    assert!(text.contains("failed  c  2 run, 1 failed, 1 skipped in "), "{text}");
+    let text = both(&project.compt(&["runs", listed[0]["run"].as_str().unwrap()]));
+    assert!(text.contains("retry") && text.contains("skipped") && text.contains("run finished"), "{text}");
+    assert_eq!(project.compt(&["runs", "1999"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_journal_of_a_killed_run_ends_where_it_was_killed() {
+    let project = commands(&[stage("a", "echo a > out", ""), stage("b", "sleep 600", ", from: a")].concat());
+    let mut runner = project.start(&["run", "pipelines/c.yaml"]);
+    until("`b` has begun", || {
+        let output = project.compt(&["runs", "last", "--json"]);
+        String::from_utf8_lossy(&output.stdout).matches("\"started\"").count() == 2
+    });
+    let state = |project: &Project| {
+        let listed: Value = serde_json::from_slice(&project.compt(&["runs", "--json"]).stdout).unwrap();
+        listed[0]["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(&project), "running");
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    assert_eq!(state(&project), "died");
+    assert_eq!(course(&project, "a"), ["queued", "started", "finished"]);
+    assert_eq!(course(&project, "b"), ["queued", "started"]);
+    // What is torn is passed over.
+    let (name, _) = project.files(".compt/runs").into_iter().next().unwrap();
+    let path = format!(".compt/runs/{name}");
+    let text = project.read(&path);
+    project.write(&path, &text[..text.len() - 10]);
+    assert_eq!(course(&project, "b"), ["queued"]);
+}
+
+#[test]
+fn a_command_hears_how_the_run_ended() {
+    let project = commands(&[stage("a", "echo a > out", ""), stage("b", "exit 3", "")].concat());
+    let hook = "cat > heard.json; env | grep ^COMPT_ | sort > heard.txt";
+    let heard = |project: &Project| -> (Value, String) {
+        let pair = (serde_json::from_str(&project.read("heard.json")).unwrap(), project.read("heard.txt"));
+        fs_err::remove_file(project.path("heard.json")).unwrap();
+        pair
+    };
+    let output = project.command(&["run", "pipelines/c.yaml"]).env("COMPT_NOTIFY", hook).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", both(&output));
+    let (line, variables) = heard(&project);
+    assert_eq!((&line["outcome"], &line["exit_code"], &line["pipeline"]), (&"failed".into(), &4.into(), &"c".into()));
+    assert_eq!((&line["failures"][0]["stage"], &line["totals"]["executed"]), (&"b".into(), &1.into()));
+    assert_eq!(line["run"], journal(&project)[0]["run"]);
+    for wanted in [
+        "COMPT_RUN_OUTCOME=failed\n",
+        "COMPT_RUN_EXIT_CODE=4\n",
+        "COMPT_RUN_FAILED_STAGES=b\n",
+        "COMPT_RUN_EXECUTED=1\n",
+        "COMPT_RUN_MESSAGE=c: failed (1 of 2 stages failed), 2 stages: 1 run, 0 cached, 1 failed in ",
+    ] {
+        assert!(variables.contains(wanted), "{wanted}: {variables}");
+    }
+    assert!(!variables.contains("COMPT_NOTIFY"), "a run in a hook would call itself: {variables}");
+
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{}", stage("a", "echo a > out", "")));
+    assert!(run(&project, &["--notify", hook]).status.success());
+    let (line, variables) = heard(&project);
+    assert_eq!((&line["outcome"], &line["exit_code"]), (&"done".into(), &0.into()));
+    assert!(variables.contains("COMPT_RUN_MESSAGE=c: done, 1 stage: 0 run, 1 cached in "), "{variables}");
+    // A run that was too short to speak of.
+    assert!(run(&project, &["--notify", hook, "--notify-after", "1h"]).status.success());
+    assert!(!project.path("heard.json").exists());
+    // A command that fails changes nothing but is told.
+    let failing = run(&project, &["--notify", "echo no network >&2; exit 9"]);
+    assert!(failing.status.success(), "{}", both(&failing));
+    let said = "warning: the run is over, but `--notify` was not heard: it ended with exit status: 9: no network";
+    assert!(both(&failing).contains(said), "{}", both(&failing));
+}
+
+#[test]
+fn a_command_hears_of_an_interrupt() {
+    let project = commands(&stage("a", "sleep 600", ""));
+    let mut runner = project.start(&["run", "pipelines/c.yaml", "--notify", "cat > heard.json"]);
+    until("`a` has begun", || both(&project.compt(&["runs", "last"])).contains("started"));
+    let interrupt = |meaning: &str| {
+        std::process::Command::new("kill").args(["-INT", &runner.id().to_string()]).status().unwrap();
+        let meaning = Value::from(meaning);
+        until("the signal is heard", || journal(&project).iter().any(|line| line["meaning"] == meaning));
+    };
+    // A third signal would end the runner at once.
+    interrupt("drain");
+    interrupt("kill");
+    let ended = runner.wait().unwrap();
+    assert_eq!(ended.code(), Some(130));
+    assert_eq!(course(&project, "a"), ["queued", "started", "stopped"]);
+    let line: Value = serde_json::from_str(&project.read("heard.json")).unwrap();
+    assert_eq!((&line["outcome"], &line["exit_code"]), (&"interrupted".into(), &130.into()));
+}
+
+/// A stage that says when it has begun, counts how often, and waits for the file `go`.
+fn gated(project: &Project) -> String {
+    let (begun, go) = (project.path("begun").display().to_string(), project.path("go").display().to_string());
+    let line = format!("echo $$ >> {begun}; until [ -e {go} ]; do sleep 0.01; done; echo made > out");
+    format!("name: c\nstages:\n{}{}", stage("a", &line, ""), stage("b", "cat inputs/a/out > out", ", from: a"))
+}
+
+/// Two runners, each with its own idea of what there is to do, and the events that the second one prints.
+#[test]
+fn a_second_runner_waits_for_the_first_and_takes_its_result() {
+    let project = Project::new();
+    project.write("pipelines/c.yaml", &gated(&project));
+    let mut first = project.start(&["run", "pipelines/c.yaml"]);
+    until("`a` has begun", || project.path("begun").exists());
+    let events = project.path("events");
+    let mut command = project.command(&["run", "pipelines/c.yaml", "--json", "--outputs", "others"]);
+    let mut second = command.stdout(std::fs::File::create(&events).unwrap()).spawn().unwrap();
+    let seen = || fs_err::read_to_string(&events).unwrap();
+    until("the second one waits", || seen().contains("\"event\":\"waiting\""));
+    assert!(seen().contains(&format!("process {} on", first.id())), "{}", seen());
+    project.write("go", "");
+    assert!(first.wait().unwrap().success() && second.wait().unwrap().success(), "{}", seen());
+    assert_eq!(project.read("begun").lines().count(), 1, "`a` was made once");
+    // `b` is of the one that came first to it.
+    let executed = crate::project::executed(&seen());
+    assert!(executed.is_empty() || executed == ["b"], "{executed:?}");
+    assert!(seen().contains("\"event\":\"cached\",\"stage\":\"a\""), "{}", seen());
+    let listed: Value = serde_json::from_slice(&project.compt(&["runs", "--json"]).stdout).unwrap();
+    let counts = |name: &str| (0..2).map(|run| listed[run]["totals"][name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((counts("executed"), counts("cached"), counts("failed")), (2, 2, 0), "{listed}");
+}
+
+#[test]
+fn a_second_runner_takes_over_from_one_that_was_killed() {
+    let project = Project::new();
+    project.write("pipelines/c.yaml", &gated(&project));
+    let mut first = project.start(&["run", "pipelines/c.yaml"]);
+    until("`a` has begun", || project.path("begun").exists());
+    let said = project.path("said");
+    let mut command = project.command(&["run", "pipelines/c.yaml"]);
+    let mut second =
+        command.stderr(std::fs::File::create(&said).unwrap()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let seen = || fs_err::read_to_string(&said).unwrap();
+    let holder = format!("process {} on", first.id());
+    until("the second one waits", || seen().contains("wait   a: ") && seen().contains(&holder));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    until("the second one has begun `a`", || project.read("begun").lines().count() == 2);
+    project.write("go", "");
+    assert!(second.wait().unwrap().success(), "{}", seen());
+    let text = seen();
+    let message = text.lines().find(|line| line.starts_with("warning: ")).unwrap_or_else(|| panic!("{text}"));
+    assert!(message.contains(&holder), "{message}");
+    assert!(message.ends_with("died while it was making `a`; this run goes on from there"), "{message}");
+    assert!(text.contains("2 stages: 2 run, 0 cached"), "{text}");
+    // Nothing is left that another run would stumble over, and what the first one had started is gone.
+    assert_eq!(fs_err::read_dir(project.path(".compt/locks")).unwrap().count(), 0);
+    let pid = project.read("begun").lines().next().unwrap().to_owned();
+    let state = fs_err::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z"), "{state}");
+    let checked = project.compt(&["fsck"]);
+    assert!(checked.status.success(), "{}", both(&checked));
+}
+
+#[test]
+fn short_stages_share_workers() {
+    for jobs in [1, 2] {
+        let project = Project::new();
+        let jobs_text = jobs.to_string();
+        project.run(&["--set", "epochs=1", "--jobs", &jobs_text]);
+        let lines = journal(&project);
+        let started = lines.iter().filter(|line| line["event"] == "started");
+        let of_workers: Vec<u64> = started.filter_map(|line| line["worker"].as_u64()).collect();
+        let processes: std::collections::BTreeSet<u64> = of_workers.iter().copied().collect();
+        assert_eq!(of_workers.len(), 12, "4 trainings and 8 evaluations");
+        assert!((1..=jobs).contains(&processes.len()), "{processes:?} with --jobs {jobs}");
+    }
+}
+
+#[test]
+fn after_a_failure_a_run_goes_on_or_stops_as_it_is_told() {
+    let stages = [
+        stage("a", "exit 3", ""),
+        stage("b", "echo b > out", ""),
+        stage("c", "cat inputs/a/out > out", ", from: a"),
+        stage("d", "cat inputs/b/out > out", ", from: b"),
+    ];
+    for (flags, executed, skipped, left) in [
+        (&[][..], 2, 1, 0),
+        (&["--keep-going"], 2, 1, 0),
+        (&["--fail-fast"], 0, 1, 2),
+        (&["--fail-fast", "--keep-going"], 2, 1, 0),
+        (&["--keep-going", "--fail-fast"], 0, 1, 2),
+    ] {
+        let project = commands(&stages.concat());
+        // With one job, what goes first is what has priority.
+        project.edit("pipelines/c.yaml", "  a:\n", "  a:\n    policy: { priority: 1 }\n");
+        let output = run(&project, &[&["--jobs", "1"], flags].concat());
+        assert_eq!(output.status.code(), Some(4), "{flags:?}: {}", both(&output));
+        let lines = journal(&project);
+        let last = lines.last().unwrap();
+        let counts = ["executed", "failed", "skipped", "left"].map(|name| last[name].as_u64().unwrap());
+        assert_eq!(counts, [executed, 1, skipped, left], "{flags:?}");
+        let again = run(&project, &["--keep-going"]);
+        assert_eq!(course(&project, "d").last().unwrap(), if executed == 2 { "cached" } else { "finished" });
+        assert_eq!(again.status.code(), Some(4), "what failed is tried again");
+    }
+}
+
+/// Planted in the environment: the hub's token, an address, and a word that only the user knows to be secret.
+const PLANTED: [(&str, &str); 3] = [
+    ("HF_TOKEN", "hf_PlantedTokenOfTheTest"),
+    ("CHAT_WEBHOOK_URL", "https://chat.example/PlantedPathOfTheTest"),
+    ("PIN_OF_MINE", "PlantedPinOfTheTest"),
+];
+
+fn with_secrets(project: &Project, arguments: &[&str]) -> Output {
+    let mut command = project.command(arguments);
+    command.envs(PLANTED).env("COMPT_SECRETS", "PIN_OF_MINE").output().unwrap()
+}
+
+/// Asserts that no planted value is in `bytes`.
+fn clean(what: &str, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for (name, value) in PLANTED {
+        assert!(!text.contains(value), "{name} in {what}:\n{text}");
+    }
+}
+
+#[test]
+fn no_secret_gets_into_the_cache_the_results_or_what_is_printed() {
+    let leaky = "echo \"$HF_TOKEN and $CHAT_WEBHOOK_URL\"; echo \"$PIN_OF_MINE\" >&2; ";
+    let names = ", environment: [PATH, HF_TOKEN, CHAT_WEBHOOK_URL], secrets: [PIN_OF_MINE]";
+    let project = Project::new();
+    project.write(
+        "pipelines/c.yaml",
+        &format!(
+            "name: c\nstages:\n{}{}{}",
+            stage("a", &format!("{leaky} echo good > out"), &format!("{names}, publish: true")),
+            stage("b", &format!("{leaky} exit 3"), names),
+            stage("c", "cat inputs/b/out > out", ", from: b"),
+        ),
+    );
+    // The real worker, behind one that writes down what it is given.
+    let worker = std::path::Path::new(env!("CARGO_BIN_EXE_compt")).with_file_name("compt-worker");
+    let wrapper = project.path("wrapper");
+    let script = format!("#!/bin/sh\nenv > {}/worker.env\nexec {}\n", project.path("").display(), worker.display());
+    // Another process writes it: what this one holds open for writing can't be executed.
+    let written = std::process::Command::new("sh")
+        .args(["-c", "printf %s \"$1\" > \"$0\" && chmod +x \"$0\""])
+        .arg(&wrapper)
+        .arg(script)
+        .status();
+    assert!(written.unwrap().success());
+    let small = ["--set", "task=[ripe]", "--set", "seed=[1]", "--set", "epochs=1"];
+    let toy = project
+        .command(&[&["run", "pipelines/toy.yaml"], &small[..]].concat())
+        .envs(PLANTED)
+        .env("COMPT_SECRETS", "PIN_OF_MINE")
+        .env("COMPT_WORKER", &wrapper)
+        .output()
+        .unwrap();
+    assert!(toy.status.success(), "{}", both(&toy));
+    let environment = project.read("worker.env");
+    assert!(environment.contains("OMP_NUM_THREADS=1"), "{environment}");
+    clean("the worker's environment", environment.as_bytes());
+    for (name, _) in PLANTED {
+        assert!(!environment.contains(&format!("{name}=")), "{name} in {environment}");
+    }
+
+    let hook = format!("cat > noted.json; : {}", PLANTED[1].1);
+    for arguments in [
+        &["run", "pipelines/c.yaml", "--notify", &hook][..],
+        &["run", "pipelines/c.yaml", "--json"],
+        &["plan", "pipelines/c.yaml", "--json"],
+        &["why", "pipelines/c.yaml", "b"],
+        &["show", "pipelines/c.yaml", "a", "--json"],
+        &["show", "pipelines/c.yaml", "a", "--log"],
+        &["show", "pipelines/c.yaml", "b", "--log"],
+        &["runs", "last"],
+        &["report", "pipelines/c.yaml"],
+        // Errors outside of stages: the value stands in the name of a file.
+        &["run", "pipelines/hf_PlantedTokenOfTheTest.yaml"],
+        &["plan", "pipelines/hf_PlantedTokenOfTheTest.yaml", "--json"],
+        &["run", "pipelines/c.yaml", "--mirror", "PlantedPinOfTheTest"],
+        &["show", "pipelines/c.yaml", "hf_PlantedTokenOfTheTest"],
+    ] {
+        let output = with_secrets(&project, arguments);
+        clean(&format!("{arguments:?}"), both(&output).as_bytes());
+    }
+    assert!(project.read("noted.json").contains("\"outcome\":\"failed\""));
+    clean("the note", project.read("noted.json").as_bytes());
+    for folder in [".compt", "outputs", "pipelines"] {
+        for (name, bytes) in project.files(folder) {
+            clean(&format!("{folder}/{name}"), &bytes);
+        }
+    }
+    assert_eq!(project.read("outputs/c/a/out"), "good\n", "the stages did run");
+    let log = both(&with_secrets(&project, &["show", "pipelines/c.yaml", "b", "--log"]));
+    assert!(log.contains("*** and ***") && log.contains("[PIN_OF_MINE]"), "{log}");
+}
+
+#[test]
+fn a_secret_in_a_file_or_a_setting_is_refused_where_it_stands() {
+    let project = commands(&stage("a", "echo ${word} > out", ""));
+    project.edit("pipelines/c.yaml", "name: c\n", "name: c\nparams: { word: plain }\n");
+    assert!(with_secrets(&project, &["plan", "pipelines/c.yaml"]).status.success());
+    let set = with_secrets(&project, &["run", "pipelines/c.yaml", "--set", "word=hf_PlantedTokenOfTheTest"]);
+    assert_eq!(set.status.code(), Some(3), "{}", both(&set));
+    let said = "`--set word=...` holds the value of the environment variable `HF_TOKEN`";
+    assert!(both(&set).contains(said), "{}", both(&set));
+    clean("the refusal", both(&set).as_bytes());
+
+    project.edit("pipelines/c.yaml", "word: plain", "word: Bearer hf_PlantedTokenOfTheTest");
+    for arguments in [&["run", "pipelines/c.yaml"][..], &["check", "pipelines/c.yaml"], &["plan", "pipelines/c.yaml"]] {
+        let refused = with_secrets(&project, arguments);
+        let text = both(&refused);
+        assert_eq!(refused.status.code(), Some(3), "{text}");
+        assert!(text.contains("pipelines/c.yaml:2:17") && text.contains("`HF_TOKEN` stands here"), "{text}");
+        assert!(text.contains("`secrets: [HF_TOKEN]`"), "{text}");
+        clean("the refusal", text.as_bytes());
+    }
+    assert!(!project.path(".compt/runs").exists());
+    // The same for a program, and for a data set file.
+    let refused = with_secrets(&project, &["run", "pipelines/c.yaml", "--json"]);
+    let line = String::from_utf8_lossy(&refused.stderr).lines().last().unwrap().to_owned();
+    let error: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(error["error"]["problems"][0]["code"], "compt::spec::secret", "{error}");
+    project.edit("datasets/ripe.yaml", "title: toy task ripe", "title: hf_PlantedTokenOfTheTest");
+    let refused = with_secrets(&project, &["run", "pipelines/toy.yaml"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", both(&refused));
+    assert!(both(&refused).contains("datasets/ripe.yaml:1:8"), "{}", both(&refused));
+    clean("the refusal", both(&refused).as_bytes());
+}
