@@ -72,6 +72,10 @@ impl Outlook {
 
     /// An instance took so long: others of its stage will take about the same when nothing better is known.
     pub(super) fn learn(&mut self, plan: &Plan, id: usize, seconds: f64) {
+        // Whatever one instance of a stage knows, all of them do.
+        if self.expected[id].is_some() {
+            return;
+        }
         let stage = &plan.instances[id].stage;
         for other in plan.instances.iter().filter(|other| other.stage == *stage) {
             self.expected[other.id].get_or_insert(seconds);

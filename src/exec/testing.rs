@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -82,7 +81,7 @@ pub(super) fn plan(stages: &[Stage<'_>]) -> Plan {
         coordinates: Coordinates::new(),
         operation: "write".into(),
         version: 1,
-        parameters: Arc::new(parameters.clone()),
+        parameters: parameters.into(),
         inputs: inputs.to_vec(),
         sources: Vec::new(),
         resources: BTreeMap::new(),
