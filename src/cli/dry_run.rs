@@ -16,7 +16,7 @@ pub fn dry_run(arguments: &RunArguments) -> Result<(), Failure> {
     let session = Session::open_part(&arguments.pipeline, &request, Cache::Read, Missing::IsShown)?;
     let states = session.assess_part();
     arguments.request.check(&session, &states, &arguments.pipeline.file)?;
-    let told = fates(session.part_plan(), &states, &session.numeric);
+    let told = fates(&states, &session.part_plan().firsts(&session.numeric));
     let times = Times::of(&session, &told, options(arguments, &session).jobs);
     super::print(&match arguments.json {
         true => as_json(&session, &states, &told, &times),

@@ -18,9 +18,9 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let states = session.assess_part();
     let plan = session.part_plan();
     let instances = &plan.instances;
-    let told = fates(plan, &states, &session.numeric);
-    let times = Times::of(&session, &told, default_jobs(&session, &resources::visible_gpus()));
     let firsts = plan.firsts(&session.numeric);
+    let told = fates(&states, &firsts);
+    let times = Times::of(&session, &told, default_jobs(&session, &resources::visible_gpus()));
     let shared = instances.iter().filter(|instance| firsts[instance.id] != instance.id).count();
     if arguments.json {
         let stages: Vec<_> = instances
