@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::arguments::RunArguments;
 use super::failure::Failure;
+use super::run::options;
 use super::session::{Cache, Missing, Session};
+use super::times::Times;
 use crate::plan::State;
 use crate::plan::fate::{Fate, Fates, fates};
 
@@ -14,12 +16,16 @@ pub fn dry_run(arguments: &RunArguments) -> Result<(), Failure> {
     let session = Session::open_part(&arguments.pipeline, &request, Cache::Read, Missing::IsShown)?;
     let states = session.assess_part();
     arguments.request.check(&session, &states, &arguments.pipeline.file)?;
-    let told = fates(session.part_plan(), &states, &session.numeric);
-    super::print(&if arguments.json { as_json(&session, &states, &told) } else { as_text(&session, &states, &told) });
+    let told = fates(&states, &session.part_plan().firsts(&session.numeric));
+    let times = Times::of(&session, &told, options(arguments, &session).jobs);
+    super::print(&match arguments.json {
+        true => as_json(&session, &states, &told, &times),
+        false => as_text(&session, &states, &told) + &times.as_text(),
+    });
     Ok(())
 }
 
-fn as_json(session: &Session, states: &[State], told: &[Fate]) -> String {
+fn as_json(session: &Session, states: &[State], told: &[Fate], times: &Times<'_>) -> String {
     let plan = session.part_plan();
     let name = |id: usize| plan.instances[id].name();
     let stages: Vec<Value> = told
@@ -33,10 +39,15 @@ fn as_json(session: &Session, states: &[State], told: &[Fate]) -> String {
                 Fate::Shares { with } => ("shares", Some(name(*with))),
                 Fate::MayRun => ("may_run", None),
             };
-            json!({ "stage": name(id), "fate": fate, "same_as": same_as, "state": state })
+            let expected = times.each[id];
+            json!({
+                "stage": name(id), "fate": fate, "same_as": same_as, "state": state, "expected_seconds": expected,
+            })
         })
         .collect();
-    super::as_json(&json!({ "pipeline": plan.pipeline, "totals": Fates::of(told), "stages": stages }))
+    super::as_json(&json!({
+        "pipeline": plan.pipeline, "totals": Fates::of(told), "expected": times.as_json(), "stages": stages,
+    }))
 }
 
 fn as_text(session: &Session, states: &[State], told: &[Fate]) -> String {

@@ -30,6 +30,7 @@ mod schema;
 mod session;
 mod show;
 mod status;
+mod times;
 pub mod ui;
 mod verify;
 mod why;

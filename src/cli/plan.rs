@@ -1,11 +1,14 @@
-//! `compt plan`: what `run` would do, grouped by stage, with the reasons.
+//! `compt plan`: what `run` would do, grouped by stage and axis, with the reasons and the time that it takes.
 
 use serde_json::json;
 
 use super::arguments::PlanArguments;
 use super::failure::Failure;
+use super::run::default_jobs;
 use super::session::{Cache, Missing, Session};
-use crate::plan::State;
+use super::times::Times;
+use crate::exec::resources;
+use crate::plan::fate::{Fates, fates};
 use crate::plan::summary::{lines, summarize};
 
 /// Prints the plan. Executes nothing, downloads nothing, writes nothing.
@@ -16,6 +19,8 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let plan = session.part_plan();
     let instances = &plan.instances;
     let firsts = plan.firsts(&session.numeric);
+    let told = fates(&states, &firsts);
+    let times = Times::of(&session, &told, default_jobs(&session, &resources::visible_gpus()));
     let shared = instances.iter().filter(|instance| firsts[instance.id] != instance.id).count();
     if arguments.json {
         let stages: Vec<_> = instances
@@ -24,28 +29,28 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
             .map(|(instance, state)| {
                 let first = &instances[firsts[instance.id]];
                 let same_as = (first.id != instance.id).then(|| first.name());
-                json!({ "instance": instance, "state": state, "same_as": same_as })
+                let expected = times.each[instance.id];
+                json!({ "instance": instance, "state": state, "same_as": same_as, "expected_seconds": expected })
             })
             .collect();
-        super::print(&format!("{:#}\n", json!({ "pipeline": plan.pipeline, "shared": shared, "stages": stages })));
+        super::print(&super::as_json(&json!({
+            "pipeline": plan.pipeline,
+            "shared": shared,
+            "totals": Fates::of(&told),
+            "expected": times.as_json(),
+            "stages": stages,
+        })));
         return Ok(());
     }
-    let mut text = lines(&summarize(plan, &states)).join("\n");
+    let remarks: Vec<String> = plan.stages.iter().map(|stage| times.work(stage.instances.clone()).known()).collect();
+    let mut text = lines(&summarize(plan, &states), &remarks).join("\n");
     text.push('\n');
     for (source, why) in &session.unknown {
         text.push_str(&format!("{source}: {why}\n"));
     }
-    let total = states.len();
-    let cached = states.iter().filter(|state| state.output().is_some()).count();
-    let waiting = states.iter().filter(|state| State::may_be_unchanged(state)).count();
-    text.push_str(&match (total - cached - waiting, waiting) {
-        (0, 0) => format!("\n{total} stages, all cached: nothing to run\n"),
-        (run, 0) => format!("\n{total} stages: {cached} cached, {run} to run\n"),
-        (run, waiting) => {
-            format!("\n{total} stages: {cached} cached, {run} to run, {waiting} wait for those and run if what they read changes\n")
-        }
-    });
+    text.push_str(&format!("\n{}\n{}", Fates::of(&told), times.as_text()));
     if shared > 0 {
+        let total = states.len();
         text.push_str(&format!(
             "{total} stages, {shared} shared: they are the same work as another one, which runs once\n"
         ));

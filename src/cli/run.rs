@@ -104,9 +104,8 @@ fn typed(arguments: &RunArguments) -> Vec<String> {
 }
 
 /// `--jobs` workers, or as many as the cores have room for; on CUDA the GPUs that were named, or all of them.
-fn options(arguments: &RunArguments, session: &Session) -> Options {
+pub fn options(arguments: &RunArguments, session: &Session) -> Options {
     let defaults = Options::default();
-    let room = (defaults.cores / session.numeric.threads).max(1);
     let gpus = match (&arguments.gpus, arguments.pipeline.device.split_once(':')) {
         (Some(list), _) => resources::parse_gpus(list),
         (None, Some((_, id))) => vec![id.to_owned()],
@@ -114,7 +113,7 @@ fn options(arguments: &RunArguments, session: &Session) -> Options {
     };
     let mut amounts = defaults.resources.clone();
     amounts.extend(arguments.resources.iter().cloned());
-    let jobs = arguments.jobs.unwrap_or(if session.numeric.device == "cpu" { room } else { gpus.len().max(1) });
+    let jobs = arguments.jobs.unwrap_or_else(|| default_jobs(session, &gpus));
     Options {
         jobs: jobs.max(1),
         gpus,
@@ -124,6 +123,14 @@ fn options(arguments: &RunArguments, session: &Session) -> Options {
         timeout: arguments.timeout,
         secrets: super::secrets(),
         ..defaults
+    }
+}
+
+/// How many workers run at once when nobody says it: as many as the cores have room for, or one for each GPU.
+pub fn default_jobs(session: &Session, gpus: &[String]) -> usize {
+    match session.numeric.device.as_str() {
+        "cpu" => (resources::cores() / session.numeric.threads).max(1),
+        _ => gpus.len().max(1),
     }
 }
 

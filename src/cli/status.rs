@@ -1,7 +1,5 @@
 //! `compt status`: where the stages of a pipeline stand now, also while another process runs them.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -48,26 +46,11 @@ struct Status<'a> {
 }
 
 impl Status<'_> {
-    /// For each axis its values with the instances that have them, in the order of the plan.
+    /// For each axis its values with where the instances stand that have them.
     fn axes(&self) -> Vec<(&str, Vec<(&str, Tally)>)> {
-        let mut seen = BTreeSet::new();
-        let all = self.plan.stages.iter().flat_map(|stage| stage.axes.iter().map(String::as_str));
-        let axes: Vec<&str> = all.filter(|axis| seen.insert(*axis)).collect();
-        axes.into_iter().map(|axis| (axis, self.values(axis))).collect()
-    }
-
-    fn values(&self, axis: &str) -> Vec<(&str, Tally)> {
-        let mut values: Vec<(&str, Vec<&Standing>)> = Vec::new();
-        let mut places = std::collections::HashMap::new();
-        for (instance, standing) in self.plan.instances.iter().zip(self.found) {
-            let Some(value) = instance.coordinates.get(axis) else { continue };
-            let place = *places.entry(value.as_str()).or_insert_with(|| {
-                values.push((value, Vec::new()));
-                values.len() - 1
-            });
-            values[place].1.push(standing);
-        }
-        values.into_iter().map(|(value, standings)| (value, Tally::of(standings))).collect()
+        let tally = |ids: Vec<usize>| Tally::of(ids.iter().map(|&id| &self.found[id]));
+        let values = |axis| self.plan.by_value(axis).into_iter().map(|(value, ids)| (value, tally(ids))).collect();
+        self.plan.axes().into_iter().map(|axis| (axis, values(axis))).collect()
     }
 
     fn which<'s>(

@@ -14,9 +14,9 @@ mod dispatch_test;
 pub mod energy;
 pub mod event;
 pub mod forecast;
-pub mod hook;
 #[cfg(test)]
 mod foretold_test;
+pub mod hook;
 pub mod interrupt;
 pub mod journal;
 pub mod locate;

@@ -150,8 +150,8 @@ impl Question<'_> {
     fn wait(&self, id: usize, outputs: &[Option<Digest>], shapes: &Shapes) -> State {
         let instance = &self.plan.instances[id];
         let forced = (self.forced)(instance);
-        let outline = Outline::new(self.plan, id, outputs, self.pins, self.numeric);
-        let certain = forced || !shapes.may_have(&outline);
+        let outline = || Outline::new(self.plan, id, outputs, self.pins, self.numeric);
+        let certain = forced || shapes.is_empty() || !shapes.may_have(&outline());
         let mut reasons = if forced { vec![Reason::Forced] } else { Vec::new() };
         let old = self.records.previous(&self.plan.pipeline, instance);
         match (&old, self.without_inputs(instance)) {

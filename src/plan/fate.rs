@@ -6,8 +6,6 @@ use std::fmt;
 use serde::Serialize;
 
 use super::assess::State;
-use super::instance::Plan;
-use super::key::Numeric;
 use crate::base::Digest;
 
 /// What becomes of one instance, if nothing fails and no other runner makes its result first.
@@ -40,16 +38,16 @@ pub struct Fates {
     pub may_run: usize,
 }
 
-/// The fate of every instance of the plan, given where they stand when the run begins. Which of those that do the same work
-/// does it, is decided by what is ready first; here it is the first of the plan.
-pub fn fates(plan: &Plan, states: &[State], numeric: &Numeric) -> Vec<Fate> {
+/// The fate of every instance of a plan, given where they stand when the run begins and the first ones of those that do the
+/// same work (see [`Plan::firsts`](super::Plan::firsts)). Which of these does it, is decided by what is ready first; here it
+/// is the first one that has to run.
+pub fn fates(states: &[State], firsts: &[usize]) -> Vec<Fate> {
     /// What is known of an instance's work.
     #[derive(PartialEq, Eq, Hash)]
     enum Work {
         Key(Digest),
         LikeThatOf(usize),
     }
-    let firsts = plan.firsts(numeric);
     let mut makers: HashMap<Work, usize> = HashMap::new();
     let fate = |(id, state): (usize, &State)| match state {
         State::Cached { .. } => Fate::Cached,
@@ -117,7 +115,7 @@ mod tests {
         let there = State::Cached { key: Digest::of(b"k"), output: Digest::of(b"o") };
         for key in [None, Some(&b"fit"[..])] {
             let states = [there.clone(), run(Some(b"a"), true), run(key, true), run(key, true), run(None, false)];
-            let told = fates(&plan, &states, &numeric());
+            let told = fates(&states, &plan.firsts(&numeric()));
             assert_eq!(told, [Fate::Cached, Fate::Runs, Fate::Runs, Fate::Shares { with: 2 }, Fate::MayRun]);
             let counts = Fates::of(&told);
             assert_eq!(counts, Fates { cached: 1, run: 2, shared: 1, may_run: 1 });

@@ -160,6 +160,29 @@ impl Plan {
         readers
     }
 
+    /// The axes of its stages, each once, in the order in which they come.
+    pub fn axes(&self) -> Vec<&str> {
+        let mut seen = std::collections::BTreeSet::new();
+        let named = self.stages.iter().flat_map(|stage| stage.axes.iter().map(String::as_str));
+        named.filter(|axis| seen.insert(*axis)).collect()
+    }
+
+    /// For each value of `axis` the instances that have it, by position; values and instances in the order in which they
+    /// come.
+    pub fn by_value(&self, axis: &str) -> Vec<(&str, Vec<usize>)> {
+        let mut values: Vec<(&str, Vec<usize>)> = Vec::new();
+        let mut places = std::collections::HashMap::new();
+        for instance in &self.instances {
+            let Some(value) = instance.coordinates.get(axis) else { continue };
+            let place = *places.entry(value.as_str()).or_insert(values.len());
+            if place == values.len() {
+                values.push((value, Vec::new()));
+            }
+            values[place].1.push(instance.id);
+        }
+        values
+    }
+
     /// Every source that some instance names, sorted, each once.
     pub fn sources(&self) -> Vec<SourceRef> {
         let sources: std::collections::BTreeSet<&SourceRef> =

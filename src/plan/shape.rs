@@ -71,6 +71,11 @@ impl Shapes {
         shapes
     }
 
+    /// Whether there is no result at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether some result may turn out to be the one of this key. If not, the stage is certain to run.
     pub fn may_have(&self, outline: &Outline) -> bool {
         self.0.get(&outline.shape).is_some_and(|made| made.iter().any(|made| outline.agrees(made)))

@@ -29,8 +29,8 @@ pub struct StageSummary {
     pub to_run: Part,
     /// Those that run only if something that they read turns out to be changed.
     pub may_run: Part,
-    /// Why, with the number of instances that have this reason; the most frequent first.
-    pub reasons: Vec<(String, usize)>,
+    /// Why, with the instances that have this reason; the most frequent first.
+    pub reasons: Vec<(String, Part)>,
 }
 
 /// Some instances of a stage.
@@ -61,22 +61,27 @@ pub fn summarize(plan: &Plan, states: &[State]) -> Vec<StageSummary> {
                 cached: states.iter().filter(|state| state.output().is_some()).count(),
                 to_run: part(&|state| state.output().is_none() && !state.may_be_unchanged()),
                 may_run: part(&State::may_be_unchanged),
-                reasons: reasons(states),
+                reasons: reasons(stage, instances, states),
             }
         })
         .collect()
 }
 
-/// The summary as aligned lines, one for each stage, with the reasons below it, indented.
-pub fn lines(summary: &[StageSummary]) -> Vec<String> {
+/// The summary as aligned lines, one for each stage, with a remark of the caller's behind it and the reasons below it,
+/// indented.
+pub fn lines(summary: &[StageSummary], remarks: &[String]) -> Vec<String> {
     let width = |text: fn(&StageSummary) -> &str| summary.iter().map(|stage| text(stage).len()).max().unwrap_or(0);
     let (stages, operations) = (width(|stage| &stage.stage), width(|stage| &stage.operation));
     let mut lines = Vec::new();
-    for stage in summary {
-        lines.push(format!("{:stages$}  {:operations$}  {stage}", stage.stage, stage.operation));
-        for (reason, count) in &stage.reasons {
-            let times = if stage.total > 1 { format!(" ({count})") } else { String::new() };
-            lines.push(format!("{:stages$}    {reason}{times}", ""));
+    for (stage, remark) in summary.iter().zip(remarks) {
+        let line = format!("{:stages$}  {:operations$}  {stage}", stage.stage, stage.operation);
+        lines.push(if remark.is_empty() { line } else { format!("{line}; {remark}") });
+        for (reason, part) in &stage.reasons {
+            let times = if stage.total > 1 { format!(" ({})", part.count) } else { String::new() };
+            // Cells that stand in the line above are not named once more.
+            let said = [&stage.to_run, &stage.may_run].into_iter().any(|above| above == part);
+            let cells = if said || part.cells.is_empty() { String::new() } else { format!(": {}", part.cells) };
+            lines.push(format!("{:stages$}    {reason}{times}{cells}", ""));
         }
     }
     lines
@@ -97,18 +102,23 @@ impl fmt::Display for StageSummary {
     }
 }
 
-fn reasons(states: &[State]) -> Vec<(String, usize)> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for state in states {
+fn reasons(stage: &StagePlan, instances: &[Instance], states: &[State]) -> Vec<(String, Part)> {
+    let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (place, state) in states.iter().enumerate() {
         if let State::Run { reasons, .. } = state {
             let sentences: BTreeSet<String> = reasons.iter().map(ToString::to_string).collect();
             for sentence in sentences {
-                *counts.entry(sentence).or_default() += 1;
+                found.entry(sentence).or_default().push(place);
             }
         }
     }
-    let mut reasons: Vec<(String, usize)> = counts.into_iter().collect();
-    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let part = |(sentence, places): (String, Vec<usize>)| {
+        let mut chosen = vec![false; instances.len()];
+        places.iter().for_each(|&place| chosen[place] = true);
+        (sentence, Part { count: places.len(), cells: describe(stage, instances, &chosen) })
+    };
+    let mut reasons: Vec<(String, Part)> = found.into_iter().map(part).collect();
+    reasons.sort_by_key(|(_, part)| std::cmp::Reverse(part.count));
     reasons
 }
 
@@ -261,14 +271,32 @@ mod tests {
             State::Run { key: Some(Digest::of(b"x")), certain: true, reasons: vec![Reason::NeverRun] },
             State::Run { key: None, certain: false, reasons: vec![upstream] },
         ];
+        let remarks = ["", "2 s", ""].map(str::to_owned);
         assert_eq!(
-            lines(&summarize(&plan, &states)),
+            lines(&summarize(&plan, &states), &remarks),
             [
                 "data   make_data   2 of 2 cached",
-                "fit    make_fit    1 of 2 cached; 1 to run: method=scp",
+                "fit    make_fit    1 of 2 cached; 1 to run: method=scp; 2 s",
                 "         it has never run (1)",
                 "table  make_table  0 of 1 cached; 1 may run",
                 "         it waits for `fit`, and its result may turn out to be there",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reason_of_some_cells_names_them() {
+        let plan = small();
+        let run = |reasons| State::Run { key: None, certain: true, reasons };
+        let gone = run(vec![Reason::NeverRun, Reason::ResultGone]);
+        let states = [run(vec![Reason::NeverRun]), gone.clone(), gone.clone(), gone, run(vec![Reason::NeverRun])];
+        let remarks = vec![String::new(); 3];
+        assert_eq!(
+            lines(&summarize(&plan, &states), &remarks)[..3],
+            [
+                "data   make_data   0 of 2 cached; 2 to run",
+                "         it has never run (2)",
+                "         its result is not in the cache any more (1): task=rte",
             ]
         );
     }

@@ -143,7 +143,35 @@ cached   text[task=ripe,seed=2]
 
 5 stages: 3 cached, 1 to run, 1 may run: their results may turn out to be there
 ";
-    assert_eq!(text.trim_end(), wanted.trim_end());
+    let (told, expected) = text.split_once("expected: ").unwrap();
+    assert_eq!(told, wanted);
+    assert!(expected.contains(" s of work; "), "{expected}");
+}
+
+#[test]
+fn the_plan_says_which_cells_why_and_how_long() {
+    let project = light();
+    let plan = |more: &[&str]| both(&project.compt(&[&["plan", FILE], more].concat()));
+    let fresh = plan(&[]);
+    assert!(fresh.contains("expected: 10 stages that never ran\n"), "{fresh}");
+    run(&project, &["--until", "text[task=ripe]"]);
+    // Seconds as they would be after long runs; the latest ones of a stage count.
+    let journal = project.path(".compt/durations");
+    let line =
+        |operation: &str, stage: &str, seconds: f64| format!("[\"{operation}\",\"light\",\"{stage}\",{seconds}]\n");
+    fs_err::write(journal, line("fetch", "data", 60.0) + &line("sample", "shots", 30.0)).unwrap();
+    let text = plan(&["--force=shots[seed=1]", "--set", "seed=[1,2,3]"]);
+    for wanted in [
+        "data   fetch   1 of 2 cached; 1 to run: task=same; 1 min 00 s\n",
+        // `same` has never been drawn from, but for seed 2 the draw would be the one of `ripe` if the data were equal.
+        "shots  sample  1 of 6 cached; 4 to run: seed=1|3; 1 may run: task=same, seed=2; 2 min 30 s\n",
+        "         it has never run (4): task=same and seed=3\n         it was asked for (2): seed=1\n",
+        "expected: 3 min 30 s of work and 5 stages that never ran; 1 min 30 s with ",
+        "\n  task  ripe: 1 min 00 s, same: 2 min 30 s\n  seed  1: 1 min 00 s, 2: 30.0 s, 3: 1 min 00 s\n",
+    ] {
+        assert!(text.contains(wanted), "{wanted}\n{text}");
+    }
+    assert!(plan(&["--until", "text[task=ripe]"]).contains("5 stages, all cached: nothing to run\n"));
 }
 
 /// A stage that waits for a file, one that fails, and one that reads both.

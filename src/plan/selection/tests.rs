@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::{Expression, InstanceSet, Request, RequestError, select};
-use crate::plan::instance::tests::small;
+use super::{Expression, InstanceSet, Narrowed, Request, RequestError, select};
+use crate::base::Digest;
+use crate::plan::instance::tests::{pins, small};
 use crate::plan::key::tests::numeric;
-use crate::plan::{Plan, StagePlan};
+use crate::plan::{Plan, StagePlan, State};
 
 /// `small()`: 0 data[imdb], 1 data[rte], 2 fit[spp], 3 fit[scp] (both read both data), 4 table (reads both fits).
 fn ids(text: &str) -> Vec<usize> {
@@ -204,5 +205,71 @@ proptest! {
         let mirrored = |set: &InstanceSet| InstanceSet::of(5, set.ids().map(|id| 4 - id));
         let dual = mirrored(&mirrored(&a).with_read(&turned(&plan), depth));
         prop_assert_eq!(a.with_readers(&plan, depth), dual);
+    }
+
+    #[test]
+    fn a_part_has_all_that_it_reads_and_the_keys_of_the_whole(a in sets(), b in sets()) {
+        let plan = small();
+        let part = Narrowed::of(&plan, &a);
+        let closed = a.with_read(&plan, usize::MAX);
+        prop_assert_eq!(&part.ids, &closed.ids().collect::<Vec<_>>());
+        for (place, &id) in part.ids.iter().enumerate() {
+            let (inside, outside) = (&part.plan.instances[place], &plan.instances[id]);
+            prop_assert_eq!((inside.id, inside.name()), (place, outside.name()));
+            let read: Vec<usize> = inside.inputs.iter().map(|&input| part.ids[input]).collect();
+            prop_assert_eq!(&read, &outside.inputs);
+            let outputs: Vec<Digest> = read.iter().map(|input| Digest::of(&[*input as u8])).collect();
+            let key = |plan: &Plan, id| plan.preimage(id, &outputs, &pins(), &numeric()).unwrap().key();
+            prop_assert_eq!(key(&part.plan, place), key(&plan, id));
+            let stage = part.plan.stages.iter().find(|stage| stage.instances.contains(&place)).unwrap();
+            prop_assert_eq!(&stage.name, &outside.stage);
+        }
+        // A part of a part is the part that one would have taken at once.
+        let both = closed.and(&b);
+        let twice = Narrowed::of(&part.plan, &part.inside(&both));
+        prop_assert_eq!(twice.plan, Narrowed::of(&plan, &both).plan);
+        let filled = part.fill((0..5).collect(), &part.ids.iter().map(|id| id + 10).collect::<Vec<_>>());
+        let wanted: Vec<usize> = (0..5).map(|id| id + 10 * usize::from(closed.has(id))).collect();
+        prop_assert_eq!(filled, wanted);
+    }
+
+    #[test]
+    fn flags_commute_and_mean_what_their_sets_mean(sets in [sets(), sets(), sets(), sets()]) {
+        let plan = small();
+        let named = |set: &InstanceSet| -> Vec<String> {
+            set.ids().map(|id| plan.instances[id].name().to_owned()).collect()
+        };
+        let [only, until, from, force] = &sets;
+        let request =
+            Request { only: named(only), until: named(until), from: named(from), force: named(force) };
+        let turned = |texts: &[String]| texts.iter().rev().cloned().collect();
+        let other = Request {
+            only: vec![request.only.join(", ")].into_iter().filter(|text| !text.is_empty()).collect(),
+            until: turned(&request.until),
+            from: turned(&request.from),
+            force: turned(&request.force),
+        };
+        prop_assert_eq!(request.of(&plan, &numeric()).ok(), other.of(&plan, &numeric()).ok());
+        let all = InstanceSet::all(5);
+        let mean = |set: &InstanceSet, closed: InstanceSet| if set.is_empty() { all.clone() } else { closed };
+        let targets = mean(only, only.clone())
+            .and(&mean(until, until.with_read(&plan, usize::MAX)))
+            .and(&mean(from, from.with_readers(&plan, usize::MAX)));
+        match request.of(&plan, &numeric()) {
+            Ok(part) => {
+                let run = part.narrowed.as_ref().map_or_else(|| all.clone(), |part| {
+                    InstanceSet::of(5, part.ids.iter().copied())
+                });
+                prop_assert_eq!(&run, &targets.with_read(&plan, usize::MAX));
+                prop_assert_eq!(part.targets.len(), targets.len());
+                prop_assert_eq!(part.forced.len(), force.and(&targets).len(), "no two do the same work here");
+                let states = vec![State::Run { key: None, certain: true, reasons: Vec::new() }; run.len()];
+                let missing = part.missing(&states).len();
+                prop_assert_eq!(missing, if only.is_empty() { 0 } else { run.len() - targets.len() });
+            }
+            Err(RequestError::Nothing { .. }) => prop_assert!(targets.is_empty()),
+            Err(RequestError::NotForced { .. }) => prop_assert!(force.and(&targets).is_empty()),
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
     }
 }
