@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::catalog::SourceRef;
@@ -10,7 +9,7 @@ use super::instance::{Instance, Plan};
 use super::key::{Numeric, Preimage};
 use super::pins::Pins;
 use super::reason::{self, Reason};
-use crate::base::Digest;
+use crate::base::{Digest, many};
 
 /// What was computed before; the store implements it.
 pub trait Records: Sync {
@@ -91,19 +90,15 @@ impl Question<'_> {
         let mut states: Vec<State> = Vec::with_capacity(self.plan.instances.len());
         for stage in &self.plan.stages {
             // The instances of one stage don't read each other.
-            let stage: Vec<State> = stage
-                .instances
-                .clone()
-                .into_par_iter()
-                .map(|id| {
-                    let inputs = &self.plan.instances[id].inputs;
-                    let outputs: Option<Vec<Digest>> = inputs.iter().map(|&input| states[input].output()).collect();
-                    match outputs {
-                        Some(outputs) => self.decide(id, &outputs),
-                        None => self.wait(id, &states),
-                    }
-                })
-                .collect();
+            let ids: Vec<usize> = stage.instances.clone().collect();
+            let stage = many::map(&ids, |&id| {
+                let inputs = &self.plan.instances[id].inputs;
+                let outputs: Option<Vec<Digest>> = inputs.iter().map(|&input| states[input].output()).collect();
+                match outputs {
+                    Some(outputs) => self.decide(id, &outputs),
+                    None => self.wait(id, &states),
+                }
+            });
             states.extend(stage);
         }
         states
