@@ -2,10 +2,10 @@
 """What running many small stages costs: compt beside ninja, make, snakemake and dvc, where they are at hand.
 
 The graph is the same for all: layers in which each stage reads two of the layer before, and a long chain. A stage writes one
-line to a file by `sh`; in-process stages of compt (`fetch` of one synthetic row) cost no process. Tools run in turn, round by
+line to a file by `sh`; in-process stages of compt (`fetch` of two synthetic rows) cost no process. Tools run in turn, round by
 round, so that what else the machine does hits all alike. One JSON object per line: medians, minima and maxima of seconds,
-processor time of the whole tree, and the memory of the largest process; ratios to ninja; last, the cost per stage of compt from
-100 stages to 100,000. Tools that are not on PATH are left out; COMPT names another executable of ours.
+processor time of the whole tree, and the memory of the largest process; ratios to ninja; last, what each further stage costs
+compt from 100 stages to 100,000: a level line, if the cost per stage is constant. Tools that are not on PATH are left out; COMPT names another executable of ours.
 
   tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
 """
@@ -26,6 +26,8 @@ WIDTH = 100
 PEERS = ["ninja", "make", "snakemake", "dvc"]
 # Slower tools are not asked for so many stages; dvc alone would take an hour for 1,000.
 MOST = {"snakemake": 1_000, "dvc": 100}
+# From so many stages on, the first run is made once.
+ONCE = 10_000
 QUIET = ["--no-progress", "--jobs", str(os.cpu_count())]
 
 
@@ -215,26 +217,40 @@ def processes(work, tools, rounds, count):
 
 
 def in_process(work, rounds, count, run_it):
-    """Plan, first run and no-op of stages inside compt."""
+    """Plan, first run and no-op of stages inside compt. A first run of many is long enough to be made once."""
     folder = work / f"matrix{count}"
     folder.mkdir()
     make_matrix(folder, count)
-    run = [COMPT, "run", "matrix.yaml", *QUIET]
+    run, plan = [COMPT, "run", "matrix.yaml", *QUIET], [COMPT, "plan", "matrix.yaml"]
     runs = {"plan": [], "first_run": [], "nothing_to_do": [], "plan_when_done": []}
-    for _ in range(rounds):
-        wipe(folder, "compt")
-        runs["plan"].append(once([COMPT, "plan", "matrix.yaml"], folder))
+    for number in range(rounds):
+        if count < ONCE or number == 0:
+            wipe(folder, "compt")
+            runs["plan"].append(once(plan, folder))
+            if run_it:
+                runs["first_run"].append(once(run, folder))
         if run_it:
-            runs["first_run"].append(once(run, folder))
             runs["nothing_to_do"].append(once(run, folder))
-            runs["plan_when_done"].append(once([COMPT, "plan", "matrix.yaml"], folder))
-    costs = {}
-    for bench, of in runs.items():
-        if of:
-            figures = medians(of)
-            costs[bench] = round(figures["seconds"] / count * 1e6, 1)
-            say(bench=bench, stages=count, tool="compt", rounds=len(of), **figures)
-    return costs
+            runs["plan_when_done"].append(once(plan, folder))
+    figures = {bench: medians(of) for bench, of in runs.items() if of}
+    for bench, of in figures.items():
+        say(bench=bench, stages=count, tool="compt", rounds=len(runs[bench]), **of)
+    return figures
+
+
+def line(figures):
+    """What each further stage costs between one size and the next, in wall-clock and in processor microseconds: level, if the
+    cost per stage is constant."""
+    sizes = sorted(figures)
+    for bench in ("plan", "first_run", "nothing_to_do", "plan_when_done"):
+        for key in ("seconds", "cpu_seconds"):
+            known = [(size, figures[size][bench][key]) for size in sizes if bench in figures[size]]
+            further = {
+                f"{few}-{many}": round((more - less) / (many - few) * 1e6, 1)
+                for (few, less), (many, more) in zip(known, known[1:])
+            }
+            if further:
+                say(bench="microseconds_per_further_stage", of=bench, what=key, **further)
 
 
 def main():
@@ -258,10 +274,7 @@ def main():
             for size in [size for size in sizes if size <= 1_000]:
                 processes(work, tools, args.rounds, size)
         if args.only in (None, "in_process"):
-            lines = {size: in_process(work, args.rounds, size, size <= args.run_up_to) for size in sizes}
-            benches = {bench for costs in lines.values() for bench in costs}
-            for bench in sorted(benches):
-                say(bench="microseconds_per_stage", of=bench, **{str(n): costs.get(bench) for n, costs in lines.items()})
+            line({size: in_process(work, args.rounds, size, size <= args.run_up_to) for size in sizes})
 
 
 if __name__ == "__main__":

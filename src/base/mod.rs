@@ -9,6 +9,7 @@ pub mod duration;
 pub mod files;
 pub mod group;
 pub mod lock;
+pub mod many;
 pub mod moment;
 pub mod random;
 pub mod secrets;

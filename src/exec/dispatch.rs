@@ -22,8 +22,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
 use super::attempt::Message;
 use super::board::{Board, State, Todo};
 use super::event::{Event, Listener, Stop, Totals};
@@ -35,7 +33,7 @@ use super::queue::Queue;
 use super::resources::{Amounts, Grant, Ledger};
 use super::run::{Failure, Run, Summary};
 use super::worker::Killer;
-use crate::base::Digest;
+use crate::base::{Digest, many};
 use crate::plan::Instance;
 use crate::plan::catalog::{Place, SourceRef};
 use crate::protocol::StageError;
@@ -43,9 +41,6 @@ use crate::store::{Found, KeyAttempt, KeyLock, StoreError};
 
 /// How often signals and the claims of other runners are looked at.
 const POLL: Duration = Duration::from_millis(100);
-
-/// From so many instances on, the store is asked for them by several threads.
-const MANY: usize = 64;
 
 /// See [`super::run::run`].
 pub(super) fn all(run: &Run<'_>, listener: &mut dyn Listener) -> Summary {
@@ -226,9 +221,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
     fn look_all(&self, ids: &[usize]) -> Vec<(usize, Result<Looked, StageError>)> {
         let asked: Vec<(usize, Vec<Digest>)> = ids.iter().map(|id| (*id, self.outputs(*id))).collect();
         let (run, made) = (self.run, &self.made);
-        let look = |(id, outputs): &(usize, Vec<Digest>)| (*id, look(run, made, *id, outputs));
-        // Waking threads for a few takes longer than looking.
-        if asked.len() < MANY { asked.iter().map(look).collect() } else { asked.par_iter().map(look).collect() }
+        many::map(&asked, |(id, outputs)| (*id, look(run, made, *id, outputs)))
     }
 
     /// Takes the result of an instance, or makes it ready; returns the readers that have all their inputs now.

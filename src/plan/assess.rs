@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::instance::{Instance, Plan};
@@ -11,7 +10,7 @@ use super::key::{Numeric, Preimage};
 use super::pins::Pins;
 use super::reason::{self, Reason};
 use super::shape::{self, Outline, Shapes};
-use crate::base::Digest;
+use crate::base::{Digest, many};
 
 /// What was computed before; the store implements it.
 pub trait Records: Sync {
@@ -104,21 +103,17 @@ impl Question<'_> {
         let shapes = OnceLock::new();
         for stage in &self.plan.stages {
             // The instances of one stage don't read each other.
-            let stage: Vec<State> = stage
-                .instances
-                .clone()
-                .into_par_iter()
-                .map(|id| {
-                    let inputs = &self.plan.instances[id].inputs;
-                    let outputs: Vec<Option<Digest>> = inputs.iter().map(|&input| states[input].output()).collect();
-                    let known: Option<Vec<Digest>> = outputs.iter().copied().collect();
-                    let decided = known.and_then(|known| self.decide(id, &known));
-                    decided.unwrap_or_else(|| {
-                        let shapes = shapes.get_or_init(|| self.records.shapes());
-                        self.wait(id, &outputs, shapes)
-                    })
+            let ids: Vec<usize> = stage.instances.clone().collect();
+            let stage = many::map(&ids, |&id| {
+                let inputs = &self.plan.instances[id].inputs;
+                let outputs: Vec<Option<Digest>> = inputs.iter().map(|&input| states[input].output()).collect();
+                let known: Option<Vec<Digest>> = outputs.iter().copied().collect();
+                let decided = known.and_then(|known| self.decide(id, &known));
+                decided.unwrap_or_else(|| {
+                    let shapes = shapes.get_or_init(|| self.records.shapes());
+                    self.wait(id, &outputs, shapes)
                 })
-                .collect();
+            });
             states.extend(stage);
         }
         states

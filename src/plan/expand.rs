@@ -5,13 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::catalog::{ANY, Catalog, ParameterError, Resolved};
 use super::graph;
 use super::instance::{Instance, Plan, StagePlan};
 use super::join::{self, Narrowing};
 use super::matrix::{Axis, Table};
-use super::parameters::Parameters;
-use crate::base::suggest;
+use super::parameters::{Parameters, spelled};
+use crate::base::{many, suggest};
 use crate::protocol::Coordinates;
 use crate::spec::{Invalid, Pipeline, Problem, Stage};
 
@@ -20,6 +22,9 @@ const MOST_CELLS: usize = 1_000_000;
 
 /// A stage that reads more than this, counted once for each of its cells, is taken for a slip.
 const MOST_READS: usize = 10_000_000;
+
+/// So many cells of a stage are resolved at once.
+const PORTION: usize = 1024;
 
 /// Plans all stages of a pipeline. `root` is the project folder, against which operations read paths.
 ///
@@ -159,21 +164,34 @@ impl Expansion<'_> {
         let mut known: HashMap<String, Option<Arc<Shared>>> = HashMap::new();
         let mut reported: BTreeSet<(String, String)> = BTreeSet::new();
         let mut all = Vec::with_capacity(cells.len());
-        for coordinates in cells {
-            let parameters = match self.pipeline.parameters_at(stage, coordinates) {
-                Ok(parameters) => parameters,
-                Err(unknown) => {
-                    let fault = ParameterError { message: unknown.to_string(), path: unknown.path, help: None };
-                    self.refused(stage, vec![fault], &mut reported);
-                    all.push(None);
-                    continue;
-                }
-            };
-            let spelled = parameters.to_string();
-            let resolved = match known.get(&spelled) {
-                Some(resolved) => resolved.clone(),
-                None => {
-                    let resolved = match self.catalog.resolve(&stage.operation, &parameters, self.root) {
+        let (pipeline, catalog, root) = (self.pipeline, self.catalog, self.root);
+        // In portions, so that not all of them are there at once with what they are made of.
+        for cells in cells.chunks(PORTION) {
+            let given = many::map(cells, |coordinates| {
+                pipeline.parameters_at(stage, coordinates).map(|parameters| (spelled(&parameters), parameters))
+            });
+            let mut new: Vec<(&String, &Value)> =
+                given.iter().flatten().map(|(spelled, parameters)| (spelled, parameters)).collect();
+            new.retain(|(spelled, _)| !known.contains_key(*spelled));
+            new.sort_by_key(|(spelled, _)| *spelled);
+            new.dedup_by_key(|(spelled, _)| *spelled);
+            let resolved = many::map(&new, |(_, parameters)| catalog.resolve(&stage.operation, parameters, root));
+            let mut resolved: HashMap<&String, Option<Result<Resolved, Vec<ParameterError>>>> =
+                new.into_iter().map(|(spelled, _)| spelled).zip(resolved).collect();
+            // Faults are told in the order of the cells.
+            for given in &given {
+                let (spelled, _) = match given {
+                    Ok(given) => given,
+                    Err(unknown) => {
+                        let path = unknown.path.clone();
+                        let fault = ParameterError { message: unknown.to_string(), path, help: None };
+                        self.refused(stage, vec![fault], &mut reported);
+                        all.push(None);
+                        continue;
+                    }
+                };
+                if let Some(resolved) = resolved.remove(spelled) {
+                    let shared = match resolved {
                         Some(Ok(resolved)) => Some(Arc::new(Shared::from(resolved))),
                         Some(Err(faults)) => {
                             self.refused(stage, faults, &mut reported);
@@ -181,11 +199,10 @@ impl Expansion<'_> {
                         }
                         None => None,
                     };
-                    known.insert(spelled, resolved.clone());
-                    resolved
+                    known.insert(spelled.clone(), shared);
                 }
-            };
-            all.push(resolved);
+                all.push(known.get(spelled).cloned().flatten());
+            }
         }
         all
     }

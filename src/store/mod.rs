@@ -236,8 +236,13 @@ impl Store {
     /// When the folder for the logs of this key can't be made or read.
     pub fn next_log(&self, key: &Digest) -> Result<(u32, PathBuf), StoreError> {
         let folder = self.log_folder(key);
-        fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
-        let attempt = self.logs(key)?.last().map_or(1, |(last, _)| last + 1);
+        let attempt = match fs::create_dir(&folder) {
+            Ok(()) => 1,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.logs(key)?.last().map_or(1, |(last, _)| last + 1)
+            }
+            Err(error) => return Err(self.fail(error)),
+        };
         Ok((attempt, folder.join(format!("{attempt}.log"))))
     }
 
