@@ -1,9 +1,9 @@
 //! Children that die with their parent.
 //!
-//! A killed runner (`kill -9`, out of memory) can't tell its workers to leave, so the kernel must. This is the one place
-//! of the package with `unsafe` code: `pre_exec` runs between fork and exec, where only async-signal-safe calls are
-//! allowed, which `prctl`, `getppid` and `_exit` are; and the standard library can neither signal a process group nor
-//! look whether a child has ended without forgetting its number.
+//! A killed runner (`kill -9`, out of memory) can't tell its workers to leave, so the kernel must. This is one of two
+//! places of the package with `unsafe` code (the other is `disk`): `pre_exec` runs between fork and exec, where only
+//! async-signal-safe calls are allowed, which `prctl`, `getppid` and `_exit` are; and the standard library can neither signal
+//! a process group nor look whether a child has ended without forgetting its number.
 #![allow(unsafe_code)]
 
 use std::process::Command;
