@@ -25,7 +25,7 @@ use super::board::{Board, State, Todo};
 use super::event::{Event, Listener, Stop, Totals};
 use super::interrupt::{Cancellation, Wish};
 use super::needs;
-use super::outlook::{Outlook, Pace};
+use super::outlook::{Estimate, Outlook, Pace};
 use super::pool::Pool;
 use super::resources::{Amounts, Grant, Ledger};
 use super::run::{Failure, Run, Summary};
@@ -101,7 +101,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             listener,
             sender,
             start: Instant::now(),
-            outlook: Outlook::new(plan, &plan.firsts(run.numeric), &run.store.durations()),
+            outlook: Outlook::new(plan, &plan.firsts(run.numeric), run.store.durations()),
             board: Board::new(plan.instances.iter().map(|instance| instance.inputs.len()), plan.readers()),
             ledger: needs::ledger(&needs, options),
             needs,
@@ -209,6 +209,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
                         self.fail(id, needs::explain(&shortage), Last { key: Some(key), ..Last::default() });
                         continue;
                     }
+                    self.outlook.know_key(id, &key);
                     self.board.set(id, State::Ready(todo));
                     self.tell(&Event::Queued { stage, key });
                 }
@@ -299,9 +300,9 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
                 if let Some(running) = self.running.get_mut(&id) {
                     running.pace.report(done, total);
                 }
-                let run_seconds_left = self.seconds_left();
+                let run = self.estimate();
                 let stage = self.name(id);
-                self.tell(&Event::Progress { stage, done, total, unit, remark, run_seconds_left });
+                self.tell(&Event::Progress { stage, done, total, unit, remark, run });
             }
             Message::Log { id, text } => {
                 let stage = self.name(id);
@@ -363,15 +364,15 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         }
     }
 
-    /// Seconds until the run ends, when every duration that matters is known.
-    fn seconds_left(&mut self) -> Option<f64> {
+    /// When the run will end, if every duration that matters is known.
+    fn estimate(&mut self) -> Option<Estimate> {
         let (board, running) = (&self.board, &self.running);
         let left = |id: usize, expected: Option<f64>| match board.state(id) {
             State::Done { .. } | State::Over => Some(0.0),
             _ => running.get(&id).map_or(expected, |running| running.pace.left(expected)),
         };
         let at_once = self.run.options.jobs.min(self.run.options.cores);
-        self.outlook.seconds_left(left, at_once)
+        self.outlook.estimate(left, at_once)
     }
 }
 

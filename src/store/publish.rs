@@ -111,8 +111,7 @@ impl Store {
         let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;
         files::write_atomically(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
         self.note_latest(finished.pipeline, finished.instance, &record.preimage)?;
-        let instance = finished.instance;
-        Durations::note(&self.durations, &instance.operation, finished.pipeline, &instance.stage, finished.seconds);
+        Durations::note(&self.durations, finished.pipeline, finished.instance, &key, finished.seconds);
         tree::remove(&self.scratch_path(&key)).map_err(|error| self.fail(error))?;
         Ok(record)
     }

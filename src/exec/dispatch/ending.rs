@@ -29,10 +29,11 @@ impl Dispatcher<'_, '_> {
                 self.totals.executed += 1;
                 self.making.remove(&todo.key);
                 self.made.insert(todo.key);
-                self.outlook.learn(self.run.plan, id, seconds);
+                self.outlook.learn(id, seconds);
                 let known = self.board.done(id, todo.key, output);
                 let stage = self.name(id);
-                self.tell(&Event::Finished { stage, key: todo.key, attempt: todo.attempts, seconds, output });
+                let (key, attempt, run) = (todo.key, todo.attempts, self.estimate());
+                self.tell(&Event::Finished { stage, key, attempt, seconds, output, run });
                 self.share(&todo.key, output);
                 self.settle(known);
             }
