@@ -5,7 +5,7 @@ CARGO ?= cargo
 COMPT := target/debug/compt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run paper-smoke test check bench chaos fuzz clean
+.PHONY: help setup build run paper-smoke test check bench chaos fuzz mutants clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,9 +42,15 @@ bench: build ## throughput beside transformers + PEFT, many small stages beside 
 chaos: build ## kill runners and workers at random for five minutes, then compare with an undisturbed run
 	python3 tools/chaos.py --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)
 
-fuzz: ## ten minutes of any bytes as a pipeline file (wants cargo install cargo-fuzz)
-	mkdir -p target/fuzz-corpus && cp pipelines/*.yaml tests/diagnostics/*.yaml target/fuzz-corpus/
-	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir fuzz pipeline target/fuzz-corpus -- -max_total_time=600 -timeout=20
+fuzz: ## any bytes as a pipeline file for ten minutes, any text as a selection for three (wants cargo install cargo-fuzz)
+	mkdir -p target/fuzz/pipeline target/fuzz/selection && cp pipelines/*.yaml tests/diagnostics/*.yaml target/fuzz/pipeline/
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir fuzz pipeline target/fuzz/pipeline -- \
+	  -dict=fuzz/pipeline.dict -max_total_time=600 -timeout=20
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir fuzz selection target/fuzz/selection fuzz/seeds/selection -- \
+	  -dict=fuzz/selection.dict -max_total_time=180 -timeout=20
+
+mutants: ## change one thing at a time in the key and the selection: does a test fail? (wants cargo install cargo-mutants)
+	tools/mutants.sh
 
 clean: ## remove what was built (results in outputs/ and .compt/ stay)
 	$(CARGO) clean

@@ -5,10 +5,11 @@
 //! chooses a profile.
 
 #![no_main]
-#![allow(dead_code, missing_docs)] // the modules are used by more than this
+#![allow(dead_code, missing_docs, unused_imports)] // the modules are used by more than this
 
 #[path = "../../src/base/mod.rs"]
 mod base;
+mod operations;
 #[path = "../../src/plan/mod.rs"]
 mod plan;
 #[path = "../../src/protocol/mod.rs"]
@@ -16,37 +17,8 @@ mod protocol;
 #[path = "../../src/spec/mod.rs"]
 mod spec;
 
-use std::path::Path;
-
 use libfuzzer_sys::fuzz_target;
-use plan::catalog::{Catalog, ParameterError, Place, Resolved, SourceRef};
-use serde_json::Value;
-
-/// Operations that take any parameters.
-struct Anything;
-
-impl Catalog for Anything {
-    fn names(&self) -> Vec<&'static str> {
-        vec!["fetch", "train", "aggregate"]
-    }
-
-    fn resolve(&self, operation: &str, parameters: &Value, _: &Path) -> Option<Result<Resolved, Vec<ParameterError>>> {
-        let name = self.names().into_iter().find(|name| *name == operation)?;
-        if let Some(refused) = parameters.get("refused") {
-            let message = format!("`refused: {refused}` is not accepted");
-            return Some(Err(vec![ParameterError { path: "refused".into(), message, help: None }]));
-        }
-        Some(Ok(Resolved {
-            version: 1,
-            parameters: parameters.clone(),
-            accepts: if name == "fetch" { &[] } else { &["fetch", "train", "aggregate"] },
-            sources: parameters.get("dataset").map(|name| SourceRef::Dataset(name.to_string())).into_iter().collect(),
-            reads_coordinates: name == "aggregate",
-            place: if name == "train" { Place::Worker { affinity: "t5".into() } } else { Place::Thread },
-            publishes: name == "aggregate",
-        }))
-    }
-}
+use operations::Anything;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(folder) = tempfile::tempdir() else { return };

@@ -162,10 +162,13 @@ impl Presence {
 }
 
 /// The process whose name stands in the lock file at `path` and who holds it now; `None` when nobody does.
+///
+/// Nobody is disturbed by the question: a file without a name, which someone may be about to lock, is not touched.
 pub fn holder(path: &Path) -> Option<Holder> {
     let mut file = File::open(path).ok()?;
+    let named = read_holder(&mut file)?;
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => read_holder(&mut file),
+        Err(TryLockError::WouldBlock) => Some(named),
         _ => None,
     }
 }

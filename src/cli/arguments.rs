@@ -13,6 +13,8 @@ use super::init::InitArguments;
 use super::list::ListArguments;
 use super::man::ManArguments;
 use super::runs::RunsArguments;
+use super::request::RequestArguments;
+use super::status::StatusArguments;
 use super::verify::{self, VerifyArguments};
 
 /// The cache folder when none is named.
@@ -49,6 +51,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Show a stage's record, its files and its log
     Show(ShowArguments),
+    /// Say what is done, what runs, what failed and what is to do, also while a run goes on
+    Status(StatusArguments),
     /// Compare two runs, or a run with a published table: differences, and whether they are more than noise
     Compare(CompareArguments),
     /// Say what differs between two runs, two lock files or two stage keys
@@ -87,6 +91,7 @@ impl Command {
             Self::Runs(arguments) => arguments.json,
             Self::Report(arguments) => arguments.json,
             Self::Show(arguments) => arguments.json,
+            Self::Status(arguments) => arguments.json,
             Self::Compare(arguments) => arguments.json,
             Self::Diff(arguments) => arguments.json,
             Self::List(arguments) => arguments.json,
@@ -169,9 +174,12 @@ pub struct RunArguments {
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub outputs: PathBuf,
-    /// Run stages even if their results are there: all, or those that a selection means: `--force='fit[method=spp]'`
-    #[arg(long, value_name = "SELECTION", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
-    pub force: Option<String>,
+    /// Which part of it.
+    #[command(flatten)]
+    pub request: RequestArguments,
+    /// Run nothing: print what would become of each stage
+    #[arg(long, conflicts_with = "claims_must_hold")]
+    pub dry_run: bool,
     /// Stop at the first failure instead of finishing what does not depend on it
     #[arg(long, overrides_with = "keep_going")]
     pub fail_fast: bool,
@@ -208,6 +216,9 @@ pub struct PlanArguments {
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,
+    /// Which part of it.
+    #[command(flatten)]
+    pub request: RequestArguments,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,

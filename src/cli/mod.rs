@@ -11,6 +11,7 @@ mod compare;
 mod completions;
 mod diff;
 mod doctor;
+mod dry_run;
 mod failure;
 mod fsck;
 mod gc;
@@ -22,11 +23,13 @@ mod notify;
 mod plan;
 mod predict;
 mod report;
+mod request;
 mod run;
 mod runs;
 mod schema;
 mod session;
 mod show;
+mod status;
 pub mod ui;
 mod verify;
 mod why;
@@ -81,6 +84,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Show(arguments) => show::show(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::List(arguments) => list::list(&arguments),

@@ -10,10 +10,12 @@ use crate::plan::summary::{lines, summarize};
 
 /// Prints the plan. Executes nothing, downloads nothing, writes nothing.
 pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
-    let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
-    let states = session.assess();
-    let instances = &session.plan.instances;
-    let firsts = session.plan.firsts(&session.numeric);
+    let request = arguments.request.request();
+    let session = Session::open_part(&arguments.pipeline, &request, Cache::Read, Missing::IsShown)?;
+    let states = session.assess_part();
+    let plan = session.part_plan();
+    let instances = &plan.instances;
+    let firsts = plan.firsts(&session.numeric);
     let shared = instances.iter().filter(|instance| firsts[instance.id] != instance.id).count();
     if arguments.json {
         let stages: Vec<_> = instances
@@ -25,13 +27,10 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
                 json!({ "instance": instance, "state": state, "same_as": same_as })
             })
             .collect();
-        super::print(&format!(
-            "{:#}\n",
-            json!({ "pipeline": session.plan.pipeline, "shared": shared, "stages": stages })
-        ));
+        super::print(&format!("{:#}\n", json!({ "pipeline": plan.pipeline, "shared": shared, "stages": stages })));
         return Ok(());
     }
-    let mut text = lines(&summarize(&session.plan, &states)).join("\n");
+    let mut text = lines(&summarize(plan, &states)).join("\n");
     text.push('\n');
     for (source, why) in &session.unknown {
         text.push_str(&format!("{source}: {why}\n"));

@@ -31,7 +31,7 @@ use crate::store::Record;
 const PAGE: &str = "report.html";
 
 /// For each instance of the plan its key and the digest of its files, if it has a result.
-type Results = [Option<(Digest, Digest)>];
+pub type Results = [Option<(Digest, Digest)>];
 
 /// Makes the page of what is in the cache. Runs nothing.
 pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
@@ -43,14 +43,7 @@ pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
         ));
     }
     let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
-    let results: Vec<Option<(Digest, Digest)>> = session
-        .assess()
-        .iter()
-        .map(|state| match state {
-            State::Cached { key, output } => Some((*key, *output)),
-            State::Run { .. } => None,
-        })
-        .collect();
+    let results: Vec<Option<(Digest, Digest)>> = session.assess().iter().map(State::result).collect();
     if results.iter().all(Option::is_none) {
         return Err(Failure::Input {
             message: format!(
@@ -71,15 +64,15 @@ pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the page of a run that is over; returns its path.
+/// Makes the page of a run that is over, with the results of the whole plan; returns its path.
 pub fn after_run(
     session: &Session,
     arguments: &PipelineArguments,
-    summary: &Summary,
-    course: &Ended,
+    results: &Results,
+    (summary, course): (&Summary, &Ended),
     folder: &Path,
 ) -> Result<PathBuf, Failure> {
-    write(session, arguments, &summary.results, Some((summary, course)), folder)
+    write(session, arguments, results, Some((summary, course)), folder)
 }
 
 /// A listener that remembers for the page what became of each stage, and passes everything on.

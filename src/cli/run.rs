@@ -1,12 +1,13 @@
 //! `compt run`: brings a pipeline's results up to date.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use super::arguments::RunArguments;
+use super::dry_run::dry_run;
 use super::failure::{self, Failure};
 use super::notify::{self, Over};
-use super::report::{self, Course, Ended};
+use super::report::{self, Course, Ended, Results};
 use super::session::{Cache, Missing, Session};
 use super::ui;
 use crate::exec::interrupt::Interrupt;
@@ -18,20 +19,23 @@ use crate::operation::aggregate::stage_error;
 use crate::operation::bodies::StageBodies;
 use crate::operation::publishing::{self, PublishError, Published};
 use crate::operation::{Ending, Operations};
-use crate::plan::Retries;
 use crate::plan::catalog::SourceRef;
+use crate::plan::{Retries, State};
 use crate::protocol::{Job, Reporter, ResolvedSource, StageError};
 use crate::report::terminal::Style;
 
 /// Runs what is missing, copies what publishing stages made to the output folder, and shows tables and claims.
 pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    if arguments.dry_run {
+        return dry_run(arguments);
+    }
     let interrupt = Interrupt::install()
         .map_err(|error| Failure::Environment { message: format!("signals can't be handled: {error}"), hint: None })?;
-    let session = Session::open(&arguments.pipeline, Cache::Written, Missing::Fails)?;
-    let forced = match &arguments.force {
-        Some(selection) => session.instances(selection)?.into_iter().map(|instance| instance.id).collect(),
-        None => HashSet::new(),
-    };
+    let session =
+        Session::open_part(&arguments.pipeline, &arguments.request.request(), Cache::Written, Missing::Fails)?;
+    if session.part.alone {
+        arguments.request.check(&session, &session.assess_part(), &arguments.pipeline.file)?;
+    }
     let digest_of = session.digest_of();
     let bodies = StageBodies { sourcing: &session.sourcing, pins: &session.pins, digest_of: &digest_of };
     let options = options(arguments, &session);
@@ -40,12 +44,12 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let mut recorder = Recorder::new(session.store.begin_run(), heading(arguments, &session), &mut course);
     let summary = exec::run(
         &Run {
-            plan: &session.plan,
+            plan: session.part_plan(),
             store: &session.store,
             pins: &session.pins,
             numeric: &session.numeric,
             bodies: &bodies,
-            forced: &|instance| forced.contains(&instance.id),
+            forced: &|instance| session.part.forced.has(instance.id),
             options: &options,
             interrupt: &interrupt,
         },
@@ -63,12 +67,14 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 /// What follows a run: results for the user, the page, and whether it was a success.
 fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, course: &Ended) -> Result<(), Failure> {
     let folder = arguments.outputs.join(&session.plan.pipeline);
-    let published = publishing::publish(&session.plan, &session.store, &summary.results, &session.pins, &folder)?;
+    let results = of_the_whole(session, summary);
+    let published = publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder)?;
     let endings = endings(&published)?;
-    let page = report::after_run(session, &arguments.pipeline, summary, course, &folder)?;
+    let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &folder)?;
     if !arguments.json && !summary.totals.interrupted {
         super::print(&closing(&published, &endings));
         super::print(&format!("the report is {}\n", page.display()));
+        super::print(&left_out(session, &results));
     }
     verdict(summary, session, arguments)?;
     let broken: Vec<String> = endings.into_iter().flat_map(|ending| ending.broken).collect();
@@ -121,6 +127,29 @@ fn options(arguments: &RunArguments, session: &Session) -> Options {
     }
 }
 
+/// What there is of the whole plan after a run of a part: what was not asked for may be there from earlier runs.
+fn of_the_whole<'a>(session: &Session, summary: &'a Summary) -> Cow<'a, Results> {
+    match &session.part.narrowed {
+        None => Cow::Borrowed(&summary.results),
+        Some(narrowed) => {
+            let before = session.assess().iter().map(State::result).collect();
+            Cow::Owned(narrowed.fill(before, &summary.results))
+        }
+    }
+}
+
+/// A line about what was not asked for and is not there.
+fn left_out(session: &Session, results: &Results) -> String {
+    let Some(narrowed) = &session.part.narrowed else { return String::new() };
+    let mut missing: Vec<bool> = results.iter().map(Option::is_none).collect();
+    narrowed.ids.iter().for_each(|&id| missing[id] = false);
+    match missing.iter().filter(|missing| **missing).count() {
+        0 => String::new(),
+        1 => "1 other stage, which was not asked for, is not up to date\n".to_owned(),
+        count => format!("{count} other stages, which were not asked for, are not up to date\n"),
+    }
+}
+
 /// What the stages have to say at the end.
 fn endings(published: &[Published]) -> Result<Vec<Ending>, Failure> {
     let style = Style { width: ui::width(), ansi: ui::colour(std::io::stdout().is_terminal()), digits: 1 };
@@ -157,7 +186,7 @@ fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Re
     let first = &summary.failures[0];
     Err(Failure::Stages {
         failed: summary.failures.len(),
-        total: session.plan.instances.len(),
+        total: session.part_plan().instances.len(),
         fault: failure::fault(summary.failures.iter().map(|failure| failure.error.kind)),
         hint: Some(format!(
             "`compt show {} '{}' --log` prints the log of the first one; after mending it, the same `compt run` continues",

@@ -1,5 +1,6 @@
 //! What every command about a pipeline begins with: the file read, the plan made, its sources pinned.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::operation::sourcing::Sourcing;
 use crate::plan::catalog::SourceRef;
 use crate::plan::key::Numeric;
 use crate::plan::pins::{LockedError, Pins, PinsError};
-use crate::plan::selection::{self, SelectionError};
+use crate::plan::selection::{self, Part, Request, SelectionError};
 use crate::plan::{self, Instance, Plan, Question, State};
 use crate::protocol::{LIBTORCH, StageError};
 use crate::spec::{self, Pipeline};
@@ -22,13 +23,15 @@ use crate::task::source::{SourceSettings, Watch};
 pub struct Session {
     /// The checked pipeline.
     pub pipeline: Pipeline,
-    /// The plan.
+    /// The plan, whole.
     pub plan: Plan,
+    /// The part of it that was asked for.
+    pub part: Part,
     /// The cache.
     pub store: Store,
     /// What the plan's sources contain; a source that could not be found is absent.
     pub pins: Pins,
-    /// Why a source could not be found; only when that was allowed.
+    /// Why a source of the part could not be found; only when that was allowed.
     pub unknown: Vec<(SourceRef, StageError)>,
     /// The settings of workers.
     pub numeric: Numeric,
@@ -60,12 +63,25 @@ impl Session {
     /// # Errors
     /// The file is wrong, a source can't be had, the cache can't be used, or `--locked` forbids a change.
     pub fn open(arguments: &PipelineArguments, cache: Cache, missing: Missing) -> Result<Self, Failure> {
-        let (pipeline, plan) = planned(arguments)?;
+        Self::open_part(arguments, &Request::default(), cache, missing)
+    }
+
+    /// The same for a part of the pipeline: of the sources, only those that the part names are needed.
+    ///
+    /// # Errors
+    /// As [`Session::open`], and when the request is wrong.
+    pub fn open_part(
+        arguments: &PipelineArguments,
+        request: &Request,
+        cache: Cache,
+        missing: Missing,
+    ) -> Result<Self, Failure> {
+        let planned = planned(arguments, request)?;
         let store = match cache {
             Cache::Read => Store::open_to_read(&arguments.cache)?,
             Cache::Written => Store::open(&arguments.cache)?,
         };
-        Self::of(arguments, pipeline, plan, store, missing)
+        Self::of(arguments, planned, store, missing)
     }
 
     /// The same with a cache that is open already.
@@ -73,17 +89,11 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub fn with(arguments: &PipelineArguments, store: Store, missing: Missing) -> Result<Self, Failure> {
-        let (pipeline, plan) = planned(arguments)?;
-        Self::of(arguments, pipeline, plan, store, missing)
+        Self::of(arguments, planned(arguments, &Request::default())?, store, missing)
     }
 
-    fn of(
-        arguments: &PipelineArguments,
-        pipeline: Pipeline,
-        plan: Plan,
-        store: Store,
-        missing: Missing,
-    ) -> Result<Self, Failure> {
+    fn of(arguments: &PipelineArguments, planned: Planned, store: Store, missing: Missing) -> Result<Self, Failure> {
+        let Planned { pipeline, plan, part, numeric } = planned;
         let root = project_folder(&arguments.file);
         let mut sources = SourceSettings::from_environment().with_mirror(absolute(arguments.mirror.as_deref())?);
         sources.offline |= arguments.offline;
@@ -92,10 +102,11 @@ impl Session {
         let mut session = Self {
             pipeline,
             plan,
+            part,
             store,
             pins: Pins::default(),
             unknown: Vec::new(),
-            numeric: numeric(arguments)?,
+            numeric,
             sourcing: Sourcing { root, settings: sources, builtin },
         };
         session.pin(&arguments.file.with_extension("lock"), arguments.locked, missing)?;
@@ -110,6 +121,17 @@ impl Session {
     /// The question that [`Self::assess`] asks.
     pub fn question(&self) -> Question<'_> {
         Question { plan: &self.plan, records: &self.store, pins: &self.pins, numeric: &self.numeric, forced: &never }
+    }
+
+    /// The plan of the part that was asked for.
+    pub fn part_plan(&self) -> &Plan {
+        self.part.plan(&self.plan)
+    }
+
+    /// Where the instances of the part stand: what a run of it begins with.
+    pub fn assess_part(&self) -> Vec<State> {
+        let forced = |instance: &Instance| self.part.forced.has(instance.id);
+        Question { plan: self.part_plan(), forced: &forced, ..self.question() }.assess()
     }
 
     /// The instances that a selection means.
@@ -130,10 +152,15 @@ impl Session {
     /// a mirror or from this machine has no revisions and is looked at anew each time.
     fn pin(&mut self, lock_file: &Path, locked: bool, missing: Missing) -> Result<(), Failure> {
         let known = Pins::read(lock_file)?;
+        let needed: BTreeSet<SourceRef> = self.part_plan().sources().into_iter().collect();
         let mut found = Pins::default();
         let mut add_to_lock = Pins::default();
+        let mut unknown = Vec::new();
         let digest_of = |path: &Path| self.store.digest_of(path);
         for source in self.plan.sources() {
+            // What is not asked for may lack its sources, and nobody has to know.
+            let is_needed = needed.contains(&source);
+            let missing = if is_needed { missing } else { Missing::IsShown };
             let from_hub = self.sourcing.is_from_hub(&source)?;
             let request = self.sourcing.request_text(&source)?;
             if let Some(pin) = known.get(&source).filter(|pin| from_hub && pin.request == request) {
@@ -142,7 +169,7 @@ impl Session {
             }
             if from_hub && missing == Missing::IsShown {
                 let why = StageError::environment(format!("{source} is not pinned yet"));
-                self.unknown.push((source, why));
+                unknown.push((source, why, is_needed));
                 continue;
             }
             match self.sourcing.pin(&source, &digest_of, &mut Downloads::default()) {
@@ -152,7 +179,7 @@ impl Session {
                     }
                     found.insert(source, pin);
                 }
-                Err(error) if missing == Missing::IsShown => self.unknown.push((source, error)),
+                Err(error) if missing == Missing::IsShown => unknown.push((source, error, is_needed)),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -176,16 +203,28 @@ impl Session {
             pins.write(lock_file)?;
         }
         self.pins = found;
+        let needed = unknown.into_iter().filter(|(.., is_needed)| *is_needed);
+        self.unknown = needed.map(|(source, why, _)| (source, why)).collect();
         Ok(())
     }
 }
 
-/// The file read, checked and expanded.
-fn planned(arguments: &PipelineArguments) -> Result<(Pipeline, Plan), Failure> {
+/// What can be known without the cache.
+struct Planned {
+    pipeline: Pipeline,
+    plan: Plan,
+    part: Part,
+    numeric: Numeric,
+}
+
+/// The file read, checked and expanded, and what was asked for found in it.
+fn planned(arguments: &PipelineArguments, request: &Request) -> Result<Planned, Failure> {
     let settings = spec::Settings { profile: arguments.profile.clone(), set: arguments.set.clone() };
     let pipeline = spec::load(&arguments.file, &settings)?;
     let plan = plan::expand(&pipeline, &Operations, &project_folder(&arguments.file))?;
-    Ok((pipeline, plan))
+    let numeric = numeric(arguments)?;
+    let part = request.of(&plan, &numeric)?;
+    Ok(Planned { pipeline, plan, part, numeric })
 }
 
 /// Nothing is forced.

@@ -29,8 +29,8 @@ pub fn why(arguments: &WhyArguments) -> Result<(), Failure> {
             State::Cached { key, output } => {
                 text.push_str(&format!(": cached\n  key    {key}\n  output {output}\n"));
             }
-            State::Run { key, reasons } => {
-                text.push_str(": to run\n");
+            State::Run { key, certain, reasons } => {
+                text.push_str(if *certain { ": to run\n" } else { ": may run\n" });
                 if let Some(key) = key {
                     text.push_str(&format!("  key    {key}\n"));
                 }

@@ -1,7 +1,7 @@
 //! The log file of one stage attempt: the job, what its body and its process said, and how it ended.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -13,6 +13,13 @@ use crate::protocol::{Job, StageError};
 
 /// Lines of standard error that an error message repeats.
 const TAIL: usize = 8;
+
+/// What the line of an attempt's end begins with.
+const END: &str = "end: ";
+/// What follows there before an error.
+const FAILED: &str = "failed: ";
+/// The end of a log is looked for in so many bytes: a long error message has many lines.
+const LAST_BYTES: u64 = 1 << 16;
 
 /// A log that the stage's thread and the reader of the worker's standard error write to. Losing a log line must not fail
 /// a stage, so writing returns nothing.
@@ -88,9 +95,9 @@ impl Log {
     pub fn end(&self, result: Result<(), &StageError>) {
         let mut inner = self.inner();
         match result {
-            Ok(()) => inner.write("", "end: done"),
+            Ok(()) => inner.write("", &format!("{END}done")),
             Err(error) => {
-                inner.write("", &format!("end: failed: {}", error.message));
+                inner.write("", &format!("{END}{FAILED}{}", error.message));
                 if let Some(hint) = &error.hint {
                     inner.write("hint: ", hint);
                 }
@@ -101,6 +108,38 @@ impl Log {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A thread that panicked between two lines leaves nothing half-changed that matters to a log.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How the attempt that wrote a log ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Well.
+    Done,
+    /// With this error; its first line.
+    Failed(String),
+    /// Not yet, or with the process that wrote the log.
+    Open,
+}
+
+impl Ending {
+    /// What the last lines of the log at `path` say.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let said = text.lines().rev().find_map(|line| line.split_once("] ")?.1.strip_prefix(END));
+        Ok(match said.map(|said| (said, said.strip_prefix(FAILED))) {
+            None => Self::Open,
+            Some((_, Some(message))) => Self::Failed(message.to_owned()),
+            Some((_, None)) => Self::Done,
+        })
     }
 }
 
@@ -118,7 +157,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::Log;
+    use super::{Ending, Log};
     use crate::base::secrets::Secrets;
     use crate::exec::testing::job;
     use crate::protocol::StageError;
@@ -134,7 +173,9 @@ mod tests {
         for number in 0..20 {
             log.error_line(&format!("problem {number}"));
         }
-        log.end(Err(&StageError::input("no rows").with_hint("add some")));
+        assert_eq!(Ending::of(&path).unwrap(), Ending::Open);
+        log.end(Err(&StageError::input("no rows\nat all").with_hint("add some")));
+        assert_eq!(Ending::of(&path).unwrap(), Ending::Failed("no rows".to_owned()));
         let text = fs_err::read_to_string(&path).unwrap();
         assert!(text.starts_with("stage fit, attempt 2\n["));
         for wanted in [

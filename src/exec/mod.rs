@@ -18,6 +18,8 @@ pub mod event;
 pub mod expectation;
 pub mod forecast;
 pub mod hook;
+#[cfg(test)]
+mod foretold_test;
 pub mod interrupt;
 pub mod journal;
 pub mod locate;
@@ -28,6 +30,7 @@ pub mod pool;
 pub mod resources;
 mod run;
 pub mod select;
+pub mod standing;
 #[cfg(test)]
 mod testing;
 pub mod thread;

@@ -1,6 +1,7 @@
 //! Which instances of a plan have a result already, and why the others have to run.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -9,6 +10,7 @@ use super::instance::{Instance, Plan};
 use super::key::{Numeric, Preimage};
 use super::pins::Pins;
 use super::reason::{self, Reason};
+use super::shape::{self, Outline, Shapes};
 use crate::base::Digest;
 
 /// What was computed before; the store implements it.
@@ -18,6 +20,9 @@ pub trait Records: Sync {
 
     /// The key's preimage of the latest result of this instance, whether or not that is still in the cache.
     fn previous(&self, pipeline: &str, instance: &Instance) -> Option<Preimage>;
+
+    /// What all results were made of, of this pipeline and of others.
+    fn shapes(&self) -> Shapes;
 }
 
 /// What is found under a key.
@@ -46,7 +51,9 @@ pub enum State {
     Run {
         /// The stage key; `None` while the content of something that it reads is not known.
         key: Option<Digest>,
-        /// Why; when all that it says is [`Reason::Upstream`], it may turn out unchanged.
+        /// Whether it has to, whatever comes. Otherwise its result may turn out to be there when its key is known.
+        certain: bool,
+        /// Why.
         reasons: Vec<Reason>,
     },
 }
@@ -60,12 +67,17 @@ impl State {
         }
     }
 
-    /// Whether it runs only if something that it reads turns out to be changed.
-    pub fn may_be_unchanged(&self) -> bool {
+    /// The key and the digest of the result's files, if it is there.
+    pub fn result(&self) -> Option<(Digest, Digest)> {
         match self {
-            Self::Cached { .. } => false,
-            Self::Run { reasons, .. } => reasons.iter().all(|reason| matches!(reason, Reason::Upstream { .. })),
+            Self::Cached { key, output } => Some((*key, *output)),
+            Self::Run { .. } => None,
         }
+    }
+
+    /// Whether its result may turn out to be there once its key is known.
+    pub fn may_be_unchanged(&self) -> bool {
+        matches!(self, Self::Run { certain: false, .. })
     }
 }
 
@@ -88,6 +100,8 @@ impl Question<'_> {
     /// Where every instance stands, in plan order.
     pub fn assess(&self) -> Vec<State> {
         let mut states: Vec<State> = Vec::with_capacity(self.plan.instances.len());
+        // All results are looked at only if something waits.
+        let shapes = OnceLock::new();
         for stage in &self.plan.stages {
             // The instances of one stage don't read each other.
             let stage: Vec<State> = stage
@@ -96,11 +110,13 @@ impl Question<'_> {
                 .into_par_iter()
                 .map(|id| {
                     let inputs = &self.plan.instances[id].inputs;
-                    let outputs: Option<Vec<Digest>> = inputs.iter().map(|&input| states[input].output()).collect();
-                    match outputs {
-                        Some(outputs) => self.decide(id, &outputs),
-                        None => self.wait(id, &states),
-                    }
+                    let outputs: Vec<Option<Digest>> = inputs.iter().map(|&input| states[input].output()).collect();
+                    let known: Option<Vec<Digest>> = outputs.iter().copied().collect();
+                    let decided = known.and_then(|known| self.decide(id, &known));
+                    decided.unwrap_or_else(|| {
+                        let shapes = shapes.get_or_init(|| self.records.shapes());
+                        self.wait(id, &outputs, shapes)
+                    })
                 })
                 .collect();
             states.extend(stage);
@@ -108,23 +124,16 @@ impl Question<'_> {
         states
     }
 
-    /// Where instance `id` stands when it reads these outputs (in plan order). This is also what is asked again while
-    /// a plan runs, as soon as the outputs are known: equal outputs give an old key, and nothing runs.
-    pub fn decide(&self, id: usize, outputs: &[Digest]) -> State {
+    /// Where instance `id` stands when it reads these outputs (in plan order); `None` when a source is not known.
+    fn decide(&self, id: usize, outputs: &[Digest]) -> Option<State> {
         let instance = &self.plan.instances[id];
-        let preimage = match self.plan.preimage(id, outputs, self.pins, self.numeric) {
-            Ok(preimage) => preimage,
-            Err(source) => {
-                let unknown = Reason::SourceUnknown { source: source.to_string() };
-                return State::Run { key: None, reasons: vec![unknown] };
-            }
-        };
+        let preimage = self.plan.preimage(id, outputs, self.pins, self.numeric).ok()?;
         let key = preimage.key();
         let reasons = if (self.forced)(instance) {
             vec![Reason::Forced]
         } else {
             match self.records.lookup(&key) {
-                Lookup::Found(output) => return State::Cached { key, output },
+                Lookup::Found(output) => return Some(State::Cached { key, output }),
                 Lookup::Damaged(what) => vec![Reason::ResultDamaged { what }],
                 Lookup::Missing => match self.records.previous(&self.plan.pipeline, instance) {
                     None => vec![Reason::NeverRun],
@@ -132,27 +141,42 @@ impl Question<'_> {
                 },
             }
         };
-        State::Run { key: Some(key), reasons }
+        Some(State::Run { key: Some(key), certain: true, reasons })
     }
 
-    /// Something that instance `id` reads is not there yet.
-    fn wait(&self, id: usize, states: &[State]) -> State {
+    /// Something that instance `id` reads is not there yet, or a source is not known.
+    fn wait(&self, id: usize, outputs: &[Option<Digest>], shapes: &Shapes) -> State {
         let instance = &self.plan.instances[id];
-        let mut reasons = Vec::new();
-        if (self.forced)(instance) {
-            reasons.push(Reason::Forced);
-        }
-        match (self.records.previous(&self.plan.pipeline, instance), self.without_inputs(instance)) {
+        let forced = (self.forced)(instance);
+        let outline = Outline::new(self.plan, id, outputs, self.pins, self.numeric);
+        let certain = forced || !shapes.may_have(&outline);
+        let mut reasons = if forced { vec![Reason::Forced] } else { Vec::new() };
+        let old = self.records.previous(&self.plan.pipeline, instance);
+        match (&old, self.without_inputs(instance)) {
+            (_, Err(source)) => reasons.push(Reason::SourceUnknown { source }),
             (None, _) => reasons.push(Reason::NeverRun),
-            (Some(_), Err(source)) => reasons.push(Reason::SourceUnknown { source }),
-            (Some(old), Ok(new)) => reasons.extend(self.name_sources(id, reason::settings(&old, &new))),
+            (Some(old), Ok(new)) => {
+                reasons.extend(self.name_sources(id, reason::settings(old, &new)));
+                let unseen = shape::unseen(self.plan, instance, outputs, old).into_iter();
+                reasons.extend(unseen.map(|name| Reason::InputUnseen { name: name.to_owned() }));
+            }
+        }
+        match old {
+            // The same as before as far as it is known, and yet there is no result that it could be.
+            Some(old) if certain && reasons.is_empty() => reasons.push(match self.records.lookup(&old.key()) {
+                Lookup::Found(_) => Reason::InputCells,
+                Lookup::Missing | Lookup::Damaged(_) => Reason::ResultGone,
+            }),
+            _ => {}
         }
         let mut stages: BTreeMap<String, usize> = BTreeMap::new();
-        for &input in instance.inputs.iter().filter(|&&input| states[input].output().is_none()) {
+        for (&input, _) in instance.inputs.iter().zip(outputs).filter(|(_, output)| output.is_none()) {
             *stages.entry(self.plan.instances[input].stage.clone()).or_default() += 1;
         }
-        reasons.push(Reason::Upstream { stages });
-        State::Run { key: None, reasons }
+        if !certain && !stages.is_empty() {
+            reasons.push(Reason::Upstream { stages });
+        }
+        State::Run { key: None, certain, reasons }
     }
 
     fn without_inputs(&self, instance: &Instance) -> Result<Preimage, String> {
@@ -202,6 +226,7 @@ mod tests {
     use crate::plan::key::Preimage;
     use crate::plan::key::tests::numeric;
     use crate::plan::pins::{Pin, PinnedFile, Pins};
+    use crate::plan::shape::Shapes;
     use serde_json::json;
     use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
@@ -210,6 +235,7 @@ mod tests {
     #[derive(Default)]
     struct Memory {
         results: BTreeMap<Digest, Digest>,
+        made: BTreeMap<Digest, Preimage>,
         latest: BTreeMap<Digest, Preimage>,
         damaged: BTreeSet<Digest>,
     }
@@ -225,6 +251,10 @@ mod tests {
         fn previous(&self, _: &str, instance: &Instance) -> Option<Preimage> {
             self.latest.get(&instance.identity()).cloned()
         }
+
+        fn shapes(&self) -> Shapes {
+            Shapes::of(self.made.values().cloned())
+        }
     }
 
     impl Memory {
@@ -235,7 +265,7 @@ mod tests {
             for instance in &plan.instances {
                 let inputs: Vec<Digest> = instance.inputs.iter().map(|&input| outputs[input]).collect();
                 let question = Question { plan, records: self, pins, numeric: &numeric(), forced: &|_| false };
-                outputs.push(match question.decide(instance.id, &inputs) {
+                outputs.push(match question.decide(instance.id, &inputs).unwrap() {
                     State::Cached { output, .. } => output,
                     State::Run { key, .. } => {
                         let key = key.unwrap();
@@ -243,6 +273,7 @@ mod tests {
                         let output = Digest::of(body(instance, key).as_bytes());
                         let preimage = plan.preimage(instance.id, &inputs, pins, &numeric()).unwrap();
                         self.results.insert(key, output);
+                        self.made.insert(key, preimage.clone());
                         self.latest.insert(instance.identity(), preimage);
                         output
                     }
@@ -278,9 +309,7 @@ mod tests {
     #[test]
     fn a_second_run_finds_everything() {
         let (plan, mut memory) = (small(), Memory::default());
-        let waits = "it has never run; it waits for `data`, and may turn out unchanged";
-        let last = "it has never run; it waits for `fit`, and may turn out unchanged";
-        assert_eq!(memory.sentences(&plan, &pins()), ["it has never run", "it has never run", waits, waits, last]);
+        assert_eq!(memory.sentences(&plan, &pins()), ["it has never run"; 5]);
         assert_eq!(memory.run(&plan, &pins(), &every_key_counts).len(), 5);
         assert_eq!(memory.sentences(&plan, &pins()), ["cached"; 5]);
         assert_eq!(memory.run(&plan, &pins(), &every_key_counts), Vec::<String>::new());
@@ -293,7 +322,7 @@ mod tests {
         let sentences = memory.sentences(&plan, &changed_rte());
         assert_eq!(sentences[0], "cached");
         assert!(sentences[1].starts_with("dataset `rte` has another content: "), "{}", sentences[1]);
-        assert_eq!(sentences[2], "it waits for `data`, and may turn out unchanged");
+        assert_eq!(sentences[2], "it waits for `data`, and its result may turn out to be there");
         let ran = memory.run(&plan, &changed_rte(), &every_key_counts);
         assert_eq!(ran, ["data[task=rte]", "fit[method=spp]", "fit[method=scp]", "table"]);
     }
@@ -316,10 +345,31 @@ mod tests {
         let sentences = memory.sentences(&plan, &pins());
         assert_eq!(sentences[1], "parameter `cell` changed: \"rte\" -> \"x\"");
         assert_eq!(
-            sentences[2],
-            "parameter `cell` changed: \"spp\" -> \"x\"; it waits for `data`, and may turn out unchanged"
+            sentences[2], "parameter `cell` changed: \"spp\" -> \"x\"",
+            "no result was made with this parameter: it runs whatever `data` comes to be"
         );
-        assert_eq!(sentences[3], "it waits for `data`, and may turn out unchanged");
+        assert_eq!(sentences[3], "it waits for `data`, and its result may turn out to be there");
+    }
+
+    #[test]
+    fn what_another_pipeline_or_an_earlier_run_has_made_may_turn_out_to_be_there() {
+        let (plan, mut memory) = (small(), Memory::default());
+        memory.run(&plan, &pins(), &every_key_counts);
+        let mut renamed = plan.clone();
+        for instance in &mut renamed.instances {
+            instance.stage = format!("{}_2", instance.stage);
+        }
+        let changed = changed_rte();
+        let waits = "it has never run; it waits for `data_2`, and its result may turn out to be there";
+        assert_eq!(memory.sentences(&renamed, &changed)[1..3], ["it has never run", waits]);
+        // The table names its stages, and these names are new.
+        assert_eq!(memory.sentences(&renamed, &changed)[4], "it has never run");
+        // A parameter that is set back while what is read changes.
+        let mut other = plan.clone();
+        other.instances[2].parameters = Arc::new(json!({"cell": "other"}));
+        memory.run(&other, &pins(), &every_key_counts);
+        let sentence = &memory.sentences(&plan, &changed_rte())[2];
+        assert!(sentence.starts_with("parameter `cell` changed: ") && sentence.ends_with("to be there"), "{sentence}");
     }
 
     #[test]
@@ -354,7 +404,7 @@ mod tests {
         let question = Question { plan: &plan, records: &memory, pins: &pins, numeric: &numeric(), forced: &forced };
         let states = question.assess();
         assert!(
-            matches!(&states[1], State::Run { key: Some(_), reasons } if reasons[0].to_string() == "it was asked for")
+            matches!(&states[1], State::Run { key: Some(_), reasons, .. } if reasons[0].to_string() == "it was asked for")
         );
         assert!(states[2].may_be_unchanged() && !states[1].may_be_unchanged());
     }

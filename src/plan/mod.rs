@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod diff;
 pub mod drawing;
 pub mod expand;
+pub mod fate;
 pub mod graph;
 pub mod instance;
 pub mod join;
@@ -19,6 +20,7 @@ pub mod matrix;
 pub mod pins;
 pub mod reason;
 pub mod selection;
+pub mod shape;
 pub mod sharing;
 pub mod summary;
 
@@ -30,3 +32,5 @@ pub use instance::{Instance, Plan, StagePlan};
 
 #[cfg(test)]
 mod expand_test;
+#[cfg(test)]
+mod key_test;

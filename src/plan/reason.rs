@@ -70,6 +70,12 @@ pub enum Reason {
         /// Now; `None` when it is not read.
         new: Option<Digest>,
     },
+    /// Something that is read has another content than the latest result was made of, while other things that are read
+    /// are not known yet.
+    InputUnseen {
+        /// The instance that makes it.
+        name: String,
+    },
     /// The results read are the same, in another order or with other axis values.
     InputCells,
     /// A data set, model or file has another content.
@@ -95,9 +101,9 @@ pub enum Reason {
         /// Now; `None` when the operation does not run in a worker.
         new: Option<Value>,
     },
-    /// Something that it reads runs first; if that turns out unchanged, this instance need not run.
+    /// Something that it reads runs first; the result of this instance may turn out to be there then.
     Upstream {
-        /// How many of the instances that it reads run, by stage.
+        /// How many of the instances that it reads run or may run, by stage.
         stages: BTreeMap<String, usize>,
     },
 }
@@ -132,6 +138,7 @@ impl fmt::Display for Reason {
                     }
                 }
             }
+            Self::InputUnseen { name } => write!(f, "`{name}` has another content than before"),
             Self::InputCells => f.write_str("it reads the same results in another order or with other axis values"),
             Self::Source { source, old, new } => match (old, new) {
                 (None, _) => write!(f, "{source} is read now and was not before"),
@@ -146,7 +153,7 @@ impl fmt::Display for Reason {
             }
             Self::Upstream { stages } => {
                 let stages: Vec<String> = stages.keys().map(|stage| format!("`{stage}`")).collect();
-                write!(f, "it waits for {}, and may turn out unchanged", stages.join(" and "))
+                write!(f, "it waits for {}, and its result may turn out to be there", stages.join(" and "))
             }
         }
     }

@@ -70,4 +70,14 @@ mod tests {
         twice.instances[count].parameters = serde_json::json!({"other": 1}).into();
         assert_eq!(shared(&twice), count - 4);
     }
+
+    #[test]
+    fn another_source_is_other_work() {
+        let mut plan = small();
+        let parameters = plan.instances[0].parameters.clone();
+        plan.instances[1].parameters = parameters;
+        assert_eq!(shared(&plan), 0);
+        plan.instances[1].sources = plan.instances[0].sources.clone();
+        assert_eq!(plan.firsts(&numeric()), [0, 0, 2, 3, 4]);
+    }
 }

@@ -112,8 +112,8 @@ fn reasons(states: &[State]) -> Vec<(String, usize)> {
     reasons
 }
 
-/// The chosen instances by their axes; empty when they are all or none.
-fn describe(stage: &StagePlan, instances: &[Instance], chosen: &[bool]) -> String {
+/// The chosen instances of a stage by their axes: `method=scp, seed=1|2`; empty when they are all or none.
+pub fn describe(stage: &StagePlan, instances: &[Instance], chosen: &[bool]) -> String {
     let cells: Vec<Cell<'_>> = instances.iter().zip(chosen).map(|(instance, chosen)| (instance, *chosen)).collect();
     let wanted: Vec<&Instance> = cells.iter().filter(|(_, chosen)| *chosen).map(|(instance, _)| *instance).collect();
     if wanted.is_empty() || wanted.len() == cells.len() {
@@ -258,8 +258,8 @@ mod tests {
             cached.clone(),
             cached.clone(),
             cached,
-            State::Run { key: Some(Digest::of(b"x")), reasons: vec![Reason::NeverRun] },
-            State::Run { key: None, reasons: vec![upstream] },
+            State::Run { key: Some(Digest::of(b"x")), certain: true, reasons: vec![Reason::NeverRun] },
+            State::Run { key: None, certain: false, reasons: vec![upstream] },
         ];
         assert_eq!(
             lines(&summarize(&plan, &states)),
@@ -268,7 +268,7 @@ mod tests {
                 "fit    make_fit    1 of 2 cached; 1 to run: method=scp",
                 "         it has never run (1)",
                 "table  make_table  0 of 1 cached; 1 may run",
-                "         it waits for `fit`, and may turn out unchanged",
+                "         it waits for `fit`, and its result may turn out to be there",
             ]
         );
     }

@@ -13,6 +13,7 @@ use super::tree::{self, StoredFile};
 use super::{Access, Store, StoreError};
 use crate::base::{Digest, files};
 use crate::plan::key::Preimage;
+use crate::plan::shape::Shapes;
 use crate::plan::{Instance, Lookup, Records};
 
 /// A record's use is noted again when the last note is older than this: a run that finds everything writes nothing twice.
@@ -192,6 +193,10 @@ impl Records for Store {
 
     fn previous(&self, pipeline: &str, instance: &Instance) -> Option<Preimage> {
         Some(self.latest(pipeline, instance).ok()??.preimage)
+    }
+
+    fn shapes(&self) -> Shapes {
+        self.all_shapes()
     }
 }
 

@@ -22,6 +22,7 @@
 //! the time of its last use.
 
 mod adopt;
+mod building;
 pub mod census;
 mod durations;
 mod error;
@@ -30,6 +31,7 @@ pub mod fsck;
 pub mod gc;
 mod journal;
 mod keys;
+mod made;
 mod memo;
 mod publish;
 mod record;
@@ -184,8 +186,7 @@ impl Store {
 
     /// The processes that are making results now, as far as their locks tell.
     fn builders(&self) -> Vec<Holder> {
-        let locks = fs::read_dir(self.root.join("locks")).into_iter().flatten().flatten();
-        let mut holders: Vec<Holder> = locks.filter_map(|entry| lock::holder(&entry.path())).collect();
+        let mut holders: Vec<Holder> = self.building().into_values().collect();
         holders.sort_by_key(|holder| holder.pid);
         holders.dedup_by_key(|holder| holder.pid);
         holders

@@ -19,5 +19,6 @@ mod project;
 mod reproducible;
 mod running;
 mod schema;
+mod selection;
 mod verifying;
 mod views;

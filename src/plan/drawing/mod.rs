@@ -217,8 +217,8 @@ pub(super) mod tests {
             cached.clone(),
             cached.clone(),
             cached,
-            State::Run { key: Some(Digest::of(b"x")), reasons: vec![Reason::NeverRun] },
-            State::Run { key: None, reasons: vec![waits] },
+            State::Run { key: Some(Digest::of(b"x")), certain: true, reasons: vec![Reason::NeverRun] },
+            State::Run { key: None, certain: false, reasons: vec![waits] },
         ]
     }
 

@@ -23,8 +23,9 @@ impl fmt::Display for SelectionError {
         let before = width(self.expression.get(..self.at.start));
         let wrong = width(self.expression.get(self.at.clone())).max(1);
         // A line break or a tab would move the carets.
-        let shown: String = self.expression.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        write!(f, "{}\n\n  {shown}\n  {:before$}{}", self.message, "", "^".repeat(wrong))
+        let shown = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        let (message, expression) = (shown(&self.message), shown(&self.expression));
+        write!(f, "{message}\n\n  {expression}\n  {:before$}{}", "", "^".repeat(wrong))
     }
 }
 

@@ -14,6 +14,8 @@
 
 mod apply;
 mod error;
+#[cfg(test)]
+mod model_test;
 mod parse;
 pub mod part;
 pub mod request;
@@ -23,7 +25,7 @@ mod tests;
 
 pub use error::SelectionError;
 pub use parse::Expression;
-pub use part::Whole;
+pub use part::Narrowed;
 pub use request::{Part, Request, RequestError};
 pub use set::InstanceSet;
 

@@ -3,23 +3,23 @@
 use super::InstanceSet;
 use crate::plan::{Instance, Plan, StagePlan};
 
-/// The plan that another one is a part of.
+/// Some instances of a plan with all that they read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Whole {
-    /// The plan.
+pub struct Narrowed {
+    /// They as a plan. Their keys are the same in both.
     pub plan: Plan,
-    /// Where the instances of the part stand in it.
+    /// Where they stand in the whole plan.
     pub ids: Vec<usize>,
 }
 
-impl Whole {
-    /// Divides a plan: the instances of `targets` with all that they read are one. Their keys are the same in both.
-    pub fn divide(plan: Plan, targets: &InstanceSet) -> (Plan, Self) {
-        let ids: Vec<usize> = targets.with_read(&plan, usize::MAX).ids().collect();
-        let mut places = vec![0; plan.instances.len()];
+impl Narrowed {
+    /// The instances of `targets` with all that they read.
+    pub fn of(whole: &Plan, targets: &InstanceSet) -> Self {
+        let ids: Vec<usize> = targets.with_read(whole, usize::MAX).ids().collect();
+        let mut places = vec![0; whole.instances.len()];
         ids.iter().enumerate().for_each(|(place, &id)| places[id] = place);
         let instance = |(place, &id): (usize, &usize)| {
-            let instance = &plan.instances[id];
+            let instance = &whole.instances[id];
             let inputs = instance.inputs.iter().map(|&input| places[input]).collect();
             Instance { id: place, inputs, ..instance.clone() }
         };
@@ -29,17 +29,23 @@ impl Whole {
             let end = ids.partition_point(|&id| id < stage.instances.end);
             (start < end).then(|| StagePlan { instances: start..end, ..stage.clone() })
         };
-        let part = Plan {
-            pipeline: plan.pipeline.clone(),
-            stages: plan.stages.iter().filter_map(stage).collect(),
+        let plan = Plan {
+            pipeline: whole.pipeline.clone(),
+            stages: whole.stages.iter().filter_map(stage).collect(),
             instances: ids.iter().enumerate().map(instance).collect(),
         };
-        (part, Self { plan, ids })
+        Self { plan, ids }
     }
 
-    /// A set of instances of the whole, as far as they are in the part.
+    /// A set of instances of the whole plan, as far as they are in the part.
     pub fn inside(&self, set: &InstanceSet) -> InstanceSet {
         let inside = self.ids.iter().enumerate().filter_map(|(place, &id)| set.has(id).then_some(place));
         InstanceSet::of(self.ids.len(), inside)
+    }
+
+    /// What is known of each instance of the whole plan: `inside` for those of the part, `whole` for the others.
+    pub fn fill<T: Clone>(&self, mut whole: Vec<T>, inside: &[T]) -> Vec<T> {
+        self.ids.iter().zip(inside).for_each(|(&id, value)| whole[id] = value.clone());
+        whole
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::part::Whole;
+use super::part::Narrowed;
 use super::{InstanceSet, SelectionError, select};
 use crate::plan::key::Numeric;
-use crate::plan::{Instance, Plan, State};
+use crate::plan::{Plan, State};
 
 /// Which part of a plan a command is about, as it was typed. Several selections of one kind mean what any of them means;
 /// of several kinds, what all of them mean.
@@ -24,16 +24,14 @@ pub struct Request {
 /// What a request means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// The instances that are asked for and all that they read: what is run.
-    pub plan: Plan,
-    /// Those that are asked for.
+    /// The instances that are asked for and all that they read: what is run. None when that is everything.
+    pub narrowed: Option<Narrowed>,
+    /// Those that are asked for, by their place in what is run.
     pub targets: InstanceSet,
     /// Those that run even if they have a result, and those that do the same work.
     pub forced: InstanceSet,
     /// Whether nothing but the targets may run.
     pub alone: bool,
-    /// What it is a part of; none when it is everything.
-    pub whole: Option<Whole>,
 }
 
 /// Why a request can't be met.
@@ -84,17 +82,17 @@ impl Request {
     ///
     /// # Errors
     /// A selection is wrong, or nothing is selected or forced.
-    pub fn of(&self, plan: Plan, numeric: &Numeric) -> Result<Part, RequestError> {
-        let targets = self.targets(&plan)?;
-        let forced = self.forced(&plan, &targets)?;
+    pub fn of(&self, plan: &Plan, numeric: &Numeric) -> Result<Part, RequestError> {
+        let targets = self.targets(plan)?;
+        let forced = self.forced(plan, &targets)?;
         if !self.narrows() {
-            let forced = same_work(&plan, &forced, numeric);
-            return Ok(Part { plan, targets, forced, alone: false, whole: None });
+            let forced = same_work(plan, &forced, numeric);
+            return Ok(Part { narrowed: None, targets, forced, alone: false });
         }
-        let (part, whole) = Whole::divide(plan, &targets);
-        let forced = same_work(&part, &whole.inside(&forced), numeric);
-        let targets = whole.inside(&targets);
-        Ok(Part { plan: part, targets, forced, alone: !self.only.is_empty(), whole: Some(whole) })
+        let narrowed = Narrowed::of(plan, &targets);
+        let forced = same_work(&narrowed.plan, &narrowed.inside(&forced), numeric).and(&narrowed.inside(&targets));
+        let targets = narrowed.inside(&targets);
+        Ok(Part { narrowed: Some(narrowed), targets, forced, alone: !self.only.is_empty() })
     }
 
     fn targets(&self, plan: &Plan) -> Result<InstanceSet, RequestError> {
@@ -133,11 +131,16 @@ impl Request {
 }
 
 impl Part {
-    /// What has to be in the cache and is not, since nothing but the targets may run.
-    pub fn missing(&self, states: &[State]) -> Vec<&Instance> {
-        let is_missing =
-            |instance: &&Instance| !self.targets.has(instance.id) && states[instance.id].output().is_none();
-        self.plan.instances.iter().filter(|_| self.alone).filter(is_missing).collect()
+    /// What is run of the plan that the request was put to.
+    pub fn plan<'a>(&'a self, whole: &'a Plan) -> &'a Plan {
+        self.narrowed.as_ref().map_or(whole, |narrowed| &narrowed.plan)
+    }
+
+    /// What has to be in the cache and is not, since nothing but the targets may run; `states` of the instances of the
+    /// part.
+    pub fn missing(&self, states: &[State]) -> Vec<usize> {
+        let is_missing = |id: &usize| self.alone && !self.targets.has(*id) && states[*id].output().is_none();
+        (0..states.len()).filter(is_missing).collect()
     }
 }
 

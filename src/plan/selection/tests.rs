@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::{Expression, InstanceSet, Request, RequestError, select};
-use crate::plan::Plan;
 use crate::plan::instance::tests::small;
 use crate::plan::key::tests::numeric;
+use crate::plan::{Plan, StagePlan};
 
 /// `small()`: 0 data[imdb], 1 data[rte], 2 fit[spp], 3 fit[scp] (both read both data), 4 table (reads both fits).
 fn ids(text: &str) -> Vec<usize> {
@@ -57,20 +57,97 @@ fn a_fault_has_its_place_and_what_is_accepted() {
     assert!(fault("fit table").starts_with("`t` can't follow here\n\n  fit table\n      ^\n"));
 }
 
+/// The text that a fault points at, counted by hand, stands under the carets.
+#[test]
+fn a_fault_points_at_what_is_wrong() {
+    for (text, wanted, at) in [
+        ("", "a stage is missing at the end", 0..0),
+        (" fit & ", "a stage is missing at the end", 7..7),
+        ("fit,&table", "`&` stands where a stage is expected", 4..5),
+        ("fit & é+", "there is no stage `é`", 6..8),
+        ("fit ] ", "`]` can't follow here", 4..5),
+        ("fit+2 3", "`3` can't follow here", 6..7),
+        ("+fit[", "this `[` has no end", 4..5),
+        ("fit[method", "this `[` has no end", 3..4),
+        ("fit[method=", "this `[` has no end", 3..4),
+        ("fit[=spp]", "`=` stands where an axis and its values, as `seed=1`, should", 4..5),
+        ("fit[method:spp]", "`:` stands where an axis and its values, as `seed=1`, should", 10..11),
+        ("fit[method=spp|  ]", "`]` stands where a value should", 17..18),
+        ("fit[method=\"spp\" scp]", "`s` stands where `,`, `|` or `]` should", 17..18),
+        ("fit[method=spp, method =scp]", "the axis `method` is there already", 16..22),
+        ("fit[method= \"spp]", "the value that begins here has no end", 12..17),
+        ("fit[method=spp| spq ]", "`spq` is no value of the axis `method`", 16..19),
+        ("fit[methods=spp]", "the stage `fit` has no axis `methods`", 4..11),
+        ("+ table[task=rte] +", "the stage `table` has no axis `task`", 8..12),
+        ("*[seed=1]", "none of the 3 stages meant has an axis `seed`", 2..6),
+        ("fit, z*", "no stage has a name like `z*`", 5..7),
+        ("+ *[task=rte,method=spp] + & fit", "no stage has such a cell", 2..24),
+    ] {
+        let error = select(&small(), &[text.to_owned()]).unwrap_err();
+        assert_eq!((error.message.as_str(), error.at), (wanted, at), "{text}");
+    }
+}
+
+#[test]
+fn what_is_there_is_said() {
+    let help = |text: &str| select(&small(), &[text.to_owned()]).unwrap_err().help.unwrap();
+    assert_eq!(help("sum"), "the stages are `data`, `fit`, `table`");
+    assert_eq!(help("table[task=rte]"), "leave the brackets out");
+    assert_eq!(help("fit[task=rte]"), "it has the axes `method`");
+    assert_eq!(help("*[tusk=rte]"), "did you mean `task`? they have the axes `task`, `method`");
+    assert_eq!(help("*[task=rte,method=spp]"), "each value is there, but not together with the others");
+    assert_eq!(help("fit[method=spp,method=scp]"), "several values of one axis are written `method=1|2`");
+    let mut plan = small();
+    plan.stages[1].name = "tables.fit".to_owned();
+    let included = select(&plan, &["fit".to_owned()]).unwrap_err().help.unwrap();
+    assert_eq!(included, "included pipelines have `tables.fit`");
+    // Twenty names are listed, what is more is counted.
+    let stage = plan.stages[2].clone();
+    plan.stages = (0..22).map(|place| StagePlan { name: format!("stage_{place:02}"), ..stage.clone() }).collect();
+    let many = select(&plan, &["z".to_owned()]).unwrap_err().help.unwrap();
+    assert!(many.starts_with("the stages are `stage_00`, ") && many.ends_with(", `stage_19` and 2 more"), "{many}");
+    plan.stages.truncate(20);
+    let few = select(&plan, &["z".to_owned()]).unwrap_err().help.unwrap();
+    assert!(few.ends_with(", `stage_19`"), "{few}");
+}
+
+#[test]
+fn carets_stand_under_wide_and_unseen_characters() {
+    // Each character before the fault is one column, whatever its bytes; a line break would end the line.
+    assert_eq!(fault("data[task=rte]\té").lines().next(), Some("`é` can't follow here"));
+    let error = select(&small(), &["fit[method=\"ö\n\", task=1]".to_owned()]).unwrap_err();
+    assert_eq!(
+        error.to_string().lines().skip(2).collect::<Vec<_>>(),
+        ["  fit[method=\"ö \", task=1]", "             ^^^^"]
+    );
+}
+
+#[test]
+fn the_name_of_an_instance_means_it_whatever_its_characters() {
+    let mut plan = small();
+    plan.instances[2].label = "fit[method=a,b|c]".to_owned();
+    let set = select(&plan, &["fit[method=a,b|c]".to_owned(), "table".to_owned()]).unwrap();
+    assert_eq!((set.ids().collect::<Vec<_>>(), set.len(), set.is_empty()), (vec![2, 4], 2, false));
+    assert!(select(&plan, &[]).unwrap().is_empty());
+}
+
 #[test]
 fn flags_mean_what_all_of_them_mean() {
     let request = |only: &[&str], until: &[&str], from: &[&str], force: &[&str]| {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         Request { only: texts(only), until: texts(until), from: texts(from), force: texts(force) }
-            .of(small(), &numeric())
+            .of(&small(), &numeric())
     };
     let part = request(&[], &["fit[method=scp]"], &["data[task=rte]"], &["*"]).unwrap();
-    let names: Vec<&str> = part.plan.instances.iter().map(|instance| instance.name()).collect();
+    let narrowed = part.narrowed.as_ref().unwrap();
+    let names: Vec<&str> = narrowed.plan.instances.iter().map(|instance| instance.name()).collect();
     assert_eq!(names, ["data[task=imdb]", "data[task=rte]", "fit[method=scp]"]);
     assert_eq!(part.targets.ids().collect::<Vec<_>>(), [1, 2]);
     assert_eq!(part.forced, part.targets);
-    assert_eq!(part.plan.instances[2].inputs, [0, 1]);
-    assert_eq!(part.plan.stages.iter().map(|stage| stage.instances.clone()).collect::<Vec<_>>(), [0..2, 2..3]);
+    assert_eq!(narrowed.ids, [0, 1, 3]);
+    assert_eq!(narrowed.fill(vec![0; 5], &[7, 8, 9]), [7, 8, 0, 9, 0]);
+    assert_eq!(narrowed.plan.instances[2].inputs, [0, 1]);
+    assert_eq!(narrowed.plan.stages.iter().map(|stage| stage.instances.clone()).collect::<Vec<_>>(), [0..2, 2..3]);
     assert!(matches!(request(&["fit"], &["data"], &[], &[]), Err(RequestError::Nothing { one: false, .. })));
     assert!(matches!(request(&["fit"], &[], &[], &["table"]), Err(RequestError::NotForced { .. })));
 }

@@ -1,0 +1,256 @@
+//! What is said of a run before it begins, beside what the dispatcher then does: random small pipelines, edited between
+//! runs, under two names, with results that go, of which random parts are run and forced.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::event::Event;
+use super::interrupt::Interrupt;
+use super::testing::{numeric, plan};
+use super::thread::Bodies;
+use super::{Options, Run, Summary, run};
+use crate::base::Digest;
+use crate::plan::catalog::SourceRef;
+use crate::plan::fate::{Fate, Fates, fates};
+use crate::plan::pins::Pins;
+use crate::plan::selection::{Part, Request};
+use crate::plan::{Instance, Plan, Question, StagePlan, State};
+use crate::protocol::{Job, Reporter, ResolvedSource, StageError};
+use crate::store::Store;
+
+/// Most stages of a pipeline.
+const MOST: usize = 6;
+
+/// One stage, as far as it is random.
+#[derive(Clone, Copy, Debug)]
+struct Drawn {
+    /// Which of the earlier stages it reads, as bits.
+    reads: u8,
+    /// What it writes.
+    text: u8,
+    /// A parameter that its files don't show.
+    salt: u8,
+    /// Whether its files don't show what it reads.
+    forgets: bool,
+    /// Whether the names of what it reads are in its key.
+    sees_names: bool,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+struct Step {
+    /// The pipeline's name.
+    pipeline: bool,
+    /// A stage that is another one from now on.
+    edit: Option<(usize, Drawn)>,
+    /// Results that are lost before it, by place.
+    lost: Vec<usize>,
+    /// Stages that are named by `--only`, `--until`, `--from` and `--force`, as bits; 0 for a flag that isn't there.
+    flags: [u8; 4],
+}
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    (any::<u8>(), 0u8..2, 0u8..2, any::<bool>(), prop::bool::weighted(0.2))
+        .prop_map(|(reads, text, salt, forgets, sees_names)| Drawn { reads, text, salt, forgets, sees_names })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let flag = || prop_oneof![3 => Just(0u8), 2 => any::<u8>()];
+    (
+        prop::bool::weighted(0.2),
+        proptest::option::weighted(0.6, (0..MOST, drawn())),
+        proptest::collection::vec(0usize..8, 0..3),
+        [flag(), flag(), flag(), flag()],
+    )
+        .prop_map(|(pipeline, edit, lost, flags)| Step { pipeline, edit, lost, flags })
+}
+
+fn name(id: usize) -> String {
+    format!("s{id}")
+}
+
+fn pipeline(stages: &[Drawn], step: &Step) -> Plan {
+    let inputs: Vec<Vec<usize>> = stages
+        .iter()
+        .enumerate()
+        .map(|(id, stage)| (0..id).filter(|by| stage.reads >> by & 1 == 1).collect())
+        .collect();
+    let names: Vec<String> = (0..stages.len()).map(name).collect();
+    let rows: Vec<_> = (0..stages.len()).map(|id| (names[id].as_str(), inputs[id].as_slice(), json!({}))).collect();
+    let mut plan = plan(&rows);
+    plan.pipeline = format!("p{}", u8::from(step.pipeline));
+    for (instance, stage) in plan.instances.iter_mut().zip(stages) {
+        let Drawn { text, salt, forgets, .. } = stage;
+        instance.parameters = Arc::new(json!({ "text": text, "salt": salt, "forgets": forgets }));
+        instance.reads_coordinates = stage.sees_names;
+    }
+    let stage = |instance: &Instance| StagePlan {
+        name: instance.stage.clone(),
+        title: None,
+        operation: instance.operation.clone(),
+        axes: Vec::new(),
+        instances: instance.id..instance.id + 1,
+    };
+    plan.stages = plan.instances.iter().map(stage).collect();
+    plan
+}
+
+fn request(flags: [u8; 4], stages: usize) -> Request {
+    let texts = |bits: u8| {
+        let named: Vec<String> = (0..stages).filter(|id| bits >> id & 1 == 1).map(name).collect();
+        if named.is_empty() { Vec::new() } else { vec![named.join(", ")] }
+    };
+    let [only, until, from, force] = flags.map(texts);
+    Request { only, until, from, force }
+}
+
+/// Bodies that write their text and what they read; `all` of their parameters, or only what is meant to show.
+struct Desk {
+    all: bool,
+}
+
+impl Bodies for Desk {
+    fn sources(&self, _: &[SourceRef], _: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
+        Ok(Vec::new())
+    }
+
+    fn run(&self, job: &Job, _: &mut dyn Reporter) -> Result<(), StageError> {
+        let show = if self.all { job.parameters.clone() } else { job.parameters["text"].clone() };
+        let mut text = show.to_string();
+        if self.all || job.parameters["forgets"] == false {
+            for input in &job.inputs {
+                text += &format!("({})", fs_err::read_to_string(input.folder.join("text"))?);
+            }
+        }
+        Ok(fs_err::write(job.output.join("text"), text)?)
+    }
+}
+
+/// A cache, and what was made in it.
+struct Site {
+    folder: tempfile::TempDir,
+    all: bool,
+}
+
+impl Site {
+    fn assess(&self, plan: &Plan, part: &Part) -> Vec<State> {
+        let store = Store::open_to_read(self.folder.path()).unwrap();
+        let forced = |instance: &Instance| part.forced.has(instance.id);
+        let (pins, numeric) = (Pins::default(), numeric());
+        Question { plan, records: &store, pins: &pins, numeric: &numeric, forced: &forced }.assess()
+    }
+
+    fn run(&self, plan: &Plan, part: &Part) -> (Summary, Vec<Event>) {
+        let store = Store::open(self.folder.path()).unwrap();
+        let mut events = Vec::new();
+        let run_it = Run {
+            plan,
+            store: &store,
+            pins: &Pins::default(),
+            numeric: &numeric(),
+            bodies: &Desk { all: self.all },
+            forced: &|instance| part.forced.has(instance.id),
+            options: &Options { jobs: 2, cores: 2, gpus: Vec::new(), ..Options::default() },
+            interrupt: &Interrupt::default(),
+        };
+        let summary = run(&run_it, &mut events);
+        (summary, events)
+    }
+
+    fn lose(&self, places: &[usize]) {
+        let keys = Store::open_to_read(self.folder.path()).unwrap().keys("").unwrap();
+        for key in places.iter().filter_map(|place| keys.get(*place)).collect::<BTreeSet<_>>() {
+            let name = key.to_string();
+            fs_err::remove_file(self.folder.path().join("records").join(&name[..2]).join(name + ".json")).unwrap();
+        }
+    }
+}
+
+/// Compares what was said with what came.
+fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: &Plan, all: bool) {
+    let (summary, events) = came;
+    let named = |such: fn(&Event) -> Option<&String>| -> BTreeSet<&str> {
+        events.iter().filter_map(such).map(String::as_str).collect()
+    };
+    let finished = named(|event| if let Event::Finished { stage, .. } = event { Some(stage) } else { None });
+    let cached = named(|event| if let Event::Cached { stage, .. } = event { Some(stage) } else { None });
+    assert_eq!(finished.len() + cached.len(), plan.instances.len(), "everything comes to a result, once");
+    let key = |id: usize| summary.results[id].unwrap().0;
+    let ran: Vec<bool> = plan.instances.iter().map(|instance| finished.contains(instance.name())).collect();
+    let made: BTreeSet<Digest> = (0..ran.len()).filter(|&id| ran[id]).map(key).collect();
+    assert_eq!(made.len(), finished.len(), "no key is made twice");
+    for (id, (state, fate)) in states.iter().zip(told).enumerate() {
+        match (fate, state) {
+            (Fate::Cached, State::Cached { key, output }) => {
+                assert!(!ran[id]);
+                assert_eq!(summary.results[id], Some((*key, *output)));
+            }
+            (Fate::Runs | Fate::Shares { .. }, State::Run { key: known, certain: true, .. }) => {
+                assert!(made.contains(&key(id)), "`{}` was to run", name(id));
+                assert!(known.is_none_or(|known| known == key(id)));
+            }
+            (Fate::MayRun, State::Run { key: None, certain: false, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // The work that several share is done by one of them.
+    let mut groups: BTreeMap<usize, usize> = BTreeMap::new();
+    for (id, fate) in told.iter().enumerate() {
+        match fate {
+            Fate::Runs => *groups.entry(id).or_default() += usize::from(ran[id]),
+            Fate::Shares { with } => *groups.entry(*with).or_default() += usize::from(ran[id]),
+            Fate::Cached | Fate::MayRun => {}
+        }
+    }
+    assert!(groups.values().all(|&done| done <= 1));
+    let counts = Fates::of(told);
+    assert!(finished.len() <= counts.run + counts.may_run);
+    // Where other work never gives equal bytes, nothing is cut off, and what is said is exact.
+    if all && counts.may_run == 0 {
+        assert_eq!(summary.totals.executed, counts.run);
+        assert_eq!(summary.totals.shared, counts.shared);
+        assert_eq!(summary.totals.cached, counts.cached);
+        assert!(groups.values().all(|&done| done == 1));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_is_said_of_a_run_is_what_it_does(
+        mut stages in proptest::collection::vec(drawn(), 1..=MOST),
+        steps in proptest::collection::vec(step(), 1..5),
+        all in any::<bool>(),
+    ) {
+        let site = Site { folder: tempfile::tempdir().unwrap(), all };
+        for step in steps {
+            if let Some((place, other)) = step.edit && place < stages.len() {
+                stages[place] = other;
+            }
+            site.lose(&step.lost);
+            let whole = pipeline(&stages, &step);
+            let Ok(part) = request(step.flags, stages.len()).of(&whole, &numeric()) else { continue };
+            let plan = part.plan(&whole);
+            let states = site.assess(plan, &part);
+            let missing = part.missing(&states);
+            if !missing.is_empty() {
+                // `--only` is refused: with these made it isn't.
+                prop_assert!(part.alone && missing.iter().all(|&id| !part.targets.has(id)));
+                continue;
+            }
+            let told = fates(plan, &states, &numeric());
+            let came = site.run(plan, &part);
+            compare(&states, &told, &came, plan, all);
+            prop_assert!(!part.alone || states.iter().enumerate().all(|(id, state)| {
+                part.targets.has(id) || state.output().is_some()
+            }), "only what was asked for runs");
+            // Now all of it is there.
+            let again = Part { forced: part.forced.and(&part.forced.others()), ..part.clone() };
+            prop_assert!(site.assess(plan, &again).iter().all(|state| state.output().is_some()));
+        }
+    }
+}

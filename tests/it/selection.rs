@@ -1,0 +1,212 @@
+//! Parts of pipelines, what is said of a run before it begins, and where things stand while it goes on.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::project::{Project, both, executed};
+
+const FILE: &str = "pipelines/light.yaml";
+
+/// Two tasks, two seeds, no training: 2 data, 4 shots, 4 texts.
+const LIGHT: &str = r#"
+name: light
+params: { k: 8 }
+axes: { task: [ripe, same], seed: [1, 2] }
+stages:
+  data:
+    matrix: { task: axes.task }
+    run: { fetch: { dataset: "${task}" } }
+  shots:
+    matrix: { task: axes.task, seed: axes.seed }
+    run: { sample: { from: data, k: "${k}", test_samples: 20, validation_samples: 10, seed: "${seed}" } }
+  text:
+    run: { format: { from: shots } }
+"#;
+
+fn light() -> Project {
+    let project = Project::new();
+    project.write(FILE, LIGHT);
+    project
+}
+
+fn json(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}:\n{}", both(output)))
+}
+
+/// What a run executes.
+fn run(project: &Project, more: &[&str]) -> Vec<String> {
+    let output = project.compt(&[&["run", FILE, "--json"], more].concat());
+    assert!(output.status.success(), "{}", both(&output));
+    executed(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The names that a dry run gives this fate, sorted.
+fn told(project: &Project, fate: &str, more: &[&str]) -> Vec<String> {
+    let said = json(&project.compt(&[&["run", FILE, "--dry-run", "--json"], more].concat()));
+    let stages = said["stages"].as_array().unwrap().iter().filter(|stage| stage["fate"] == fate);
+    let mut names: Vec<String> = stages.map(|stage| stage["stage"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn parts_put_together_are_the_whole() {
+    let project = light();
+    assert_eq!(run(&project, &["--until", "shots[seed=1]"]).len(), 4);
+    let ripe = ["text[task=ripe,seed=1]"];
+    assert_eq!(run(&project, &["--only", "text & *[task=ripe]", "--until", "*[seed=1]"]), ripe);
+    // What reads the data of `same`, with what that needs besides; of it the shots of seed 1 are there.
+    let same = ["shots[task=same,seed=2]", "text[task=same,seed=1]", "text[task=same,seed=2]"];
+    assert_eq!(run(&project, &["--from", "data[task=same]"]), same);
+    let output = project.compt(&["run", FILE, "--until", "data", "--no-progress"]);
+    let text = both(&output);
+    assert!(text.contains("2 other stages, which were not asked for, are not up to date"), "{text}");
+    assert_eq!(run(&project, &[]), ["shots[task=ripe,seed=2]", "text[task=ripe,seed=2]"]);
+    let note = project.read("outputs/light/run.json");
+    // A part that is run later leaves the note of the whole as it is.
+    assert_eq!(run(&project, &["--only", "text[seed=1]", "--force"]).len(), 2);
+    assert_eq!(project.read("outputs/light/run.json"), note);
+
+    let other = light();
+    run(&other, &[]);
+    assert_eq!(other.outputs(), project.outputs());
+}
+
+#[test]
+fn only_says_what_is_missing_and_what_to_type() {
+    let project = light();
+    run(&project, &["--until", "data"]);
+    for more in [&[][..], &["--dry-run"]] {
+        let output = project.compt(&[&["run", FILE, "--only", "text[seed=1]"], more].concat());
+        assert_eq!(output.status.code(), Some(3), "{}", both(&output));
+        let text = both(&output);
+        assert!(
+            text.contains("what it reads is not there: `shots[task=ripe,seed=1]`, `shots[task=same,seed=1]`"),
+            "{text}"
+        );
+        assert!(text.contains("--until 'text[seed=1]'` makes that too"), "{text}");
+    }
+    let output = project.compt(&["run", FILE, "--only", "text", "--until", "data"]);
+    assert_eq!(output.status.code(), Some(2), "{}", both(&output));
+    assert!(
+        both(&output).contains("`--only 'text'` and `--until 'data'` select nothing together"),
+        "{}",
+        both(&output)
+    );
+    let output = project.compt(&["plan", FILE, "--from", "txt"]);
+    assert!(both(&output).contains("did you mean `text`?"), "{}", both(&output));
+}
+
+#[test]
+fn what_is_not_asked_for_may_lack_its_sources() {
+    let project = Project::new();
+    let texts = project.run(&["--set", "backbone=./nowhere", "--until", "text"]);
+    assert_eq!(texts.len(), 10, "{texts:?}");
+}
+
+#[test]
+fn a_dry_run_says_what_the_run_does_and_changes_nothing() {
+    let project = light();
+    let everything = told(&project, "runs", &[]);
+    assert_eq!(everything.len(), 10);
+    assert!(!project.path(".compt").exists() && !project.path("outputs").exists());
+    assert_eq!(run(&project, &[]), everything);
+    assert_eq!(told(&project, "cached", &[]), everything);
+
+    let before = (project.files(".compt"), project.files("outputs"), project.files("pipelines"));
+    for more in [&["--set", "k=4"][..], &["--force=shots"], &["--only", "text", "--force=text[seed=1]"]] {
+        assert!(!told(&project, "runs", more).is_empty());
+        assert_eq!((project.files(".compt"), project.files("outputs"), project.files("pipelines")), before);
+    }
+    // Another number of shots: what is made of them is not known to be new, since format has no number in its key.
+    let (runs, may_run) = (told(&project, "runs", &["--set", "k=4"]), told(&project, "may_run", &["--set", "k=4"]));
+    assert_eq!((runs.len(), may_run.len()), (4, 4));
+    let ran: BTreeSet<String> = run(&project, &["--set", "k=4"]).into_iter().collect();
+    assert_eq!(ran, runs.into_iter().chain(may_run).collect());
+    // Forced, it gives the same, and what reads it is cut off.
+    let forced = told(&project, "runs", &["--force=shots"]);
+    assert_eq!((forced.len(), told(&project, "may_run", &["--force=shots"]).len()), (4, 4));
+    assert_eq!(run(&project, &["--force=shots"]), forced);
+
+    let text = both(&project.compt(&["run", FILE, "--dry-run", "--force=shots[seed=1]", "--until", "text[task=ripe]"]));
+    let wanted = "\
+cached   data[task=ripe]
+runs     shots[task=ripe,seed=1]  it was asked for
+cached   shots[task=ripe,seed=2]
+may run  text[task=ripe,seed=1]  it waits for `shots`, and its result may turn out to be there
+cached   text[task=ripe,seed=2]
+
+5 stages: 3 cached, 1 to run, 1 may run: their results may turn out to be there
+";
+    assert_eq!(text.trim_end(), wanted.trim_end());
+}
+
+/// A stage that waits for a file, one that fails, and one that reads both.
+fn slow(project: &Project) {
+    let go = project.path("go").display().to_string();
+    project.write(
+        "pipelines/slow.yaml",
+        &format!(
+            r#"
+name: slow
+axes: {{ way: [wait, fail] }}
+stages:
+  work:
+    matrix: {{ way: axes.way }}
+    run:
+      command:
+        program: [sh, -c, "if [ $0 = fail ]; then echo no luck >&2; exit 3; fi; while [ ! -e {go} ]; do sleep 0.02; done; echo 1 > a", "${{way}}"]
+        outputs: [a]
+  after:
+    matrix: {{}}
+    run: {{ command: {{ from: work, program: ["true"], outputs: [] }} }}
+"#
+        ),
+    );
+}
+
+#[test]
+fn the_status_tells_of_a_run_in_another_process() {
+    let project = Project::new();
+    slow(&project);
+    let status = || json(&project.compt(&["status", "pipelines/slow.yaml", "--json"]));
+    assert_eq!(status()["tally"]["to_do"], 3);
+    let mut child = project.start(&["run", "pipelines/slow.yaml", "--jobs", "2"]);
+    let patience = Instant::now();
+    let found = loop {
+        let found = status();
+        if found["tally"]["running"] == 1 && found["tally"]["failed"] == 1 {
+            break found;
+        }
+        assert!(patience.elapsed() < Duration::from_secs(60), "{found:#}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(found["instances"][0]["is"], "running");
+    assert_eq!(found["instances"][0]["by"]["pid"], child.id());
+    assert_eq!(found["axes"][0]["values"][1]["tally"]["failed"], 1);
+    let text = both(&project.compt(&["status", "pipelines/slow.yaml"]));
+    assert!(text.starts_with("slow: 0 of 3 done, 1 running, 1 failed, 1 to do\n"), "{text}");
+    assert!(text.contains(&format!("work[way=wait] runs: process {} on `", child.id())), "{text}");
+    assert!(text.contains("work[way=fail] failed: ") && text.contains("running: way=wait"), "{text}");
+    assert!(text.contains("`compt show pipelines/slow.yaml 'work[way=fail]' --log` prints the log"), "{text}");
+
+    // The same where nothing can be written.
+    let folders = [".compt", ".compt/locks", ".compt/work"].map(|name| project.path(name));
+    let permit = |mode| {
+        folders.iter().for_each(|folder| fs_err::set_permissions(folder, PermissionsExt::from_mode(mode)).unwrap());
+    };
+    permit(0o555);
+    let read_only = status();
+    permit(0o755);
+    assert_eq!(read_only["tally"], found["tally"]);
+
+    project.write("go", "");
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let tally = &status()["tally"];
+    assert_eq!([&tally["done"], &tally["running"], &tally["failed"], &tally["to_do"]], [1, 0, 1, 1]);
+}
