@@ -12,8 +12,8 @@ use super::graph::{Format, GraphArguments};
 use super::init::InitArguments;
 use super::list::ListArguments;
 use super::man::ManArguments;
-use super::runs::RunsArguments;
 use super::request::RequestArguments;
+use super::runs::RunsArguments;
 use super::status::StatusArguments;
 use super::verify::{self, VerifyArguments};
 

@@ -75,7 +75,7 @@ impl Over<'_> {
             "pipeline": self.session.plan.pipeline,
             "file": file,
             "outputs": outputs,
-            "stages": self.session.plan.instances.len(),
+            "stages": self.session.part_plan().instances.len(),
             "totals": totals,
             "failures": self.summary.failures.iter().map(|failure| json!({
                 "stage": failure.stage,
@@ -94,7 +94,7 @@ impl Over<'_> {
             ("COMPT_RUN_FILE", file),
             ("COMPT_RUN_OUTPUTS", outputs),
             ("COMPT_RUN_SECONDS", format!("{:.1}", totals.seconds)),
-            ("COMPT_RUN_STAGES", self.session.plan.instances.len().to_string()),
+            ("COMPT_RUN_STAGES", self.session.part_plan().instances.len().to_string()),
             ("COMPT_RUN_EXECUTED", totals.executed.to_string()),
             ("COMPT_RUN_CACHED", (totals.cached + totals.shared).to_string()),
             ("COMPT_RUN_FAILED", totals.failed.to_string()),

@@ -17,9 +17,9 @@ pub mod energy;
 pub mod event;
 pub mod expectation;
 pub mod forecast;
-pub mod hook;
 #[cfg(test)]
 mod foretold_test;
+pub mod hook;
 pub mod interrupt;
 pub mod journal;
 pub mod locate;

@@ -377,6 +377,8 @@ fn no_secret_gets_into_the_cache_the_results_or_what_is_printed() {
         &["runs", "last"],
         &["report", "pipelines/c.yaml"],
         // Errors outside of stages: the value stands in the name of a file.
+        &["run", "pipelines/c.yaml", "--set", "hf_PlantedTokenOfTheTest"],
+        &["run", "pipelines/c.yaml", "--jobs", "hf_PlantedTokenOfTheTest", "--json"],
         &["run", "pipelines/hf_PlantedTokenOfTheTest.yaml"],
         &["plan", "pipelines/hf_PlantedTokenOfTheTest.yaml", "--json"],
         &["run", "pipelines/c.yaml", "--mirror", "PlantedPinOfTheTest"],
