@@ -10,71 +10,109 @@ use super::Digest;
 
 /// The digest of `value` under a domain string, which keeps digests of different purposes apart.
 pub fn digest(domain: &str, value: &Value) -> Digest {
-    let mut hasher = blake3::Hasher::new();
-    write_text(domain, &mut hasher);
-    write(value, &mut hasher);
-    hasher.into()
+    let mut encoder = Encoder::new(domain);
+    encoder.value(value);
+    encoder.digest()
 }
 
-fn write(value: &Value, out: &mut blake3::Hasher) {
-    match value {
-        Value::Null => {
-            out.update(b"n");
-        }
-        Value::Bool(flag) => {
-            out.update(if *flag { b"t" } else { b"f" });
-        }
-        Value::Number(number) => write_number(number, out),
-        Value::String(text) => {
-            out.update(b"s");
-            write_text(text, out);
-        }
-        Value::Array(items) => {
-            out.update(b"l");
-            write_length(items.len(), out);
-            for item in items {
-                write(item, out);
+/// Writes the encoding of a value piece by piece, for what would have to be copied to become a [`Value`]. The caller sees to
+/// it that lists and maps get as many items as was said, and maps their keys in byte order.
+pub struct Encoder(Vec<u8>);
+
+impl Encoder {
+    /// Nothing yet, under a domain string.
+    pub fn new(domain: &str) -> Self {
+        let mut encoder = Self(Vec::with_capacity(1024));
+        encoder.text(domain);
+        encoder
+    }
+
+    /// The digest of what was written.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+
+    /// A whole value.
+    pub fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.0.push(b'n'),
+            Value::Bool(flag) => self.flag(*flag),
+            Value::Number(number) => self.number(number),
+            Value::String(text) => self.string(text),
+            Value::Array(items) => {
+                self.list(items.len());
+                items.iter().for_each(|item| self.value(item));
             }
-        }
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            out.update(b"m");
-            write_length(entries.len(), out);
-            for (key, item) in entries {
-                write_text(key, out);
-                write(item, out);
+            Value::Object(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                self.map(entries.len());
+                for (key, item) in entries {
+                    self.key(key);
+                    self.value(item);
+                }
             }
         }
     }
-}
 
-fn write_number(number: &serde_json::Number, out: &mut blake3::Hasher) {
-    let whole = number.as_i128().or_else(|| {
-        let float = number.as_f64()?;
-        // Every f64 of magnitude below 2^53 that is whole is exactly an integer.
-        (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i128)
-    });
-    match whole {
-        Some(integer) => {
-            out.update(b"i");
-            out.update(&integer.to_le_bytes());
-        }
-        None => {
-            let float = number.as_f64().expect("a JSON number is an integer or a float");
-            out.update(b"d");
-            out.update(&float.to_bits().to_le_bytes());
+    /// A truth value.
+    pub fn flag(&mut self, flag: bool) {
+        self.0.push(if flag { b't' } else { b'f' });
+    }
+
+    /// A whole number.
+    pub fn whole(&mut self, integer: i128) {
+        self.0.push(b'i');
+        self.0.extend_from_slice(&integer.to_le_bytes());
+    }
+
+    /// A text.
+    pub fn string(&mut self, text: &str) {
+        self.0.push(b's');
+        self.text(text);
+    }
+
+    /// The head of a list of so many items, which follow.
+    pub fn list(&mut self, length: usize) {
+        self.0.push(b'l');
+        self.length(length);
+    }
+
+    /// The head of a map of so many entries, which follow: each its key and its value.
+    pub fn map(&mut self, length: usize) {
+        self.0.push(b'm');
+        self.length(length);
+    }
+
+    /// The key of a map's next entry.
+    pub fn key(&mut self, key: &str) {
+        self.text(key);
+    }
+
+    fn number(&mut self, number: &serde_json::Number) {
+        let whole = number.as_i128().or_else(|| {
+            let float = number.as_f64()?;
+            // Every f64 of magnitude below 2^53 that is whole is exactly an integer.
+            (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i128)
+        });
+        match whole {
+            Some(integer) => self.whole(integer),
+            None => {
+                let float = number.as_f64().expect("a JSON number is an integer or a float");
+                self.0.push(b'd');
+                self.0.extend_from_slice(&float.to_bits().to_le_bytes());
+            }
         }
     }
-}
 
-fn write_text(text: &str, out: &mut blake3::Hasher) {
-    write_length(text.len(), out);
-    out.update(text.as_bytes());
-}
+    fn text(&mut self, text: &str) {
+        self.length(text.len());
+        self.0.extend_from_slice(text.as_bytes());
+    }
 
-fn write_length(length: usize, out: &mut blake3::Hasher) {
-    out.update(&(length as u64).to_le_bytes());
+    fn length(&mut self, length: usize) {
+        self.0.extend_from_slice(&(length as u64).to_le_bytes());
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A BLAKE3-256 digest; shown and stored as 64 lower-case hexadecimal digits.
@@ -21,9 +22,16 @@ impl Digest {
     /// # Errors
     /// What opening or reading the file returns, with its path.
     pub fn of_file(path: &Path) -> io::Result<Self> {
-        let mut file = fs_err::File::open(path)?;
+        Self::of_reader(&mut fs_err::File::open(path)?)
+    }
+
+    /// The digest of all that is left to read.
+    ///
+    /// # Errors
+    /// What reading returns.
+    pub fn of_reader(reader: &mut impl io::Read) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&mut file)?;
+        hasher.update_reader(reader)?;
         Ok(hasher.into())
     }
 
@@ -70,8 +78,22 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("expected 64 hexadecimal digits"))
+        deserializer.deserialize_str(Hexadecimal)
+    }
+}
+
+/// Reads a digest where its digits stand.
+struct Hexadecimal;
+
+impl Visitor<'_> for Hexadecimal {
+    type Value = Digest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("64 hexadecimal digits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
+        Digest::parse(text).ok_or_else(|| E::custom("expected 64 hexadecimal digits"))
     }
 }
 

@@ -1,6 +1,6 @@
-//! Files that are whole or absent: written under a private name, flushed to disk, then renamed.
+//! Files that are whole or absent: written under a private name, flushed to disk where that is wanted, then renamed.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,30 +10,55 @@ const UNFINISHED: &str = ".writing-";
 /// How often a file is written anew that was cleared away.
 const ATTEMPTS: u32 = 5;
 
-/// Writes `bytes` to `path` so that a reader sees the old content or the new one, never a part. Who may read it is what the
-/// umask says, as for any new file.
+/// Writes `bytes` to `path` so that a reader sees the old content or the new one, never a part, even after a loss of power.
+/// Who may read it is what the umask says, as for any new file.
 ///
 /// # Errors
 /// What the file system returns, with the path; the private file is removed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder)?;
+    write(path, bytes, |file| file.sync_all())?;
+    sync_folder(folder_of(path))
+}
+
+/// The same without waiting for the disk: whatever kills this process, a reader sees the old content or the new one. After
+/// a loss of power the file may be neither, so this is for what is made again or checked then.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, |_| Ok(()))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
+    let folder = folder_of(path);
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let mut file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            // Without this a temporary file is private to its owner, and stays so under its final name.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|error| with_path(error, "create a file in", folder))?;
+        let private = || {
+            tempfile::Builder::new()
+                .prefix(UNFINISHED)
+                // Without this a temporary file is private to its owner, and stays so under its final name.
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(folder)
+        };
+        let made = match private() {
+            // Usually the folder is there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs_err::create_dir_all(folder)?;
+                private()
+            }
+            made => made,
+        };
+        let mut file = made.map_err(|error| with_path(error, "create a file in", folder))?;
         // The lock says that its writer lives; where there are no locks, nobody clears.
         let _ = file.as_file().try_lock();
-        file.write_all(bytes)
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(|error| with_path(error, "write", path))?;
+        file.write_all(bytes).and_then(|()| settle(file.as_file())).map_err(|error| with_path(error, "write", path))?;
         match file.persist(path) {
-            Ok(_) => return sync_folder(folder),
+            Ok(_) => return Ok(()),
             // Someone cleared it in the moment before it was locked.
             Err(error) if error.error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => {}
             Err(error) => return Err(with_path(error.error, "rename into", path)),
@@ -48,6 +73,11 @@ pub fn clear_unfinished(folder: &Path) {
             let _ = fs_err::remove_file(entry.path());
         }
     }
+}
+
+/// A private name for a file that will be called `name` when it is whole.
+pub fn unfinished_name(name: &str) -> String {
+    format!("{UNFINISHED}{name}")
 }
 
 /// Whether this is a private file of [`write_atomically`], by its name.
@@ -77,7 +107,7 @@ pub fn with_path(error: io::Error, doing: &str, path: &Path) -> io::Error {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use super::{clear_unfinished, write_atomically};
+    use super::{clear_unfinished, replace, write_atomically};
 
     #[test]
     fn whoever_may_read_a_plain_file_may_read_this_one() {
@@ -100,7 +130,7 @@ mod tests {
         std::thread::scope(|scope| {
             for name in ["a", "b"] {
                 let path = folder.path().join(name);
-                scope.spawn(move || (0..50).for_each(|_| write_atomically(&path, b"y").unwrap()));
+                scope.spawn(move || (0..50).for_each(|_| replace(&path, b"y").unwrap()));
             }
             (0..200).for_each(|_| clear_unfinished(folder.path()));
         });

@@ -1,9 +1,9 @@
 //! Programs with all that they start: one process group, killed as a whole.
 //!
-//! When the runner is killed, the kernel kills the program ([`death`]), but not the processes that it has started. For
-//! these there is one guard: a small shell that is told which groups run and that reads until the runner's end of a pipe
-//! closes, however that comes about. Then it kills what it was told of. A process that leaves its group on purpose
-//! (`setsid`) is out of reach.
+//! When the runner is killed, nobody else knows what its programs have started. So there is one guard: a small shell that is
+//! told which groups run and that reads until the runner's end of a pipe closes, however that comes about. Then it kills
+//! what it was told of. A process that leaves its group on purpose (`setsid`) is out of reach. Where there is no shell, the
+//! kernel kills the program itself ([`death`]).
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -39,7 +39,11 @@ impl Group {
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         // A group of its own: the terminal's Ctrl-C reaches the runner only, which decides what it means.
         command.process_group(0);
-        death::die_with_parent(command);
+        // The guard kills the leader too. To let the kernel do it, the child must run code of ours before the program, and
+        // so begin as a copy of the runner, which takes longer than many a program.
+        if pipe().is_none() {
+            death::die_with_parent(command);
+        }
         let leader = command.spawn()?;
         tell_guard(&format!("{}\n", leader.id()));
         Ok(Self { leader, over: false })
@@ -75,11 +79,16 @@ impl Drop for Group {
 /// Sends the guard a line. Without a guard (there is no shell) programs still die with the runner, but not what they
 /// have started.
 fn tell_guard(line: &str) {
-    static PIPE: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
-    if let Some(pipe) = PIPE.get_or_init(|| guard().map(Mutex::new)) {
+    if let Some(pipe) = pipe() {
         let mut pipe = pipe.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = pipe.write_all(line.as_bytes());
     }
+}
+
+/// The way to the guard, which is started when it is needed first.
+fn pipe() -> Option<&'static Mutex<ChildStdin>> {
+    static PIPE: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
+    PIPE.get_or_init(|| guard().map(Mutex::new)).as_ref()
 }
 
 /// Starts the guard, in a group of its own, so that nothing that is meant for the runner reaches it.

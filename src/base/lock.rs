@@ -7,6 +7,7 @@ use std::fs::TryLockError;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err::File;
@@ -186,12 +187,16 @@ fn read_holder(file: &mut File) -> Option<Holder> {
 
 /// This machine's name, as far as it can be told.
 pub fn host() -> String {
-    fs_err::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
+    static HOST: OnceLock<String> = OnceLock::new();
+    let ask = || {
+        fs_err::read_to_string("/proc/sys/kernel/hostname")
+            .ok()
+            .or_else(|| std::env::var("HOSTNAME").ok())
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "unknown".to_owned())
+    };
+    HOST.get_or_init(ask).clone()
 }
 
 /// Seconds since 1970.

@@ -4,6 +4,7 @@
 pub mod canonical;
 pub mod death;
 pub mod digest;
+pub mod disk;
 pub mod duration;
 pub mod files;
 pub mod group;

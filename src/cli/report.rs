@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rayon::prelude::*;
 use serde_json::json;
 
 use super::arguments::{PipelineArguments, ReportArguments};
 use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
 use super::shell_word;
-use crate::base::files::write_atomically;
+use crate::base::files::replace;
 use crate::base::{Digest, lock};
 use crate::exec::energy::Meter;
 use crate::exec::event::{Event, Listener};
@@ -25,7 +24,7 @@ use crate::page::science::{Choice, READS, Science};
 use crate::page::words::count;
 use crate::plan::{self, State};
 use crate::protocol::{Input, StageError};
-use crate::store::Record;
+use crate::store::{Brief, Maker};
 
 /// The file of the page, in the pipeline's output folder.
 const PAGE: &str = "report.html";
@@ -123,7 +122,8 @@ fn write(
     let science = science(session, results)?;
     let facts = facts(session, arguments, results, run)?;
     let path = folder.join(PAGE);
-    write_atomically(&path, page(&science, &facts).as_bytes())?;
+    // Whatever becomes of it, `compt report` makes it again.
+    replace(&path, page(&science, &facts).as_bytes())?;
     Ok(path)
 }
 
@@ -162,10 +162,9 @@ fn facts(
     results: &Results,
     run: Option<(&Summary, &Ended)>,
 ) -> Result<Facts, Failure> {
-    let records: Vec<Option<Record>> = (0..session.plan.instances.len())
-        .into_par_iter()
+    let records: Vec<Option<Brief>> = (0..session.plan.instances.len())
         .map(|id| match results.get(id).copied().flatten() {
-            Some((key, _)) => session.store.record(&key),
+            Some((key, _)) => session.store.brief(&key),
             None => Ok(None),
         })
         .collect::<Result<_, _>>()?;
@@ -175,7 +174,7 @@ fn facts(
         pipeline: session.plan.pipeline.clone(),
         title: session.pipeline.title.clone(),
         made: lock::now(),
-        stages: session.plan.stages.iter().map(|stage| stage_facts(session, stage, &records, ended)).collect(),
+        stages: session.plan.stages.iter().map(|stage| stage_facts(session, stage, results, &records, ended)).collect(),
         seconds: run.map(|(summary, _)| summary.totals.seconds),
         interrupted: run.is_some_and(|(summary, _)| summary.totals.interrupted),
         energy: ended.energy,
@@ -183,7 +182,13 @@ fn facts(
     })
 }
 
-fn stage_facts(session: &Session, stage: &plan::StagePlan, records: &[Option<Record>], ended: &Ended) -> Stage {
+fn stage_facts(
+    session: &Session,
+    stage: &plan::StagePlan,
+    results: &Results,
+    records: &[Option<Brief>],
+    ended: &Ended,
+) -> Stage {
     let plan = &session.plan;
     let instances = &plan.instances[stage.instances.clone()];
     let inputs: BTreeSet<usize> = instances.iter().flat_map(|instance| &instance.inputs).copied().collect();
@@ -203,7 +208,7 @@ fn stage_facts(session: &Session, stage: &plan::StagePlan, records: &[Option<Rec
             outcome,
             seconds: record.map(|record| record.seconds),
             memory: record.and_then(|record| record.facts.get("peak_memory_bytes")?.as_u64()),
-            digests: record.map(|record| [record.key.to_string(), record.output.to_string()]),
+            digests: record.and(results[instance.id]).map(|(key, output)| [key.to_string(), output.to_string()]),
         }
     };
     Stage {
@@ -224,7 +229,7 @@ fn stage_facts(session: &Session, stage: &plan::StagePlan, records: &[Option<Rec
 fn provenance(
     session: &Session,
     arguments: &PipelineArguments,
-    records: &[Option<Record>],
+    records: &[Option<Brief>],
 ) -> Result<Provenance, Failure> {
     let text = fs_err::read_to_string(&arguments.file)?;
     let pipeline = &session.pipeline;
@@ -239,9 +244,11 @@ fn provenance(
         digest: pin.digest().to_string(),
         files: (pin.files.len(), pin.files.values().map(|file| file.size).sum()),
     });
-    let made = records.iter().flatten();
-    let hosts: BTreeSet<&String> = made.clone().map(|record| &record.host).collect();
-    let by: BTreeSet<(&String, &String)> = made.flat_map(|record| &record.versions).collect();
+    // The results of one machine share what is said of it.
+    let mut makers: Vec<&Maker> = records.iter().flatten().map(|record| &*record.maker).collect();
+    makers.dedup_by_key(|maker| std::ptr::from_ref(*maker));
+    let hosts: BTreeSet<&String> = makers.iter().map(|maker| &maker.host).collect();
+    let by: BTreeSet<(&String, &String)> = makers.iter().flat_map(|maker| &maker.versions).collect();
     let numeric = &session.numeric;
     let mut versions: Vec<(String, String)> =
         by.into_iter().map(|(name, version)| (name.clone(), version.clone())).collect();

@@ -137,7 +137,7 @@ impl Attempt<'_> {
             id: self.instance.id as u64,
             stage: self.instance.name().to_owned(),
             operation: self.instance.operation.clone(),
-            parameters: Value::clone(&self.instance.parameters),
+            parameters: self.instance.parameters.value(),
             inputs: std::mem::take(&mut self.inputs),
             sources,
             output: work.folder().to_owned(),

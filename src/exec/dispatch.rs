@@ -14,11 +14,15 @@
 mod ending;
 mod starting;
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
 
 use super::attempt::Message;
 use super::board::{Board, State, Todo};
@@ -27,17 +31,21 @@ use super::interrupt::{Cancellation, Wish};
 use super::needs;
 use super::outlook::{Estimate, Outlook, Pace};
 use super::pool::Pool;
+use super::queue::Queue;
 use super::resources::{Amounts, Grant, Ledger};
 use super::run::{Failure, Run, Summary};
 use super::worker::Killer;
 use crate::base::Digest;
 use crate::plan::Instance;
-use crate::plan::catalog::Place;
+use crate::plan::catalog::{Place, SourceRef};
 use crate::protocol::StageError;
-use crate::store::{Found, KeyAttempt, KeyLock};
+use crate::store::{Found, KeyAttempt, KeyLock, StoreError};
 
 /// How often signals and the claims of other runners are looked at.
 const POLL: Duration = Duration::from_millis(100);
+
+/// From so many instances on, the store is asked for them by several threads.
+const MANY: usize = 64;
 
 /// See [`super::run::run`].
 pub(super) fn all(run: &Run<'_>, listener: &mut dyn Listener) -> Summary {
@@ -71,8 +79,9 @@ struct Dispatcher<'a, 'l> {
     sender: Sender<Message>,
     start: Instant,
     board: Board,
-    needs: Vec<Amounts>,
-    outlook: Outlook,
+    needs: Vec<Arc<Amounts>>,
+    /// Made when a stage starts: where nothing does, nobody asks.
+    outlook: LazyCell<Outlook, Box<dyn FnOnce() -> Outlook + 'a>>,
     running: BTreeMap<usize, Running>,
     /// Keys that this run is making: a second instance with the same key takes the result of the first.
     making: HashMap<Digest, usize>,
@@ -83,6 +92,7 @@ struct Dispatcher<'a, 'l> {
     /// Keys that this run could not make, why, and the log: another instance with the same key would fail as well.
     broken: HashMap<Digest, (StageError, Option<PathBuf>)>,
     ledger: Ledger,
+    queue: Queue,
     pool: Pool,
     wish: Wish,
     polled: Instant,
@@ -95,13 +105,13 @@ struct Dispatcher<'a, 'l> {
 impl<'a, 'l> Dispatcher<'a, 'l> {
     fn new(run: &'a Run<'a>, sender: Sender<Message>, listener: &'l mut dyn Listener) -> Self {
         let (plan, options) = (run.plan, run.options);
-        let needs: Vec<Amounts> = plan.instances.iter().map(|instance| needs::of(instance, run.numeric, 1)).collect();
+        let needs = needs::all(plan, run.numeric);
         Self {
             run,
             listener,
             sender,
             start: Instant::now(),
-            outlook: Outlook::new(plan, &plan.firsts(run.numeric), run.store.durations()),
+            outlook: LazyCell::new(Box::new(|| Outlook::new(plan, &plan.firsts(run.numeric), run.store.durations()))),
             board: Board::new(plan.instances.iter().map(|instance| instance.inputs.len()), plan.readers()),
             ledger: needs::ledger(&needs, options),
             needs,
@@ -110,6 +120,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             claims: BTreeMap::new(),
             made: HashSet::new(),
             broken: HashMap::new(),
+            queue: Queue::default(),
             pool: Pool::new(options.worker.clone(), options.jobs),
             wish: Wish::GoOn,
             polled: Instant::now(),
@@ -123,6 +134,14 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         let stages = self.run.plan.instances.len();
         let pipeline = self.run.plan.pipeline.clone();
         self.tell(&Event::RunStarted { pipeline, stages, jobs: self.run.options.jobs.max(1) });
+        if let Some(found) = self.run.store.recovered() {
+            self.warn(format!(
+                "the machine went down, or its disk failed, while results were written: all {} were checked, {} were \
+                 damaged and will be made again",
+                found.records,
+                found.damaged()
+            ));
+        }
         self.settle((0..stages).filter(|id| self.run.plan.instances[*id].inputs.is_empty()).collect());
         loop {
             self.heed_interrupt();
@@ -131,8 +150,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             if self.may_start() {
                 self.start_ready(scope);
             }
-            let waits = self.may_start()
-                && !self.board.which(|state| matches!(state, State::Waiting(_) | State::Resting(..))).is_empty();
+            let waits = self.may_start() && self.board.waits();
             if self.running.is_empty() && !waits {
                 return;
             }
@@ -154,6 +172,9 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
 
     fn finish(mut self) -> Summary {
         self.pool.close();
+        if let Err(error) = self.run.store.flush() {
+            self.warn(format!("the results of this run may not be on the disk; the next run will check them: {error}"));
+        }
         self.totals.interrupted = self.wish > Wish::GoOn;
         self.totals.failed = self.failures.len();
         self.totals.left = self.board.open();
@@ -187,80 +208,84 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
 
     /// Finds the results, or makes ready, of instances whose inputs have all become known; and so on with their readers.
     fn settle(&mut self, mut known: Vec<usize>) {
-        // The last is taken first, so the list is turned: events then come in plan order.
-        known.reverse();
-        while let Some(id) = known.pop() {
-            let todo = match self.todo(id) {
-                Ok(todo) => todo,
-                Err(error) => {
-                    self.fail(id, error, Last::default());
-                    continue;
-                }
-            };
-            match self.find(id, &todo.key) {
-                Some(output) => known.extend(self.found(id, &todo, output).into_iter().rev()),
-                None => {
-                    let (stage, key) = (self.name(id), todo.key);
-                    if let Some((error, log)) = self.broken.get(&key).cloned() {
-                        self.fail(id, error, Last { key: Some(key), seconds: None, log });
-                        continue;
-                    }
-                    if let Some(shortage) = self.ledger.shortage(&self.needs[id]) {
-                        self.fail(id, needs::explain(&shortage), Last { key: Some(key), ..Last::default() });
-                        continue;
-                    }
-                    self.outlook.know_key(id, &key);
-                    self.board.set(id, State::Ready(todo));
-                    self.tell(&Event::Queued { stage, key });
+        while !known.is_empty() {
+            // Events come in plan order.
+            known.sort_unstable();
+            let mut readers = Vec::new();
+            for (id, looked) in self.look_all(&known) {
+                match looked {
+                    Ok(looked) => readers.extend(self.place(id, looked)),
+                    Err(error) => self.fail(id, error, Last::default()),
                 }
             }
+            known = readers;
         }
     }
 
-    fn todo(&self, id: usize) -> Result<Todo, StageError> {
-        let outputs = self.outputs(id);
-        let preimage = self.run.plan.preimage(id, &outputs, self.run.pins, self.run.numeric).map_err(|source| {
-            StageError::environment(format!("the content of {source} is not known"))
-                .with_hint("see whether the hub or the mirror can be reached")
-        })?;
-        Ok(Todo { key: preimage.key(), preimage, attempts: 0 })
+    /// Asks the store for these instances, many of them side by side.
+    fn look_all(&self, ids: &[usize]) -> Vec<(usize, Result<Looked, StageError>)> {
+        let asked: Vec<(usize, Vec<Digest>)> = ids.iter().map(|id| (*id, self.outputs(*id))).collect();
+        let (run, made) = (self.run, &self.made);
+        let look = |(id, outputs): &(usize, Vec<Digest>)| (*id, look(run, made, *id, outputs));
+        // Waking threads for a few takes longer than looking.
+        if asked.len() < MANY { asked.iter().map(look).collect() } else { asked.par_iter().map(look).collect() }
     }
 
-    fn find(&mut self, id: usize, key: &Digest) -> Option<Digest> {
-        if (self.run.forced)(self.instance(id)) && !self.made.contains(key) {
-            return None;
+    /// Takes the result of an instance, or makes it ready; returns the readers that have all their inputs now.
+    fn place(&mut self, id: usize, looked: Looked) -> Vec<usize> {
+        let Looked { key, found, noted } = looked;
+        if let Some(output) = self.whole(id, found) {
+            return self.found(id, key, output, noted);
         }
-        match self.run.store.find(key) {
-            Ok(Found::Whole(record)) => Some(record.output),
-            Ok(Found::Missing) => None,
+        if let Some((error, log)) = self.broken.get(&key).cloned() {
+            self.fail(id, error, Last { key: Some(key), seconds: None, log });
+        } else if let Some(shortage) = self.ledger.shortage(&self.needs[id]) {
+            self.fail(id, needs::explain(&shortage), Last { key: Some(key), ..Last::default() });
+        } else {
+            LazyCell::force_mut(&mut self.outlook).know_key(id, &key);
+            self.board.set(id, State::Ready(Todo { key, attempts: 0 }));
+            let stage = self.name(id);
+            self.tell(&Event::Queued { stage, key });
+        }
+        Vec::new()
+    }
+
+    /// Looks again for the result of an instance; returns the readers that have all their inputs now if it is there.
+    fn find(&mut self, id: usize) -> Option<Vec<usize>> {
+        // The key was computed before, so it can be computed now.
+        let Looked { key, found, noted } = look(self.run, &self.made, id, &self.outputs(id)).ok()?;
+        let output = self.whole(id, found)?;
+        Some(self.found(id, key, output, noted))
+    }
+
+    /// The digest of a result that is there and whole; says why another one can't be used.
+    fn whole(&mut self, id: usize, found: Result<Found, StoreError>) -> Option<Digest> {
+        let message = match found {
+            Ok(Found::Whole(brief)) => return Some(brief.output),
+            Ok(Found::Missing) => return None,
             Ok(Found::Damaged(damage)) => {
-                let message = format!("the result of `{}` is damaged and will be made again: {damage}", self.name(id));
-                self.warn(message);
-                None
+                format!("the result of `{}` is damaged and will be made again: {damage}", self.name(id))
             }
-            Err(error) => {
-                let message = format!("the result of `{}` can't be looked up: {error}", self.name(id));
-                self.warn(message);
-                None
-            }
-        }
+            Err(error) => format!("the result of `{}` can't be looked up: {error}", self.name(id)),
+        };
+        self.warn(message);
+        None
     }
 
     /// Notes that a result was there; returns the readers that have all their inputs now, in plan order.
-    fn found(&mut self, id: usize, todo: &Todo, output: Digest) -> Vec<usize> {
-        let noted = self.run.store.note_latest(&self.run.plan.pipeline, self.instance(id), &todo.preimage);
+    fn found(&mut self, id: usize, key: Digest, output: Digest, noted: Result<(), StoreError>) -> Vec<usize> {
         if let (Err(error), false) = (noted, self.warned) {
             self.warned = true;
             self.warn(format!("`compt why` will not know of this run: {error}"));
         }
-        let shared = self.made.contains(&todo.key);
+        let shared = self.made.contains(&key);
         match shared {
             true => self.totals.shared += 1,
             false => self.totals.cached += 1,
         }
         let stage = self.name(id);
-        self.tell(&Event::Cached { stage, key: todo.key, output, shared });
-        self.board.done(id, todo.key, output)
+        self.tell(&Event::Cached { stage, key, output, shared });
+        self.board.done(id, key, output)
     }
 
     /// Notes a failure and skips everything that depends on it.
@@ -318,24 +343,22 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
 
     /// Gives a new result to other instances that have the same key.
     fn share(&mut self, key: &Digest, output: Digest) {
-        for id in self.board.which(|state| matches!(state, State::Ready(_) | State::Waiting(_))) {
-            if let State::Ready(todo) | State::Waiting(todo) = self.board.state(id)
-                && todo.key == *key
-            {
-                let todo = todo.clone();
-                let known = self.found(id, &todo, output);
-                self.settle(known);
+        for id in self.board.wanting(key) {
+            if !matches!(self.board.state(id), State::Ready(_) | State::Waiting(_)) {
+                continue;
             }
+            let noted = note(self.run, id, key, &self.outputs(id));
+            let known = self.found(id, *key, output, noted);
+            self.settle(known);
         }
     }
 
     /// Looks whether other runners have made what this one waits for, or have given it up.
     fn look_at_claims(&mut self) {
-        for id in self.board.which(|state| matches!(state, State::Waiting(_))) {
+        for id in self.board.waiting() {
             let State::Waiting(todo) = self.board.state(id) else { continue };
-            let todo = todo.clone();
-            if let Some(output) = self.find(id, &todo.key) {
-                let known = self.found(id, &todo, output);
+            let todo = *todo;
+            if let Some(known) = self.find(id) {
                 self.settle(known);
                 continue;
             }
@@ -372,8 +395,39 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             _ => running.get(&id).map_or(expected, |running| running.pace.left(expected)),
         };
         let at_once = self.run.options.jobs.min(self.run.options.cores);
-        self.outlook.estimate(left, at_once)
+        LazyCell::force_mut(&mut self.outlook).estimate(left, at_once)
     }
+}
+
+/// What the store says of an instance whose inputs are known.
+struct Looked {
+    key: Digest,
+    found: Result<Found, StoreError>,
+    /// Whether a result that is there could be noted as the instance's latest.
+    noted: Result<(), StoreError>,
+}
+
+/// Asks the store for the result of an instance that reads these outputs (in plan order).
+fn look(run: &Run<'_>, made: &HashSet<Digest>, id: usize, outputs: &[Digest]) -> Result<Looked, StageError> {
+    let key = run.plan.key(id, outputs, run.pins, run.numeric).map_err(unknown)?;
+    let anew = (run.forced)(&run.plan.instances[id]) && !made.contains(&key);
+    let found = if anew { Ok(Found::Missing) } else { run.store.find(&key) };
+    let noted = if matches!(found, Ok(Found::Whole(_))) { note(run, id, &key, outputs) } else { Ok(()) };
+    Ok(Looked { key, found, noted })
+}
+
+/// Notes what was found as the latest result of an instance.
+fn note(run: &Run<'_>, id: usize, key: &Digest, outputs: &[Digest]) -> Result<(), StoreError> {
+    let plan = run.plan;
+    run.store.note_latest(&plan.pipeline, &plan.instances[id], key, || {
+        plan.preimage(id, outputs, run.pins, run.numeric).ok()
+    })
+}
+
+/// Why an instance that reads this can't have a key.
+fn unknown(source: &SourceRef) -> StageError {
+    StageError::environment(format!("the content of {source} is not known"))
+        .with_hint("see whether the hub or the mirror can be reached")
 }
 
 /// Which workers are best for a stage; none for one that needs no worker.

@@ -2,7 +2,6 @@
 //! runs, under two names, with results that go, of which random parts are run and forced.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -84,7 +83,7 @@ fn pipeline(stages: &[Drawn], step: &Step) -> Plan {
     plan.pipeline = format!("p{}", u8::from(step.pipeline));
     for (instance, stage) in plan.instances.iter_mut().zip(stages) {
         let Drawn { text, salt, forgets, .. } = stage;
-        instance.parameters = Arc::new(json!({ "text": text, "salt": salt, "forgets": forgets }));
+        instance.parameters = json!({ "text": text, "salt": salt, "forgets": forgets }).into();
         instance.reads_coordinates = stage.sees_names;
     }
     let stage = |instance: &Instance| StagePlan {

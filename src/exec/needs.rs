@@ -1,10 +1,12 @@
 //! What an instance takes while it runs, and how much of everything a run has.
 
+use std::sync::Arc;
+
 use super::resources::{Amounts, CPU, GPU, LIGHT, Ledger, Shortage, WORKER};
 use super::run::Options;
-use crate::plan::Instance;
 use crate::plan::catalog::Place;
 use crate::plan::key::Numeric;
+use crate::plan::{Instance, Plan};
 use crate::protocol::StageError;
 
 /// What `instance` takes. A stage in a worker takes its threads and, on CUDA, at least one GPU; on the CPU it needs none,
@@ -38,11 +40,25 @@ pub(super) fn of(instance: &Instance, numeric: &Numeric, attempt: u32) -> Amount
     needs
 }
 
+/// What each instance of a plan takes in its first attempt; those of one stage share it where they can.
+pub(super) fn all(plan: &Plan, numeric: &Numeric) -> Vec<Arc<Amounts>> {
+    let mut all: Vec<Arc<Amounts>> = Vec::with_capacity(plan.instances.len());
+    for (id, instance) in plan.instances.iter().enumerate() {
+        let before = id.checked_sub(1).map(|before| &plan.instances[before]);
+        let same = |other: &&Instance| other.stage == instance.stage && other.resources == instance.resources;
+        all.push(match (before.filter(same), all.last()) {
+            (Some(_), Some(needs)) => Arc::clone(needs),
+            _ => Arc::new(of(instance, numeric, 1)),
+        });
+    }
+    all
+}
+
 /// Everything there is: the user's own amounts, `jobs` workers whose threads share the cores, one light stage per core.
 ///
 /// A single stage may have more threads than there are cores, because its thread count is part of its key and so may
 /// come from a bigger machine; it then has all cores for itself.
-pub(super) fn ledger(needs: &[Amounts], options: &Options) -> Ledger {
+pub(super) fn ledger(needs: &[Arc<Amounts>], options: &Options) -> Ledger {
     let widest = needs.iter().filter_map(|needs| needs.get(CPU)).max().copied().unwrap_or(0);
     let cores = options.cores.max(1) as u64;
     let mut total = options.resources.clone();

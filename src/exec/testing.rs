@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -89,7 +89,7 @@ pub(super) fn plan(stages: &[Stage<'_>]) -> Plan {
         coordinates: Coordinates::new(),
         operation: "write".into(),
         version: 1,
-        parameters: Arc::new(parameters.clone()),
+        parameters: parameters.into(),
         inputs: inputs.to_vec(),
         sources: Vec::new(),
         resources: BTreeMap::new(),

@@ -1,13 +1,16 @@
 //! Copies what publishing stages made out of the cache into the pipeline's output folder, with a note of what ran.
 
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::base::Digest;
 use crate::base::files::{clear_unfinished, write_atomically};
-use crate::plan::pins::Pins;
-use crate::plan::{Instance, Plan};
+use crate::plan::catalog::SourceRef;
+use crate::plan::pins::{Pin, Pins};
+use crate::plan::{Instance, Parameters, Plan};
 use crate::store::{Store, StoreError};
 
 /// One stage's result in the output folder.
@@ -49,9 +52,7 @@ pub fn publish(
         let files = record.files.keys().cloned().collect();
         published.push(Published { operation: instance.operation.clone(), folder: target, files });
     }
-    let mut note = serde_json::to_string_pretty(&note(plan, results, pins)).unwrap_or_default();
-    note.push('\n');
-    write_if_changed(&folder.join(NOTE), note.as_bytes())?;
+    write_note(&folder.join(NOTE), &Note::new(plan, results, pins))?;
     Ok(published)
 }
 
@@ -89,27 +90,109 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     write_atomically(path, bytes)
 }
 
-/// Which keys and digests the results have, and from which sources: no times, so that equal runs give equal notes.
-fn note(plan: &Plan, results: &[Option<(Digest, Digest)>], pins: &Pins) -> Value {
-    let stages: Vec<Value> = plan
-        .instances
-        .iter()
-        .map(|instance| {
-            let result = results.get(instance.id).copied().flatten();
-            json!({
-                "stage": instance.name(),
-                "operation": instance.operation,
-                "version": instance.version,
-                "parameters": instance.parameters.as_ref(),
-                "inputs": instance.inputs.iter().map(|&input| plan.instances[input].name()).collect::<Vec<_>>(),
-                "key": result.map(|(key, _)| key),
-                "output": result.map(|(_, output)| output),
-            })
-        })
-        .collect();
-    let sources: Vec<Value> = pins
-        .iter()
-        .map(|(source, pin)| json!({ "source": source, "revision": pin.revision, "files": pin.files }))
-        .collect();
-    json!({ "pipeline": plan.pipeline, "compt": env!("CARGO_PKG_VERSION"), "stages": stages, "sources": sources })
+/// Writes a note, unless the same one is there. It may have megabytes, so neither is held in memory to be compared.
+fn write_note(path: &Path, note: &Note<'_>) -> std::io::Result<()> {
+    if let Ok(file) = fs_err::File::open(path) {
+        let mut same = Same { there: BufReader::with_capacity(1 << 16, file), piece: Vec::new() };
+        if note.write(&mut BufWriter::with_capacity(1 << 16, &mut same)).is_ok() && same.is_over()? {
+            return Ok(());
+        }
+    }
+    let mut bytes = Vec::new();
+    note.write(&mut bytes)?;
+    write_atomically(path, &bytes)
+}
+
+/// Takes bytes as long as they are those that can be read.
+struct Same<R> {
+    there: R,
+    piece: Vec<u8>,
+}
+
+impl<R: Read> Same<R> {
+    /// Whether everything was read.
+    fn is_over(&mut self) -> std::io::Result<bool> {
+        Ok(self.there.read(&mut [0])? == 0)
+    }
+}
+
+impl<R: Read> Write for Same<R> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.piece.resize(bytes.len(), 0);
+        self.there.read_exact(&mut self.piece)?;
+        if self.piece == bytes { Ok(bytes.len()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Which keys and digests the results have, and from which sources: no times, so that equal runs give equal notes. Every map
+/// has its keys in alphabetical order.
+#[derive(Serialize)]
+struct Note<'a> {
+    compt: &'static str,
+    pipeline: &'a str,
+    sources: Vec<Value>,
+    stages: Vec<Made<'a>>,
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    inputs: Vec<&'a str>,
+    key: Option<Digest>,
+    operation: &'a str,
+    output: Option<Digest>,
+    parameters: &'a Parameters,
+    stage: &'a str,
+    version: u32,
+}
+
+impl<'a> Note<'a> {
+    fn new(plan: &'a Plan, results: &[Option<(Digest, Digest)>], pins: &Pins) -> Self {
+        let made = |instance: &'a Instance| {
+            let (key, output) = results.get(instance.id).copied().flatten().unzip();
+            Made {
+                inputs: instance.inputs.iter().map(|&input| plan.instances[input].name()).collect(),
+                key,
+                operation: &instance.operation,
+                output,
+                parameters: &instance.parameters,
+                stage: instance.name(),
+                version: instance.version,
+            }
+        };
+        let source = |(source, pin): (&SourceRef, &Pin)| json!({ "source": source, "revision": pin.revision, "files": pin.files });
+        Self {
+            compt: env!("CARGO_PKG_VERSION"),
+            pipeline: &plan.pipeline,
+            sources: pins.iter().map(source).collect(),
+            stages: plan.instances.iter().map(made).collect(),
+        }
+    }
+
+    fn write(&self, to: &mut impl Write) -> std::io::Result<()> {
+        serde_json::to_writer_pretty(&mut *to, self)?;
+        to.write_all(b"\n")?;
+        to.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Same;
+    use std::io::Write;
+
+    #[test]
+    fn only_the_same_bytes_are_the_same() {
+        let same = |there: &str, pieces: &[&str]| {
+            let mut same = Same { there: there.as_bytes(), piece: Vec::new() };
+            pieces.iter().all(|piece| same.write_all(piece.as_bytes()).is_ok()) && same.is_over().unwrap()
+        };
+        assert!(same("one two", &["one", " ", "two"]) && same("", &[]));
+        for other in ["one tw", "one two ", "one twO", ""] {
+            assert!(!same(other, &["one", " ", "two"]), "{other}");
+        }
+    }
 }

@@ -257,7 +257,7 @@ fn evaluation(
 fn files(store: &Store, made: &Made) -> Result<Input, NoPrompt> {
     let whole = match &made.key {
         Some(key) => match store.find(key)? {
-            Found::Whole(record) => Some(record.output),
+            Found::Whole(brief) => Some(brief.output),
             Found::Missing | Found::Damaged(_) => None,
         },
         None => None,

@@ -127,8 +127,7 @@ impl Question<'_> {
     /// Where instance `id` stands when it reads these outputs (in plan order); `None` when a source is not known.
     fn decide(&self, id: usize, outputs: &[Digest]) -> Option<State> {
         let instance = &self.plan.instances[id];
-        let preimage = self.plan.preimage(id, outputs, self.pins, self.numeric).ok()?;
-        let key = preimage.key();
+        let key = self.plan.key(id, outputs, self.pins, self.numeric).ok()?;
         let reasons = if (self.forced)(instance) {
             vec![Reason::Forced]
         } else {
@@ -137,7 +136,10 @@ impl Question<'_> {
                 Lookup::Damaged(what) => vec![Reason::ResultDamaged { what }],
                 Lookup::Missing => match self.records.previous(&self.plan.pipeline, instance) {
                     None => vec![Reason::NeverRun],
-                    Some(old) => self.explain(id, outputs, reason::differences(&old, &preimage)),
+                    Some(old) => {
+                        let new = self.plan.preimage(id, outputs, self.pins, self.numeric).ok()?;
+                        self.explain(id, outputs, reason::differences(&old, &new))
+                    }
                 },
             }
         };
@@ -229,7 +231,6 @@ mod tests {
     use crate::plan::shape::Shapes;
     use serde_json::json;
     use std::collections::{BTreeMap, BTreeSet};
-    use std::sync::Arc;
 
     /// Results kept in memory.
     #[derive(Default)]
@@ -340,7 +341,7 @@ mod tests {
         let (mut plan, mut memory) = (small(), Memory::default());
         memory.run(&plan, &pins(), &every_key_counts);
         for id in [1, 2] {
-            plan.instances[id].parameters = Arc::new(json!({"cell": "x", "k": 16}));
+            plan.instances[id].parameters = json!({"cell": "x", "k": 16}).into();
         }
         let sentences = memory.sentences(&plan, &pins());
         assert_eq!(sentences[1], "parameter `cell` changed: \"rte\" -> \"x\"");
@@ -366,7 +367,7 @@ mod tests {
         assert_eq!(memory.sentences(&renamed, &changed)[4], "it has never run");
         // A parameter that is set back while what is read changes.
         let mut other = plan.clone();
-        other.instances[2].parameters = Arc::new(json!({"cell": "other"}));
+        other.instances[2].parameters = json!({"cell": "other"}).into();
         memory.run(&other, &pins(), &every_key_counts);
         let sentence = &memory.sentences(&plan, &changed_rte())[2];
         assert!(sentence.starts_with("parameter `cell` changed: ") && sentence.ends_with("to be there"), "{sentence}");

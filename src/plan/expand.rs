@@ -5,13 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::catalog::{ANY, Catalog, ParameterError, Resolved};
 use super::graph;
 use super::instance::{Instance, Plan, StagePlan};
 use super::join::{self, Narrowing};
 use super::matrix::{Axis, Table};
+use super::parameters::Parameters;
 use crate::base::suggest;
 use crate::protocol::Coordinates;
 use crate::spec::{Invalid, Pipeline, Problem, Stage};
@@ -82,6 +81,8 @@ impl Expansion<'_> {
         let inputs = self.inputs(stage, &table, reads);
         let offset = self.plan.instances.len();
         self.offsets[position] = offset;
+        // Doubling what is there would leave half of it empty.
+        self.plan.instances.reserve_exact(coordinates.len());
         for (i, coordinates) in coordinates.into_iter().enumerate() {
             let Some(resolved) = &resolved[i] else { continue };
             self.plan.instances.push(Instance {
@@ -93,7 +94,7 @@ impl Expansion<'_> {
                 coordinates,
                 operation: stage.operation.clone(),
                 version: resolved.version,
-                parameters: Arc::clone(&resolved.parameters),
+                parameters: resolved.parameters.clone(),
                 inputs: inputs[i].clone(),
                 sources: resolved.sources.clone(),
                 resources: stage.resources.clone(),
@@ -314,7 +315,7 @@ impl Expansion<'_> {
 /// What an operation says of parameters, with the parameters themselves shared by all cells that have them.
 struct Shared {
     version: u32,
-    parameters: Arc<Value>,
+    parameters: Parameters,
     accepts: &'static [&'static str],
     sources: Vec<super::catalog::SourceRef>,
     reads_coordinates: bool,
@@ -325,7 +326,8 @@ struct Shared {
 impl From<Resolved> for Shared {
     fn from(resolved: Resolved) -> Self {
         let Resolved { version, parameters, accepts, sources, reads_coordinates, place, publishes } = resolved;
-        Self { version, parameters: Arc::new(parameters), accepts, sources, reads_coordinates, place, publishes }
+        let parameters = Parameters::from(parameters);
+        Self { version, parameters, accepts, sources, reads_coordinates, place, publishes }
     }
 }
 

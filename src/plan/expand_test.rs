@@ -133,7 +133,7 @@ fn the_example_of_the_manual() {
     );
     assert_eq!(reads(&plan, "table"), names(&plan, "score"));
     let shots = named(&plan, "shots[task=rte,seed=45]");
-    assert_eq!(*shots.parameters, json!({"k": 16, "seed": 45, "epochs": 3}));
+    assert_eq!(shots.parameters.value(), json!({"k": 16, "seed": 45, "epochs": 3}));
     assert_eq!(reads(&plan, shots.name()), ["data[task=rte]"]);
     assert_eq!(named(&plan, "data[task=mnli]").sources, [SourceRef::Dataset("mnli".into())]);
     let fit = named(&plan, "fit[method=spp,include=mnli,seed=45]");
@@ -147,7 +147,7 @@ fn the_example_of_the_manual() {
 #[test]
 fn cells_with_equal_parameters_share_them() {
     let plan = plan(MANUAL).unwrap();
-    let of = |name| std::sync::Arc::as_ptr(&named(&plan, name).parameters);
+    let of = |name| named(&plan, name).parameters.text().as_ptr();
     assert_eq!(of("fit[method=spp,include=none,seed=45]"), of("fit[method=spp,include=mnli,seed=123]"));
     assert_ne!(of("fit[method=spp,include=none,seed=45]"), of("fit[method=scp,include=none,seed=45]"));
 }
@@ -156,7 +156,7 @@ fn cells_with_equal_parameters_share_them() {
 fn comments_titles_and_the_order_of_stages_do_not_change_what_is_planned() {
     let other = MANUAL.replace("joint training", "another title").replace("stages:", "# a remark\nstages:");
     let key = |plan: &Plan| {
-        let strip = |i: &Instance| (i.label.clone(), Value::clone(&i.parameters), i.inputs.clone());
+        let strip = |i: &Instance| (i.label.clone(), i.parameters.value(), i.inputs.clone());
         plan.instances.iter().map(strip).collect::<Vec<_>>()
     };
     assert_eq!(key(&plan(MANUAL).unwrap()), key(&plan(&other).unwrap()));

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::catalog::{Place, SourceRef};
-use super::key::{Numeric, Preimage, Read};
+use super::key::{self, Numeric, Preimage, Read};
+use super::parameters::Parameters;
 use super::pins::Pins;
-use crate::base::{Digest, canonical};
+use crate::base::Digest;
+use crate::base::canonical::Encoder;
 use crate::protocol::Coordinates;
 use crate::spec::Policy;
 
@@ -60,9 +60,8 @@ pub struct Instance {
     pub operation: String,
     /// The operation's code version.
     pub version: u32,
-    /// The operation's complete parameters; shared by the instances that have the same.
-    #[serde(serialize_with = "shared")]
-    pub parameters: Arc<Value>,
+    /// The operation's complete parameters.
+    pub parameters: Parameters,
     /// The instances that it reads, by position in the plan: by stage in the order of `from`, then in that stage's order.
     pub inputs: Vec<usize>,
     /// The sources that its parameters name.
@@ -96,9 +95,15 @@ impl Instance {
     /// Names this instance among all of its pipeline, whatever the order of the axes: under this digest the cache
     /// remembers its latest result.
     pub fn identity(&self) -> Digest {
-        let coordinates = self.coordinates.iter().map(|(axis, text)| (axis.clone(), Value::from(text.as_str())));
-        let value = Value::Array(vec![self.stage.as_str().into(), Value::Object(coordinates.collect())]);
-        canonical::digest("compt instance", &value)
+        let mut name = Encoder::new("compt instance");
+        name.list(2);
+        name.string(&self.stage);
+        name.map(self.coordinates.len());
+        for (axis, text) in &self.coordinates {
+            name.key(axis);
+            name.string(text);
+        }
+        name.digest()
     }
 }
 
@@ -128,6 +133,14 @@ impl Plan {
         Preimage::new(&self.instances[id], &self.reads(id, outputs), pins, numeric)
     }
 
+    /// The key of instance `id`, given the output digests of its inputs in plan order.
+    ///
+    /// # Errors
+    /// As [`Plan::preimage`].
+    pub fn key(&self, id: usize, outputs: &[Digest], pins: &Pins, numeric: &Numeric) -> Result<Digest, &SourceRef> {
+        key::key(&self.instances[id], &self.reads(id, outputs), pins, numeric)
+    }
+
     /// What instance `id` reads, as positions in the plan, in the order in which the job must list it
     /// (see [`Preimage::order`]).
     pub fn reading_order(&self, id: usize, outputs: &[Digest]) -> Vec<usize> {
@@ -155,20 +168,16 @@ impl Plan {
     }
 }
 
-fn shared<S: Serializer>(value: &Arc<Value>, serializer: S) -> Result<S::Ok, S::Error> {
-    value.as_ref().serialize(serializer)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{Instance, Plan, StagePlan};
     use crate::base::Digest;
     use crate::plan::catalog::{Place, SourceRef};
     use crate::plan::key::tests::numeric;
+    use crate::plan::parameters::Parameters;
     use crate::plan::pins::{Pin, Pins};
     use crate::spec::Policy;
     use serde_json::json;
-    use std::sync::Arc;
 
     /// Two `data` stages, read by two `fit`s (both data sets each), read by one table.
     pub(crate) fn small() -> Plan {
@@ -181,7 +190,7 @@ pub(crate) mod tests {
             coordinates: cell.iter().map(|(axis, value)| ((*axis).to_owned(), (*value).to_owned())).collect(),
             operation: format!("make_{stage}"),
             version: 1,
-            parameters: Arc::new(json!({"cell": cell.map(|(_, value)| value), "k": 16})),
+            parameters: Parameters::from(json!({"cell": cell.map(|(_, value)| value), "k": 16})),
             inputs: inputs.to_vec(),
             sources: if stage == "data" { vec![SourceRef::Dataset(cell.unwrap().1.to_owned())] } else { Vec::new() },
             resources: [("cpu".to_owned(), 2)].into(),

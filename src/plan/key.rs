@@ -22,7 +22,8 @@ use serde_json::Value;
 use super::catalog::{Place, SourceRef};
 use super::instance::Instance;
 use super::pins::Pins;
-use crate::base::{Digest, canonical};
+use crate::base::Digest;
+use crate::base::canonical::Encoder;
 use crate::protocol::Coordinates;
 
 /// The number of this key format. A change of [`Preimage`] or of its encoding takes the next one, with a line here:
@@ -126,12 +127,15 @@ pub struct Read<'a> {
     pub output: Digest,
 }
 
-impl Preimage {
-    /// The preimage of `instance` when it reads `inputs` (in plan order).
-    ///
-    /// # Errors
-    /// The source whose content isn't known yet.
-    pub fn new<'a>(
+/// What a stage's result depends on beside the stage itself.
+struct Content {
+    inputs: Vec<InputKey>,
+    sources: Vec<SourceKey>,
+    numeric: Option<Numeric>,
+}
+
+impl Content {
+    fn new<'a>(
         instance: &'a Instance,
         inputs: &[Read<'_>],
         pins: &Pins,
@@ -147,9 +151,56 @@ impl Preimage {
             InputKey { operation: read.operation.clone(), output: inputs[position].output, cell }
         };
         Ok(Self {
-            inputs: Self::order(instance, inputs).into_iter().map(input).collect(),
+            inputs: Preimage::order(instance, inputs).into_iter().map(input).collect(),
             sources: sources.collect::<Result<_, _>>()?,
-            ..Self::bare(instance, numeric)
+            numeric: matches!(instance.place, Place::Worker { .. }).then(|| numeric.of(instance)),
+        })
+    }
+}
+
+/// The key of `instance` when it reads `inputs` (in plan order): that of its preimage, which is not made for it.
+///
+/// # Errors
+/// As [`Preimage::new`].
+pub fn key<'a>(
+    instance: &'a Instance,
+    inputs: &[Read<'_>],
+    pins: &Pins,
+    numeric: &Numeric,
+) -> Result<Digest, &'a SourceRef> {
+    let content = Content::new(instance, inputs, pins, numeric)?;
+    let fields = Fields {
+        schema: SCHEMA,
+        operation: &instance.operation,
+        version: instance.version,
+        parameters: &instance.parameters.value(),
+        inputs: &content.inputs,
+        sources: &content.sources,
+        numeric: content.numeric.as_ref(),
+    };
+    Ok(fields.key())
+}
+
+impl Preimage {
+    /// The preimage of `instance` when it reads `inputs` (in plan order).
+    ///
+    /// # Errors
+    /// The source whose content isn't known yet.
+    pub fn new<'a>(
+        instance: &'a Instance,
+        inputs: &[Read<'_>],
+        pins: &Pins,
+        numeric: &Numeric,
+    ) -> Result<Self, &'a SourceRef> {
+        let Content { inputs, sources, numeric } = Content::new(instance, inputs, pins, numeric)?;
+        Ok(Self {
+            schema: SCHEMA,
+            operation: instance.operation.clone(),
+            version: instance.version,
+            parameters: instance.parameters.value(),
+            inputs,
+            sources,
+            numeric,
         })
     }
 
@@ -159,7 +210,7 @@ impl Preimage {
             schema: SCHEMA,
             operation: instance.operation.clone(),
             version: instance.version,
-            parameters: Value::clone(&instance.parameters),
+            parameters: instance.parameters.value(),
             inputs: Vec::new(),
             sources: Vec::new(),
             numeric: matches!(instance.place, Place::Worker { .. }).then(|| numeric.of(instance)),
@@ -180,15 +231,98 @@ impl Preimage {
 
     /// The stage key.
     pub fn key(&self) -> Digest {
-        let value = serde_json::to_value(self).expect("a preimage is plain data with text keys");
-        canonical::digest("compt stage key", &value)
+        let Self { schema, operation, version, parameters, inputs, sources, numeric } = self;
+        let (schema, version, numeric) = (*schema, *version, numeric.as_ref());
+        Fields { schema, operation, version, parameters, inputs, sources, numeric }.key()
+    }
+}
+
+/// The fields of a preimage, wherever they are kept.
+struct Fields<'a> {
+    schema: u32,
+    operation: &'a str,
+    version: u32,
+    parameters: &'a Value,
+    inputs: &'a [InputKey],
+    sources: &'a [SourceKey],
+    numeric: Option<&'a Numeric>,
+}
+
+impl Fields<'_> {
+    /// The digest of the preimage as JSON, encoded without making that: every map has its keys in byte order.
+    fn key(&self) -> Digest {
+        let mut out = Encoder::new("compt stage key");
+        out.map(if self.numeric.is_some() { 7 } else { 6 });
+        out.key("inputs");
+        out.list(self.inputs.len());
+        self.inputs.iter().for_each(|input| input.encode(&mut out));
+        if let Some(numeric) = self.numeric {
+            out.key("numeric");
+            numeric.encode(&mut out);
+        }
+        out.key("operation");
+        out.string(self.operation);
+        out.key("parameters");
+        out.value(self.parameters);
+        out.key("schema");
+        out.whole(self.schema.into());
+        out.key("sources");
+        out.list(self.sources.len());
+        for source in self.sources {
+            out.map(2);
+            out.key("digest");
+            out.string(&source.digest.to_string());
+            out.key("kind");
+            out.string(&source.kind);
+        }
+        out.key("version");
+        out.whole(self.version.into());
+        out.digest()
+    }
+}
+
+impl InputKey {
+    fn encode(&self, out: &mut Encoder) {
+        out.map(if self.cell.is_some() { 3 } else { 2 });
+        if let Some(cell) = &self.cell {
+            out.key("cell");
+            out.map(2);
+            out.key("coordinates");
+            out.map(cell.coordinates.len());
+            for (axis, text) in &cell.coordinates {
+                out.key(axis);
+                out.string(text);
+            }
+            out.key("stage");
+            out.string(&cell.stage);
+        }
+        out.key("operation");
+        out.string(&self.operation);
+        out.key("output");
+        out.string(&self.output.to_string());
+    }
+}
+
+impl Numeric {
+    fn encode(&self, out: &mut Encoder) {
+        out.map(5);
+        out.key("deterministic");
+        out.flag(self.deterministic);
+        out.key("device");
+        out.string(&self.device);
+        out.key("dtype");
+        out.string(&self.dtype);
+        out.key("libtorch");
+        out.string(&self.libtorch);
+        out.key("threads");
+        out.whole(self.threads as i128);
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{Cell, InputKey, Numeric, Preimage, SCHEMA, SourceKey};
-    use crate::base::Digest;
+    use crate::base::{Digest, canonical};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -217,6 +351,18 @@ pub(crate) mod tests {
             threads: 2,
             deterministic: true,
         }
+    }
+
+    /// The key by its definition: the digest of the preimage as JSON.
+    fn defined(preimage: &Preimage) -> Digest {
+        canonical::digest("compt stage key", &serde_json::to_value(preimage).unwrap())
+    }
+
+    #[test]
+    fn the_key_is_the_digest_of_the_preimage_as_json() {
+        assert_eq!(full().key(), defined(&full()));
+        let bare = Preimage { numeric: None, inputs: Vec::new(), sources: Vec::new(), ..full() };
+        assert_eq!(bare.key(), defined(&bare));
     }
 
     /// Every value that differs from `value` in one place.
@@ -279,6 +425,7 @@ pub(crate) mod tests {
             mutated.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect();
         for preimage in &mutated {
             assert_ne!(preimage.key(), original.key(), "{preimage:?}");
+            assert_eq!(preimage.key(), defined(preimage), "{preimage:?}");
         }
         let paths = ["schema", "operation", "version", "parameters", "inputs", "sources", "numeric"];
         for path in paths {

@@ -4,7 +4,7 @@
 //! [`expand`](mod@expand) makes a [`Plan`] with them. [`key`] says what decides a result, [`pins`] what the sources contain, [`assess`]
 //! which instances have a result already and, in the words of [`reason`], why the others have to run; [`summary`]
 //! says it in a few lines, [`drawing`] as a graph. [`sharing`] finds the instances that do the same work, [`selection`] those
-//! that a user names; [`diff`] compares lock files.
+//! that a user names; [`diff`] compares lock files; [`parameters`] keeps what stages are told small.
 
 pub mod assess;
 pub mod catalog;
@@ -17,6 +17,7 @@ pub mod instance;
 pub mod join;
 pub mod key;
 pub mod matrix;
+pub mod parameters;
 pub mod pins;
 pub mod reason;
 pub mod selection;
@@ -29,6 +30,7 @@ pub use crate::spec::{Cause, Policy, Retries};
 pub use assess::{Lookup, Question, Records, State};
 pub use expand::expand;
 pub use instance::{Instance, Plan, StagePlan};
+pub use parameters::Parameters;
 
 #[cfg(test)]
 mod expand_test;

@@ -20,11 +20,10 @@ impl Plan {
         let mut firsts = Vec::with_capacity(self.instances.len());
         for instance in &self.instances {
             let outputs: Vec<Digest> = instance.inputs.iter().map(|&input| keys[input]).collect();
-            let key = match self.preimage(instance.id, &outputs, &pins, numeric) {
-                Ok(preimage) => preimage.key(),
-                // Every source of the plan is pinned; a name that no other instance has would be right too.
-                Err(source) => Digest::of(format!("{} {source}", instance.id).as_bytes()),
-            };
+            // Every source of the plan is pinned; a name that no other instance has would be right too.
+            let key = self
+                .key(instance.id, &outputs, &pins, numeric)
+                .unwrap_or_else(|source| Digest::of(format!("{} {source}", instance.id).as_bytes()));
             keys.push(key);
             firsts.push(*known.entry(key).or_insert(instance.id));
         }

@@ -54,7 +54,7 @@ impl Store {
             versions: BTreeMap::new(),
         };
         let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;
-        files::write_atomically(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
+        files::replace(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
         Ok(Ok(()))
     }
 

@@ -1,14 +1,15 @@
 //! Looking for results. What does not verify is set aside and counts as not there.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 
 use super::memo::Stat;
-use super::record::{self, Latest, Record};
+use super::record::{self, Brief, Latest, LatestKey, Maker, Outline, Record};
 use super::tree::{self, StoredFile};
 use super::{Access, Store, StoreError};
 use crate::base::{Digest, files};
@@ -23,7 +24,7 @@ const USE_NOTED: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
     /// A result that verifies.
-    Whole(Box<Record>),
+    Whole(Brief),
     /// Nothing.
     Missing,
     /// Something that does not verify; it has been set aside if the cache may be written.
@@ -59,8 +60,8 @@ impl Store {
     /// When the cache can't be read; a damaged result is no error but [`Found::Damaged`].
     pub fn find(&self, key: &Digest) -> Result<Found, StoreError> {
         let path = self.record_path(key);
-        let Some(bytes) = self.read(&path)? else { return Ok(Found::Missing) };
-        let record = match parse(&bytes) {
+        let Some(read) = self.read(&path)? else { return Ok(Found::Missing) };
+        let record = match outline(&read.bytes) {
             Ok(Some(record)) if record.key == *key => record,
             Ok(Some(record)) => {
                 return self.damaged(key, &path, format!("its record is the one of key {}", record.key.short()));
@@ -82,18 +83,16 @@ impl Store {
         if record.files.is_empty() && !folder.exists() {
             return self.damaged(key, &path, "its folder is gone".to_owned());
         }
-        self.touch(&path);
-        Ok(Found::Whole(Box::new(record)))
+        self.touch(&read);
+        Ok(Found::Whole(self.briefs.note(key, record.into())))
     }
 
     /// Notes that a record was used, for [`super::gc`]; where that can't be noted, it seems older than it is.
-    fn touch(&self, record: &Path) {
+    fn touch(&self, record: &Read) {
         let is_recent =
             |changed: SystemTime| SystemTime::now().duration_since(changed).is_ok_and(|age| age < USE_NOTED);
-        if self.access == Access::Write
-            && !fs::metadata(record).and_then(|metadata| metadata.modified()).is_ok_and(is_recent)
-        {
-            let _ = std::fs::File::open(record).and_then(|file| file.set_modified(SystemTime::now()));
+        if self.access == Access::Write && !record.modified.is_some_and(is_recent) {
+            let _ = record.file.file().set_modified(SystemTime::now());
         }
     }
 
@@ -102,8 +101,8 @@ impl Store {
     /// # Errors
     /// When the cache can't be read.
     pub fn record(&self, key: &Digest) -> Result<Option<Record>, StoreError> {
-        let bytes = self.read(&self.record_path(key))?;
-        Ok(bytes.and_then(|bytes| parse(&bytes).ok().flatten()))
+        let read = self.read(&self.record_path(key))?;
+        Ok(read.and_then(|read| parse(&read.bytes).ok().flatten()))
     }
 
     /// The latest result of an instance, whether or not it is still there.
@@ -111,22 +110,31 @@ impl Store {
     /// # Errors
     /// When the cache can't be read; a file there that makes no sense is as good as none.
     pub fn latest(&self, pipeline: &str, instance: &Instance) -> Result<Option<Latest>, StoreError> {
-        let bytes = self.read(&self.name_path(pipeline, instance))?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        let read = self.read(&self.name_path(pipeline, instance))?;
+        Ok(read.and_then(|read| serde_json::from_slice(&read.bytes).ok()))
     }
 
-    /// Notes the latest result of an instance, for results that were found and not made. (Publishing notes it too.)
+    /// Notes the latest result of an instance, for results that were found and not made. (Publishing notes it too.) The
+    /// preimage is asked for only when the note is not up to date.
     ///
     /// # Errors
     /// When the cache can't be written.
-    pub fn note_latest(&self, pipeline: &str, instance: &Instance, preimage: &Preimage) -> Result<(), StoreError> {
-        let key = preimage.key();
-        if self.latest(pipeline, instance)?.is_some_and(|latest| latest.key == key) {
+    pub fn note_latest(
+        &self,
+        pipeline: &str,
+        instance: &Instance,
+        key: &Digest,
+        preimage: impl FnOnce() -> Option<Preimage>,
+    ) -> Result<(), StoreError> {
+        let path = self.name_path(pipeline, instance);
+        let noted = self.read(&path)?.and_then(|read| serde_json::from_slice::<LatestKey>(&read.bytes).ok());
+        if noted.is_some_and(|noted| noted.key == *key) {
             return Ok(());
         }
-        let latest = Latest { name: instance.label.clone(), key, preimage: preimage.clone() };
+        let Some(preimage) = preimage() else { return Ok(()) };
+        let latest = Latest { name: instance.label.clone(), key: *key, preimage };
         let text = serde_json::to_vec(&latest).map_err(|error| self.fail(error.into()))?;
-        files::write_atomically(&self.name_path(pipeline, instance), &text).map_err(|error| self.fail(error))
+        files::replace(&path, &text).map_err(|error| self.fail(error))
     }
 
     /// What is wrong with a file of a result that should be there.
@@ -168,9 +176,10 @@ impl Store {
         }
     }
 
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-        match fs::read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
+    /// A small file of the cache; none of them changes once it has its name.
+    pub(super) fn read(&self, path: &Path) -> Result<Option<Read>, StoreError> {
+        match Read::from(path) {
+            Ok(read) => Ok(Some(read)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.fail(error)),
         }
@@ -184,7 +193,7 @@ impl Store {
 impl Records for Store {
     fn lookup(&self, key: &Digest) -> Lookup {
         match self.find(key) {
-            Ok(Found::Whole(record)) => Lookup::Found(record.output),
+            Ok(Found::Whole(brief)) => Lookup::Found(brief.output),
             Ok(Found::Missing) => Lookup::Missing,
             Ok(Found::Damaged(damage)) => Lookup::Damaged(damage.to_string()),
             Err(error) => Lookup::Damaged(error.to_string()),
@@ -197,6 +206,48 @@ impl Records for Store {
 
     fn shapes(&self) -> Shapes {
         self.all_shapes()
+    }
+}
+
+/// A file that was read.
+pub(super) struct Read {
+    file: fs::File,
+    modified: Option<SystemTime>,
+    pub bytes: Vec<u8>,
+}
+
+impl Read {
+    /// With as few system calls as possible: a run without anything to do makes few others.
+    fn from(path: &Path) -> io::Result<Self> {
+        let mut file = fs::File::open(path)?;
+        let metadata = file.metadata()?;
+        let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
+        file.read_exact(&mut bytes)?;
+        Ok(Self { file, modified: metadata.modified().ok(), bytes })
+    }
+}
+
+impl From<Outline> for Brief {
+    fn from(record: Outline) -> Self {
+        let maker = Arc::new(Maker { host: record.host, versions: record.versions });
+        Self { output: record.output, facts: record.facts, seconds: record.seconds, maker }
+    }
+}
+
+impl From<&Record> for Brief {
+    fn from(record: &Record) -> Self {
+        let maker = Arc::new(Maker { host: record.host.clone(), versions: record.versions.clone() });
+        Self { output: record.output, facts: record.facts.clone(), seconds: record.seconds, maker }
+    }
+}
+
+/// What is needed of a record to find its result; `None` when it has the format of another program version.
+pub(super) fn outline(bytes: &[u8]) -> Result<Option<Outline>, serde_json::Error> {
+    match serde_json::from_slice::<Outline>(bytes) {
+        Ok(outline) if outline.schema == record::SCHEMA => Ok(Some(outline)),
+        Ok(_) => Ok(None),
+        // What is wrong with it is said in the words of the whole record.
+        Err(error) => parse(bytes).map_or_else(Err, |record| if record.is_none() { Ok(None) } else { Err(error) }),
     }
 }
 

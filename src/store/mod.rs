@@ -12,16 +12,18 @@
 //!   runs/RUN.jsonl               what happened in each run, line by line
 //!   locks/KEY.lock               who is building this key; readers never lock
 //!   quarantine/                  what did not verify
+//!   unflushed/                   who has published results that may not be on the disk yet
 //!   memo, durations              digests of files, seconds of earlier runs: may be deleted at any time
 //!   in-use                       locked by all who use the cache, so that nothing is removed under their hands
 //! ```
 //!
-//! A result is published by writing it into a private folder, flushing files and folders to disk, and renaming; its
-//! record comes last. So what a record names is whole, and what is not whole has no record. [`fsck`] checks that of the
-//! cache as a whole; [`gc`] removes what is not wanted any more, oldest use first: the time of a record's last change is
+//! A result is published by writing it into a private folder and renaming it; its record comes last. So whatever is killed,
+//! what a record names is whole, and what is not whole has no record. The disk is flushed once a run, and after a loss of
+//! power the cache is checked before it is used ([`Store::flush`]). [`fsck`] checks the cache as a whole; [`gc`] removes what is not wanted any more, oldest use first: the time of a record's last change is
 //! the time of its last use.
 
 mod adopt;
+mod briefs;
 mod building;
 pub mod census;
 mod durations;
@@ -38,6 +40,7 @@ mod record;
 mod runs;
 mod sweep;
 mod tree;
+mod unflushed;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,15 +51,18 @@ use fs_err as fs;
 
 use crate::base::lock::{self, FileLock, Holder, Presence};
 use crate::base::{Digest, files};
+use briefs::Briefs;
+use fsck::Checkup;
 use journal::Journal;
 use memo::Memo;
+use unflushed::Unflushed;
 
 pub use durations::Durations;
 pub use error::StoreError;
 pub use find::{Damage, Found};
 pub use memo::Stat;
 pub use publish::{Finished, Work};
-pub use record::{Latest, Record};
+pub use record::{Brief, Latest, Maker, Record};
 pub use runs::{PastRun, RunJournal};
 pub use tree::StoredFile;
 
@@ -86,6 +92,9 @@ pub struct Store {
     counter: AtomicU64,
     /// Absent where only reading is possible and no writer was ever there.
     presence: Option<Arc<Presence>>,
+    briefs: Briefs,
+    unflushed: Unflushed,
+    recovered: Option<Checkup>,
 }
 
 /// The right to build one key; dropping it lets the next one in.
@@ -162,7 +171,9 @@ impl Store {
             Err(error) => return Err(fail(error)),
         }
         if access == Access::Write {
-            for name in ["records", "objects", "names", "work", "scratch", "logs", "locks", "quarantine"] {
+            for name in
+                ["records", "objects", "names", "work", "scratch", "logs", "locks", "quarantine", unflushed::FOLDER]
+            {
                 fs::create_dir_all(root.join(name)).map_err(fail)?;
             }
             // Folders that exist already say nothing about being writable.
@@ -170,7 +181,11 @@ impl Store {
             probe.map_err(|error| fail(files::with_path(error, "create a file in", &root.join("work"))))?;
         }
         let presence = presence(&root.join(IN_USE)).map_err(fail)?;
-        Ok(Self::with(root, access, presence.map(Arc::new)))
+        let mut store = Self::with(root, access, presence.map(Arc::new));
+        if access == Access::Write && store.presence.is_some() {
+            store.recovered = store.recover()?;
+        }
+        Ok(store)
     }
 
     fn with(root: &Path, access: Access, presence: Option<Arc<Presence>>) -> Self {
@@ -181,6 +196,9 @@ impl Store {
             durations: Journal::new(root.join("durations")),
             counter: AtomicU64::new(0),
             presence,
+            briefs: Briefs::default(),
+            unflushed: Unflushed::default(),
+            recovered: None,
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::durations::Durations;
 use super::memo::Stat;
-use super::record::{self, Record};
+use super::record::{self, Brief, Record};
 use super::tree::{self, StoredFile};
 use super::{KeyLock, Store, StoreError};
 use crate::base::{Digest, files, lock};
@@ -92,6 +92,7 @@ impl Store {
             let name = finished.instance.label.clone();
             return Err(StoreError::WrongKey { name, begun: work.key, actual: key });
         }
+        self.note_unflushed().map_err(|error| self.fail(error))?;
         let (output, files) = self.keep(&work)?;
         let record = Record {
             schema: record::SCHEMA,
@@ -109,10 +110,11 @@ impl Store {
             versions: finished.versions,
         };
         let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;
-        files::write_atomically(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
-        self.note_latest(finished.pipeline, finished.instance, &record.preimage)?;
+        files::replace(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
+        self.note_latest(finished.pipeline, finished.instance, &key, || Some(record.preimage.clone()))?;
         Durations::note(&self.durations, finished.pipeline, finished.instance, &key, finished.seconds);
         tree::remove(&self.scratch_path(&key)).map_err(|error| self.fail(error))?;
+        self.briefs.note(&key, Brief::from(&record));
         Ok(record)
     }
 
@@ -126,9 +128,12 @@ impl Store {
             return Ok((output, shared));
         }
         self.set_aside(&target)?;
-        let parent = target.parent().unwrap_or(&self.root);
-        fs::create_dir_all(parent).map_err(|error| self.fail(error))?;
-        match fs::rename(&work.folder, &target) {
+        let mut renamed = fs::rename(&work.folder, &target);
+        if renamed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            fs::create_dir_all(target.parent().unwrap_or(&self.root)).map_err(|error| self.fail(error))?;
+            renamed = fs::rename(&work.folder, &target);
+        }
+        match renamed {
             Ok(()) => {}
             Err(error) => {
                 let there = matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty);
@@ -137,7 +142,7 @@ impl Store {
                 return shared.map(|files| (output, files)).ok_or_else(|| self.fail(error));
             }
         }
-        tree::close(&listing, &target).and_then(|()| files::sync_folder(parent)).map_err(|error| self.fail(error))?;
+        tree::close(&listing, &target).map_err(|error| self.fail(error))?;
         Ok((output, sealed))
     }
 

@@ -1,6 +1,7 @@
 //! What is written down about a result.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -44,6 +45,47 @@ pub struct Record {
     pub host: String,
     /// The versions of the programs that made it: `compt`, `libtorch`.
     pub versions: BTreeMap<String, String>,
+}
+
+/// A result in short: what a run and its report say of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Brief {
+    /// The digest of the files.
+    pub output: Digest,
+    /// What the body reported.
+    pub facts: BTreeMap<String, Value>,
+    /// How long it took.
+    pub seconds: f64,
+    /// What made it; shared by the results of one machine and one version.
+    pub maker: Arc<Maker>,
+}
+
+/// What made a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maker {
+    /// The machine.
+    pub host: String,
+    /// The versions of the programs.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// What is read of a record to find its result. The preimage, which is most of it, is passed over.
+#[derive(Debug, Deserialize)]
+pub(super) struct Outline {
+    pub schema: u32,
+    pub key: Digest,
+    pub output: Digest,
+    pub files: BTreeMap<String, StoredFile>,
+    pub facts: BTreeMap<String, Value>,
+    pub seconds: f64,
+    pub host: String,
+    pub versions: BTreeMap<String, String>,
+}
+
+/// What is read of a note to see whether it is up to date.
+#[derive(Debug, Deserialize)]
+pub(super) struct LatestKey {
+    pub key: Digest,
 }
 
 /// The latest result of an instance.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{Finished, Found, KeyAttempt, KeyLock, Record, Store, StoreError, Work};
+use super::{Brief, Finished, Found, KeyAttempt, KeyLock, Record, Store, StoreError, Work};
 use crate::base::Digest;
 use crate::plan::instance::tests::small;
 use crate::plan::key::Preimage;
@@ -60,7 +60,11 @@ pub(super) fn finish(store: &Store, work: Work, k: u32) -> Result<Record, StoreE
 
 pub(super) fn whole(store: &Store, k: u32) -> Option<Box<Record>> {
     match store.find(&preimage(k).key()).unwrap() {
-        Found::Whole(record) => Some(record),
+        Found::Whole(brief) => {
+            let record = store.record(&preimage(k).key()).unwrap().unwrap();
+            assert_eq!(Brief::from(&record), brief);
+            Some(Box::new(record))
+        }
         Found::Missing => None,
         Found::Damaged(damage) => panic!("{damage}"),
     }

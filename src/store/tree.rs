@@ -1,4 +1,4 @@
-//! The files of a result: listed, digested, made durable and read-only.
+//! The files of a result: listed, digested, made read-only.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,13 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::StoreError;
 use super::memo::Stat;
-use crate::base::{Digest, canonical, files};
+use crate::base::{Digest, canonical};
 
 /// One file of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,20 +71,16 @@ fn descend(root: &Path, folder: &Path, prefix: &str, listing: &mut Listing) -> R
     Ok(())
 }
 
-/// Makes every file durable and read-only, and digests it.
+/// Makes every file read-only and digests it. One after the other: results are small, and waking threads for them takes
+/// longer.
 pub(super) fn seal(listing: &Listing) -> io::Result<BTreeMap<String, StoredFile>> {
-    let sealed = listing.files.par_iter().map(|(inside, path)| {
-        let file = fs::File::open(path)?;
-        fs::set_permissions(path, PermissionsExt::from_mode(0o444))?;
-        file.sync_all()?;
+    let sealed = listing.files.iter().map(|(inside, path)| {
+        let mut file = fs::File::open(path)?;
+        file.set_permissions(PermissionsExt::from_mode(0o444))?;
         let stat = Stat::of(&file.metadata()?);
-        Ok((inside.clone(), StoredFile { size: stat.size, digest: Digest::of_file(path)?, stat }))
+        Ok((inside.clone(), StoredFile { size: stat.size, digest: Digest::of_reader(&mut file)?, stat }))
     });
-    let sealed = sealed.collect::<io::Result<BTreeMap<_, _>>>()?;
-    for folder in &listing.folders {
-        files::sync_folder(folder)?;
-    }
-    Ok(sealed)
+    sealed.collect()
 }
 
 /// Makes the folders of a published result read-only, so that nobody writes into it by mistake.

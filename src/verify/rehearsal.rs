@@ -1,7 +1,6 @@
 //! The plan of a verification: the chosen instances as their records say, and what they read as results that are given.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -56,18 +55,18 @@ pub fn recorded(
             )
         }
     };
-    let found = key.map(|key| store.find(&key)).transpose()?;
-    Ok(match found {
-        Some(Found::Whole(record)) => Ok(*record),
-        Some(Found::Damaged(damage)) => Err(format!("its result is damaged: {damage}")),
-        Some(Found::Missing) | None => Err(sentence(reasons)),
+    let Some(key) = key else { return Ok(Err(sentence(reasons))) };
+    Ok(match store.find(&key)? {
+        Found::Whole(_) => store.record(&key)?.ok_or_else(|| sentence(reasons)),
+        Found::Damaged(damage) => Err(format!("its result is damaged: {damage}")),
+        Found::Missing => Err(sentence(reasons)),
     })
 }
 
 fn is_same_stage(preimage: &Preimage, instance: &Instance) -> bool {
     preimage.operation == instance.operation
         && preimage.version == instance.version
-        && preimage.parameters == *instance.parameters
+        && preimage.parameters == instance.parameters.value()
 }
 
 fn sentence(reasons: &[Reason]) -> String {
@@ -109,7 +108,7 @@ impl Rehearsal {
             id,
             // Cells name stages as the file of this instance does.
             scope: String::new(),
-            parameters: Arc::new(record.preimage.parameters.clone()),
+            parameters: (&record.preimage.parameters).into(),
             inputs,
             ..instance.clone()
         };
@@ -155,7 +154,7 @@ impl Rehearsal {
             coordinates: cell.map(|cell| cell.coordinates.clone()).unwrap_or_default(),
             operation: input.operation.clone(),
             version: 0,
-            parameters: Arc::new(parameters),
+            parameters: parameters.into(),
             inputs: Vec::new(),
             sources: Vec::new(),
             resources: [].into(),
@@ -184,7 +183,7 @@ impl Rehearsal {
         let mut missing: HashMap<usize, String> = HashMap::new();
         for id in self.givens.values() {
             let given = &plan.instances[*id];
-            let output = given.parameters["output"].as_str().and_then(Digest::parse);
+            let output = given.parameters.value()["output"].as_str().and_then(Digest::parse);
             // A given result has neither sources nor a worker, so its preimage is always known.
             let (Some(output), Ok(preimage)) = (output, plan.preimage(*id, &[], pins, numeric)) else { continue };
             if let Err(why) = scratch.adopt(owner, &output, given, preimage)? {

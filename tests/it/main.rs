@@ -18,6 +18,7 @@ mod predict;
 mod project;
 mod reproducible;
 mod running;
+mod scale;
 mod schema;
 mod selection;
 mod verifying;

@@ -1,5 +1,6 @@
 //! What the dispatcher does when an attempt has ended, or should: results, other attempts, failures, timeouts.
 
+use std::cell::LazyCell;
 use std::time::{Duration, Instant};
 
 use super::{Dispatcher, Last, affinity};
@@ -23,13 +24,13 @@ impl Dispatcher<'_, '_> {
             self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));
         }
         let State::Running(todo) = self.board.state(id) else { return };
-        let todo = todo.clone();
+        let todo = *todo;
         match result {
             Ok(output) => {
                 self.totals.executed += 1;
                 self.making.remove(&todo.key);
                 self.made.insert(todo.key);
-                self.outlook.learn(id, seconds);
+                LazyCell::force_mut(&mut self.outlook).learn(id, seconds);
                 let known = self.board.done(id, todo.key, output);
                 let stage = self.name(id);
                 let (key, attempt, run) = (todo.key, todo.attempts, self.estimate());
@@ -71,7 +72,7 @@ impl Dispatcher<'_, '_> {
 
     /// Lets a stage rest that is tried again. It keeps its key meanwhile: no other instance makes it.
     fn rest(&mut self, id: usize, todo: Todo, pause: Duration) {
-        self.needs[id] = needs::of(self.instance(id), self.run.numeric, todo.attempts + 1);
+        self.needs[id] = needs::of(self.instance(id), self.run.numeric, todo.attempts + 1).into();
         let state = match Instant::now().checked_add(pause) {
             Some(until) if !pause.is_zero() => State::Resting(todo, until),
             _ => State::Ready(todo),
@@ -82,9 +83,9 @@ impl Dispatcher<'_, '_> {
     /// Makes ready again what has rested long enough.
     pub(super) fn wake_rested(&mut self) {
         let now = Instant::now();
-        for id in self.board.which(|state| matches!(state, State::Resting(_, until) if *until <= now)) {
+        for id in self.board.rested(now) {
             let State::Resting(todo, _) = self.board.state(id) else { continue };
-            let todo = todo.clone();
+            let todo = *todo;
             self.board.set(id, State::Ready(todo));
         }
     }
@@ -104,8 +105,8 @@ impl Dispatcher<'_, '_> {
         self.making.remove(&todo.key);
         self.broken.insert(todo.key, (error.clone(), last.log.clone()));
         self.fail(id, error, Last { key: Some(todo.key), ..last });
-        let same = |state: &State| matches!(state, State::Ready(other) if other.key == todo.key);
-        self.settle(self.board.which(same));
+        let same = self.board.wanting(&todo.key).into_iter();
+        self.settle(same.filter(|other| matches!(self.board.state(*other), State::Ready(_))).collect());
     }
 
     /// Whether no other instance makes the key of this one.

@@ -3,13 +3,14 @@
 use std::thread::Scope;
 use std::time::Instant;
 
-use super::{Dispatcher, Last, Running, affinity};
+use super::{Dispatcher, Last, Running, affinity, unknown};
 use crate::exec::attempt::{Attempt, failed};
 use crate::exec::board::{State, Todo};
 use crate::exec::event::Event;
 use crate::exec::interrupt::Cancellation;
 use crate::exec::outlook::Pace;
-use crate::exec::select::{self, Candidate};
+use crate::exec::queue::Fate;
+use crate::exec::select;
 use crate::exec::worker::{PATIENCE, Setting, Worker};
 use crate::plan::catalog::Place;
 use crate::protocol::{Compute, Input, StageError};
@@ -20,26 +21,28 @@ impl<'a> Dispatcher<'a, '_> {
     pub(super) fn start_ready<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>) {
         // A stage that could not be claimed or started makes room for another one: choose until nothing changes.
         loop {
-            let startable = |state: &State| matches!(state, State::Ready(_));
-            let ready: Vec<Candidate<'_>> = self
-                .board
-                .which(startable)
-                .into_iter()
-                .filter(|id| self.may_make(*id))
-                .map(|index| Candidate {
-                    index,
-                    priority: self.outlook.priority(index),
-                    remaining: self.outlook.remaining(index),
-                    needs: &self.needs[index],
-                    affinity: affinity(&self.run.plan.instances[index]),
-                })
-                .collect();
+            for id in self.board.take_fresh() {
+                let (priority, remaining) = (self.outlook.priority(id), self.outlook.remaining(id));
+                self.queue.push(id, priority, remaining, &self.needs[id], affinity(self.instance(id)));
+            }
+            let (board, making) = (&self.board, &self.making);
+            let fate = |id: usize| match board.state(id) {
+                State::Ready(todo) if making.get(&todo.key).is_none_or(|maker| *maker == id) => Fate::Starts,
+                State::Ready(_) => Fate::Stays,
+                _ => Fate::Leaves,
+            };
+            self.queue.clear(self.ledger.free(), fate);
+            let ready = self.queue.candidates(self.ledger.free(), fate);
             let chosen = select::choose(&ready, self.ledger.free(), &self.pool.warm());
             if chosen.is_empty() {
                 return;
             }
             for id in chosen {
-                self.begin(scope, id);
+                // Another one of the same key may have been chosen beside it.
+                if self.may_make(id) {
+                    self.queue.remove(id);
+                    self.begin(scope, id);
+                }
             }
         }
     }
@@ -47,10 +50,7 @@ impl<'a> Dispatcher<'a, '_> {
     /// Claims a chosen stage and starts it.
     fn begin<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>, id: usize) {
         let State::Ready(todo) = self.board.state(id) else { return };
-        let mut todo = todo.clone();
-        if !self.may_make(id) {
-            return;
-        }
+        let mut todo = *todo;
         let attempt = match self.claims.remove(&id) {
             Some(lock) => Ok(KeyAttempt::Taken(lock)),
             None => self.run.store.try_lock(&todo.key),
@@ -65,10 +65,9 @@ impl<'a> Dispatcher<'a, '_> {
             Err(error) => return self.give_up(id, &todo, failed(error), Last::default()),
         };
         // Another runner may have made it between the first look and the lock.
-        if let Some(output) = self.find(id, &todo.key) {
+        if let Some(known) = self.find(id) {
             drop(lock);
             self.making.remove(&todo.key);
-            let known = self.found(id, &todo, output);
             return self.settle(known);
         }
         if let Some(holder) = lock.left_by() {
@@ -93,6 +92,8 @@ impl<'a> Dispatcher<'a, '_> {
     ) -> Result<(), StageError> {
         let instance = self.instance(id);
         let inputs = self.inputs(id);
+        let plan = self.run.plan;
+        let preimage = plan.preimage(id, &self.outputs(id), self.run.pins, self.run.numeric).map_err(unknown)?;
         let affinity = affinity(instance);
         let liked = affinity.map(|affinity| self.pool.gpus_with(affinity)).unwrap_or_default();
         let grant = self
@@ -131,7 +132,7 @@ impl<'a> Dispatcher<'a, '_> {
             bodies: self.run.bodies,
             store: self.run.store,
             lock,
-            preimage: todo.preimage.clone(),
+            preimage,
             inputs,
             compute: Compute { device, threads },
             worker,

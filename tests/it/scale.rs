@@ -1,0 +1,96 @@
+//! The work per stage does not grow with their number. What is counted is what a run reads and writes, which is the same
+//! however busy the machine is.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::project::{Project, both};
+
+/// What a command and its children asked of the kernel.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    reads: f64,
+    writes: f64,
+    bytes_read: f64,
+    bytes_written: f64,
+}
+
+impl Work {
+    /// Of `compt run` in a project. A shell starts it: the kernel adds to a process what its children did.
+    fn of_run(project: &Project) -> Self {
+        let run = project.command(&["run", "pipelines/many.yaml", "--no-progress", "--jobs", "1"]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "\"$@\" >&2; code=$?; cat /proc/$$/io; exit $code", "sh"]);
+        shell.arg(run.get_program()).args(run.get_args()).current_dir(project.path("."));
+        for (name, value) in run.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{}", both(&output));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let count = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no `{name}` in {text}"))
+        };
+        Self {
+            reads: count("syscr"),
+            writes: count("syscw"),
+            bytes_read: count("rchar"),
+            bytes_written: count("wchar"),
+        }
+    }
+
+    /// For each of `stages` more stages, how much more this is than `fewer`.
+    fn per_stage(self, fewer: Self, stages: usize) -> Self {
+        let each = |more: f64, fewer: f64| (more - fewer) / stages as f64;
+        Self {
+            reads: each(self.reads, fewer.reads),
+            writes: each(self.writes, fewer.writes),
+            bytes_read: each(self.bytes_read, fewer.bytes_read),
+            bytes_written: each(self.bytes_written, fewer.bytes_written),
+        }
+    }
+
+    fn parts(self) -> [f64; 4] {
+        [self.reads, self.writes, self.bytes_read, self.bytes_written]
+    }
+}
+
+/// The first run of so many stages, and the one after it.
+fn runs(stages: usize) -> [Work; 2] {
+    let project = Project::new();
+    let seeds: Vec<String> = (0..stages / 2).map(|seed| (1000 + seed).to_string()).collect();
+    project.write(
+        "pipelines/many.yaml",
+        &format!(
+            "name: many\naxes: {{ seed: [{}] }}\nstages:\n  data:\n    run: {{ fetch: {{ dataset: ripe }} }}\n  \
+             shots:\n    matrix: {{ seed: axes.seed }}\n    run: {{ sample: {{ from: data, k: 1, test_samples: 1, \
+             validation_samples: 1, seed: \"${{seed}}\" }} }}\n  text:\n    run: {{ format: {{ from: shots }} }}\n",
+            seeds.join(", ")
+        ),
+    );
+    let first = Work::of_run(&project);
+    [first, Work::of_run(&project)]
+}
+
+#[test]
+fn a_stage_costs_the_same_among_few_and_among_many() {
+    if !Path::new("/proc/self/io").exists() {
+        eprintln!("skipped: this system does not count reads and writes in /proc");
+        return;
+    }
+    let [few, some, many] = [20, 60, 140].map(runs);
+    for (run, name) in ["first run", "run without anything to do"].into_iter().enumerate() {
+        let (among_few, among_many) = (some[run].per_stage(few[run], 40), many[run].per_stage(some[run], 80));
+        for (few, many) in among_few.parts().into_iter().zip(among_many.parts()) {
+            // One more read or write, or a tenth: a buffer that is full a little earlier, a number with a digit more.
+            assert!((many - few).abs() <= 1.0 + 0.1 * few.max(many), "{name}: {among_few:?}, {among_many:?}");
+        }
+    }
+    // Of each result that is there, its record and the note of the latest one are read, once.
+    let idle = many[1].per_stage(few[1], 120);
+    assert!(idle.reads < 4.0 && idle.writes < 1.0, "{idle:?}");
+}
