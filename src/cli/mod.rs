@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. The only place that prints.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -49,6 +50,10 @@ pub fn main() -> ExitCode {
             // (`compt --help | head`) is nobody's fault.
             if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
                 explain(&misread(&error), true);
+            } else if let (true, Cow::Owned(masked)) =
+                (error.use_stderr(), secrets().masked(&error.render().to_string()))
+            {
+                eprint!("{masked}");
             } else {
                 let _ = error.print();
             }

@@ -21,8 +21,8 @@ pub struct Over<'a> {
     pub session: &'a Session,
     /// What became of its stages.
     pub summary: &'a Summary,
-    /// What the command ends with.
-    pub ended: Result<(), &'a Failure>,
+    /// What the command ends with, if not well.
+    pub failure: Option<&'a Failure>,
     /// The run's name, if it has a journal.
     pub run: Option<&'a str>,
 }
@@ -41,26 +41,26 @@ pub fn notify(over: &Over<'_>) {
 
 impl Over<'_> {
     fn outcome(&self) -> Outcome {
-        match self.ended {
-            Ok(()) => Outcome::Done,
-            Err(Failure::Interrupted) => Outcome::Interrupted,
-            Err(_) => Outcome::Failed,
+        match self.failure {
+            None => Outcome::Done,
+            Some(Failure::Interrupted) => Outcome::Interrupted,
+            Some(_) => Outcome::Failed,
         }
     }
 
     /// `toy: done, 8 stages: 3 run, 5 cached in 4.1 s`.
     fn message(&self) -> String {
-        let how = match self.ended {
-            Ok(()) => "done".to_owned(),
-            Err(Failure::Interrupted) => "interrupted".to_owned(),
-            Err(failure) => format!("failed ({failure})"),
+        let how = match self.failure {
+            None => "done".to_owned(),
+            Some(Failure::Interrupted) => "interrupted".to_owned(),
+            Some(failure) => format!("failed ({failure})"),
         };
         format!("{}: {how}, {}", self.session.plan.pipeline, ui::summary(&self.summary.totals))
     }
 
     fn note(&self) -> Note {
         let totals = &self.summary.totals;
-        let code = self.ended.err().map_or(0, Failure::exit_code);
+        let code = self.failure.map_or(0, Failure::exit_code);
         let file = self.arguments.pipeline.file.display().to_string();
         let outputs = self.arguments.outputs.join(&self.session.plan.pipeline).display().to_string();
         let failed: Vec<&str> = self.summary.failures.iter().map(|failure| failure.stage.as_str()).collect();
@@ -75,7 +75,7 @@ impl Over<'_> {
             "pipeline": self.session.plan.pipeline,
             "file": file,
             "outputs": outputs,
-            "stages": self.session.plan.instances.len(),
+            "stages": self.session.part_plan().instances.len(),
             "totals": totals,
             "failures": self.summary.failures.iter().map(|failure| json!({
                 "stage": failure.stage,
@@ -94,7 +94,7 @@ impl Over<'_> {
             ("COMPT_RUN_FILE", file),
             ("COMPT_RUN_OUTPUTS", outputs),
             ("COMPT_RUN_SECONDS", format!("{:.1}", totals.seconds)),
-            ("COMPT_RUN_STAGES", self.session.plan.instances.len().to_string()),
+            ("COMPT_RUN_STAGES", self.session.part_plan().instances.len().to_string()),
             ("COMPT_RUN_EXECUTED", totals.executed.to_string()),
             ("COMPT_RUN_CACHED", (totals.cached + totals.shared).to_string()),
             ("COMPT_RUN_FAILED", totals.failed.to_string()),

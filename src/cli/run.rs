@@ -60,7 +60,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     drop(listener);
     let ended = conclude(arguments, &session, &summary, &course);
     let (session, summary, run) = (&session, &summary, run.as_deref());
-    notify::notify(&Over { arguments, session, summary, ended: ended.as_ref().map(|()| ()), run });
+    notify::notify(&Over { arguments, session, summary, failure: ended.as_ref().err(), run });
     ended
 }
 

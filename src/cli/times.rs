@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::session::Session;
+use crate::exec::expectation::{self, Basis};
 use crate::exec::forecast;
 use crate::page::words::{count, duration};
 use crate::plan::Plan;
@@ -30,9 +31,12 @@ impl<'a> Times<'a> {
     /// What is expected of instances with these fates, when `jobs` workers run at once. One that may run counts as if it did.
     pub fn of(session: &'a Session, told: &[Fate], jobs: usize) -> Self {
         let (plan, durations) = (session.part_plan(), session.store.durations());
-        let each = plan.instances.iter().zip(told).map(|(instance, fate)| match fate {
+        let expected = expectation::of_plan(plan, &durations);
+        let each = expected.into_iter().zip(told).map(|(expected, fate)| match fate {
             Fate::Cached | Fate::Shares { .. } => Some(0.0),
-            Fate::Runs | Fate::MayRun => durations.expected(&plan.pipeline, &instance.stage, &instance.operation),
+            Fate::Runs | Fate::MayRun => {
+                expected.filter(|known| known.basis != Basis::Guess).map(|known| known.seconds)
+            }
         });
         Self { plan, jobs, each: each.collect() }
     }

@@ -27,7 +27,7 @@ use super::board::{Board, State, Todo};
 use super::event::{Event, Listener, Stop, Totals};
 use super::interrupt::{Cancellation, Wish};
 use super::needs;
-use super::outlook::{Outlook, Pace};
+use super::outlook::{Estimate, Outlook, Pace};
 use super::pool::Pool;
 use super::queue::Queue;
 use super::resources::{Amounts, Grant, Ledger};
@@ -106,7 +106,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             listener,
             sender,
             start: Instant::now(),
-            outlook: LazyCell::new(Box::new(|| Outlook::new(plan, &plan.firsts(run.numeric), &run.store.durations()))),
+            outlook: LazyCell::new(Box::new(|| Outlook::new(plan, &plan.firsts(run.numeric), run.store.durations()))),
             board: Board::new(plan.instances.iter().map(|instance| instance.inputs.len()), plan.readers()),
             ledger: needs::ledger(&needs, options),
             needs,
@@ -235,6 +235,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         } else if let Some(shortage) = self.ledger.shortage(&self.needs[id]) {
             self.fail(id, needs::explain(&shortage), Last { key: Some(key), ..Last::default() });
         } else {
+            LazyCell::force_mut(&mut self.outlook).know_key(id, &key);
             self.board.set(id, State::Ready(Todo { key, attempts: 0 }));
             let stage = self.name(id);
             self.tell(&Event::Queued { stage, key });
@@ -317,9 +318,9 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
                 if let Some(running) = self.running.get_mut(&id) {
                     running.pace.report(done, total);
                 }
-                let run_seconds_left = self.seconds_left();
+                let run = self.estimate();
                 let stage = self.name(id);
-                self.tell(&Event::Progress { stage, done, total, unit, remark, run_seconds_left });
+                self.tell(&Event::Progress { stage, done, total, unit, remark, run });
             }
             Message::Log { id, text } => {
                 let stage = self.name(id);
@@ -379,15 +380,15 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         }
     }
 
-    /// Seconds until the run ends, when every duration that matters is known.
-    fn seconds_left(&mut self) -> Option<f64> {
+    /// When the run will end, if every duration that matters is known.
+    fn estimate(&mut self) -> Option<Estimate> {
         let (board, running) = (&self.board, &self.running);
         let left = |id: usize, expected: Option<f64>| match board.state(id) {
             State::Done { .. } | State::Over => Some(0.0),
             _ => running.get(&id).map_or(expected, |running| running.pace.left(expected)),
         };
         let at_once = self.run.options.jobs.min(self.run.options.cores);
-        LazyCell::force_mut(&mut self.outlook).seconds_left(left, at_once)
+        LazyCell::force_mut(&mut self.outlook).estimate(left, at_once)
     }
 }
 

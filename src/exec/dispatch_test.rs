@@ -1,123 +1,18 @@
 //! Whole runs of small plans against a real store, with bodies in memory and workers that are doubles.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
 use super::event::{Event, Stop};
 use super::interrupt::Interrupt;
-use super::testing::{Stage, double, numeric, plan};
-use super::thread::Bodies;
-use super::{Options, Run, Summary, run};
-use crate::plan::catalog::{Place, SourceRef};
+use super::testing::{Desk, Site, Stage, WRITE, counts, diamond, double, heavy, nothing, numeric, plan, write};
+use super::{Options, Run, run};
+use crate::plan::Instance;
 use crate::plan::pins::Pins;
-use crate::plan::{Cause, Instance, Plan, Policy, Retries};
-use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
+use crate::protocol::{Job, StageError, StageErrorKind};
 use crate::store::Store;
-
-/// Bodies that write one file: the text of the parameter `write`, then the files that they read.
-struct Desk<'a> {
-    ran: Mutex<Vec<String>>,
-    before: &'a (dyn Fn(&Job) -> Result<(), StageError> + Sync),
-}
-
-impl<'a> Desk<'a> {
-    fn new(before: &'a (dyn Fn(&Job) -> Result<(), StageError> + Sync)) -> Self {
-        Self { ran: Mutex::new(Vec::new()), before }
-    }
-
-    fn ran(&self) -> Vec<String> {
-        let mut ran = self.ran.lock().unwrap().clone();
-        ran.sort();
-        ran
-    }
-}
-
-impl Bodies for Desk<'_> {
-    fn sources(&self, _: &[SourceRef], _: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
-        Ok(Vec::new())
-    }
-
-    fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
-        self.ran.lock().unwrap().push(job.stage.clone());
-        reporter.log("begun");
-        (self.before)(job)?;
-        let mut text = job.parameters["write"].as_str().unwrap_or_default().to_owned();
-        for input in &job.inputs {
-            text.push_str(&fs_err::read_to_string(input.folder.join("text"))?);
-        }
-        reporter.progress(1, 1, "files", "");
-        Ok(fs_err::write(job.output.join("text"), text)?)
-    }
-}
-
-/// A store in a folder of its own, and how to run.
-struct Site {
-    _folder: TempDir,
-    root: PathBuf,
-    options: Options,
-    interrupt: Interrupt,
-}
-
-impl Site {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("cache");
-        let options = Options { jobs: 1, cores: 2, gpus: Vec::new(), ..Options::default() };
-        Self { _folder: folder, root, options, interrupt: Interrupt::default() }
-    }
-
-    fn run(&self, plan: &Plan, bodies: &dyn Bodies) -> (Summary, Vec<Event>) {
-        let mut events = Vec::new();
-        let store = Store::open(&self.root).unwrap();
-        let summary = run(
-            &Run {
-                plan,
-                store: &store,
-                pins: &Pins::default(),
-                numeric: &numeric(),
-                bodies,
-                forced: &|_: &Instance| false,
-                options: &self.options,
-                interrupt: &self.interrupt,
-            },
-            &mut events,
-        );
-        assert!(matches!(events.first(), Some(Event::RunStarted { .. })));
-        assert_eq!(events.last(), Some(&Event::RunFinished(summary.totals.clone())));
-        (summary, events)
-    }
-
-    /// What a stage wrote.
-    fn text(&self, plan: &Plan, summary: &Summary, stage: &str) -> String {
-        let (_, output) = summary.results[plan.find(stage).unwrap().id].unwrap();
-        let store = Store::open_to_read(&self.root).unwrap();
-        fs_err::read_to_string(store.object_folder(&output).join("text")).unwrap()
-    }
-}
-
-fn write(text: &str) -> Value {
-    json!({ "write": text })
-}
-
-/// `a` and `b` are read by `c`; `b` is read by `d`.
-fn diamond(a: Value) -> [Stage<'static>; 4] {
-    [("a", &[], a), ("b", &[], write("b")), ("c", &[0, 1], write("c")), ("d", &[1], write("d"))]
-}
-
-fn nothing(_: &Job) -> Result<(), StageError> {
-    Ok(())
-}
-
-fn counts(summary: &Summary) -> [usize; 5] {
-    let totals = &summary.totals;
-    [totals.executed, totals.cached + totals.shared, totals.failed, totals.skipped, totals.left]
-}
 
 #[test]
 fn a_second_run_does_nothing() {
@@ -358,18 +253,6 @@ fn what_can_never_start_says_why() {
     assert_eq!(error.hint.as_deref(), Some("say it with `--resource licence=2`"));
 }
 
-/// The stages of [`plan`], in workers.
-fn heavy(stages: &[Stage<'_>]) -> Plan {
-    let mut plan = plan(stages);
-    for instance in &mut plan.instances {
-        instance.place = Place::Worker { affinity: "nano".into() };
-    }
-    plan
-}
-
-const WRITE: &str = "open(job['output'] + '/text', 'w').write(str(os.getpid()) + job['parameters']['write'])\n\
-                     say({'done': dict(id=id, facts={})})";
-
 #[test]
 fn a_warm_worker_takes_the_next_stage() {
     let mut place = Site::new();
@@ -392,128 +275,6 @@ fn a_dead_worker_is_one_failed_stage_and_is_replaced() {
     let (summary, _) = place.run(&plan, &Desk::new(&nothing));
     assert_eq!(counts(&summary), [1, 0, 1, 0, 0]);
     assert!(summary.failures[0].error.message.contains("killed by signal 9"), "{:?}", summary.failures);
-}
-
-#[test]
-fn a_retry_finds_the_checkpoint_of_the_attempt_before() {
-    let mut place = Site::new();
-    let program = tempfile::tempdir().unwrap();
-    let body = format!(
-        "checkpoint = job['scratch'] + '/checkpoint'\n\
-         if not os.path.exists(checkpoint):\n\
-         \x20   open(checkpoint, 'w').write('1')\n\
-         \x20   os.kill(os.getpid(), 9)\n{WRITE}"
-    );
-    place.options = Options { worker: Some(double(program.path(), &body)), retries: soon(1), ..place.options.clone() };
-    let (summary, events) = place.run(&heavy(&[("a", &[], write("a"))]), &Desk::new(&nothing));
-    assert_eq!(counts(&summary), [1, 0, 0, 0, 0], "{:?}", summary.failures);
-    assert!(events.iter().any(|event| matches!(event, Event::Retry { attempt: 1, .. })));
-}
-
-/// So many more attempts, without pauses.
-fn soon(times: u32) -> Retries {
-    Retries { wait: Duration::ZERO, ..Retries::times(times) }
-}
-
-/// A body that fails for the machine's sake in its first attempts.
-fn flaky(fails: usize) -> impl Fn(&Job) -> Result<(), StageError> + Sync {
-    let tried = AtomicUsize::new(0);
-    move |_: &Job| match tried.fetch_add(1, Ordering::SeqCst) {
-        before if before < fails => Err(StageError::environment("no network")),
-        _ => Ok(()),
-    }
-}
-
-#[test]
-fn only_failures_that_may_pass_are_tried_again_and_only_so_often() {
-    let mut place = Site::new();
-    place.options.retries = soon(2);
-    let one = plan(&[("a", &[], write("a"))]);
-    let body = flaky(2);
-    let (summary, events) = place.run(&one, &Desk::new(&body));
-    assert_eq!(counts(&summary), [1, 0, 0, 0, 0]);
-    let retries = events.iter().filter(|event| matches!(event, Event::Retry { cause: Cause::Environment, .. })).count();
-    assert_eq!(retries, 2);
-    let other = plan(&[("a", &[], write("other"))]);
-    let body = flaky(3);
-    assert_eq!(counts(&place.run(&other, &Desk::new(&body)).0), [0, 0, 1, 0, 0]);
-    let wrong = |_: &Job| Err(StageError::input("no"));
-    let desk = Desk::new(&wrong);
-    assert_eq!(counts(&place.run(&other, &desk).0), [0, 0, 1, 0, 0]);
-    assert_eq!(desk.ran().len(), 1);
-    // What the stage says comes before what the run says.
-    let mut own = other.clone();
-    own.instances[0].policy.retries = Some(Retries { on: vec![Cause::Input], ..soon(1) });
-    let desk = Desk::new(&wrong);
-    place.run(&own, &desk);
-    assert_eq!(desk.ran().len(), 2);
-}
-
-#[test]
-fn a_pause_holds_up_nothing_else_and_ends_with_the_run() {
-    let mut place = Site::new();
-    let long = Duration::from_secs(600);
-    place.options.retries = Retries { wait: long, most: long, ..Retries::times(1) };
-    let interrupt = place.interrupt.clone();
-    let body = move |job: &Job| match job.stage.as_str() {
-        "a" => Err(StageError::environment("no network")),
-        "c" => {
-            interrupt.raise();
-            Ok(())
-        }
-        _ => Ok(()),
-    };
-    // `b` has the key of `a`: it waits for its next attempt instead of making one of its own.
-    let stages =
-        plan(&[("a", &[], write("x")), ("b", &[], write("x")), ("d", &[], write("d")), ("c", &[2], write("c"))]);
-    let desk = Desk::new(&body);
-    let (summary, _) = place.run(&stages, &desk);
-    assert_eq!(counts(&summary), [2, 0, 0, 0, 2]);
-    assert_eq!(desk.ran(), ["a", "c", "d"]);
-    assert!(summary.totals.interrupted && summary.failures.is_empty());
-}
-
-#[test]
-fn a_worker_that_takes_too_long_is_killed_and_the_next_attempt_goes_on() {
-    let mut place = Site::new();
-    let program = tempfile::tempdir().unwrap();
-    let body = format!(
-        "checkpoint = job['scratch'] + '/checkpoint'\n\
-         if not os.path.exists(checkpoint):\n\
-         \x20   open(checkpoint, 'w').write('1')\n\
-         \x20   time.sleep(600)\n{WRITE}"
-    );
-    place.options.worker = Some(double(program.path(), &body));
-    place.options.timeout = Some(Duration::from_secs(2));
-    let mut stages = heavy(&[("a", &[], write("a"))]);
-    let (failed, _) = place.run(&stages, &Desk::new(&nothing));
-    let error = &failed.failures[0].error;
-    assert_eq!(error.message, "it took longer than 2s, which is its `timeout`");
-    assert!(error.hint.as_ref().unwrap().contains("`--timeout 4s`"), "{error:?}");
-    let (first, _) = place.run(&stages, &Desk::new(&nothing));
-    assert_eq!(counts(&first), [1, 0, 0, 0, 0], "{:?}", first.failures);
-    // None of this is in the key.
-    let policy = Policy { timeout: Some(Duration::from_secs(9)), priority: 3, ..Policy::default() };
-    stages.instances[0].policy = Policy { retries: Some(soon(2)), ..policy };
-    let (again, _) = place.run(&stages, &Desk::new(&nothing));
-    assert_eq!(counts(&again), [0, 1, 0, 0, 0]);
-    assert_eq!(again.results, first.results);
-}
-
-#[test]
-fn resources_grow_with_the_attempt_up_to_what_there_is() {
-    let mut place = Site::new();
-    place.options.retries = soon(5);
-    place.options.resources = [("mem_gb".to_owned(), 16)].into();
-    let mut stages = plan(&[("a", &[], write("a"))]);
-    stages.instances[0].resources.insert("mem_gb".into(), 8);
-    stages.instances[0].policy.growth.insert("mem_gb".into(), vec![16, 32]);
-    let body = flaky(9);
-    let desk = Desk::new(&body);
-    let (summary, _) = place.run(&stages, &desk);
-    assert_eq!(desk.ran().len(), 2);
-    let hint = summary.failures[0].error.hint.clone().unwrap();
-    assert_eq!(hint, "another attempt is not possible: it needs 32 `mem_gb`, but this run has 16");
 }
 
 #[test]

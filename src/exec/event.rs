@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::expectation::Basis;
+use super::outlook::Estimate;
 use crate::base::Digest;
 use crate::plan::Cause;
 use crate::protocol::StageErrorKind;
@@ -56,8 +58,10 @@ pub enum Event {
         key: Digest,
         /// 1 for the first attempt in this run.
         attempt: u32,
-        /// Seconds that it took in an earlier run, if it is known.
+        /// Seconds that it is expected to take, if anything is known of it.
         expected_seconds: Option<f64>,
+        /// How that is known.
+        expected_by: Option<Basis>,
         /// GPUs handed out to it.
         gpus: Vec<String>,
         /// The worker's process; none for what runs on a thread of the runner.
@@ -75,9 +79,9 @@ pub enum Event {
         unit: String,
         /// A short remark: `loss 0.412`.
         remark: String,
-        /// Seconds until the whole run ends; only when every duration that it needs is known.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        run_seconds_left: Option<f64>,
+        /// When the whole run will end; only when every duration that it needs is known.
+        #[serde(flatten, with = "left")]
+        run: Option<Estimate>,
     },
     /// A line for the stage's log.
     Log {
@@ -115,6 +119,9 @@ pub enum Event {
         seconds: f64,
         /// Digest of the result.
         output: Digest,
+        /// When the whole run will end; only when every duration that it needs is known.
+        #[serde(flatten, with = "left")]
+        run: Option<Estimate>,
     },
     /// The stage failed for good.
     Failed {
@@ -165,6 +172,23 @@ pub enum Event {
     },
     /// The last event.
     RunFinished(Totals),
+}
+
+/// An estimate as the fields `run_seconds_left` and `run_basis` of an event; none when there is none.
+mod left {
+    use serde::Serializer;
+    use serde::ser::SerializeMap;
+
+    use crate::exec::outlook::Estimate;
+
+    pub(super) fn serialize<S: Serializer>(run: &Option<Estimate>, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(Estimate { seconds, basis }) = run {
+            map.serialize_entry("run_seconds_left", seconds)?;
+            map.serialize_entry("run_basis", basis)?;
+        }
+        map.end()
+    }
 }
 
 /// What an interruption means for the stages that run.
@@ -218,7 +242,7 @@ impl Listener for Vec<Event> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, Totals};
+    use super::{Basis, Estimate, Event, Totals};
     use crate::base::Digest;
 
     #[test]
@@ -229,13 +253,23 @@ mod tests {
             key,
             attempt: 1,
             expected_seconds: None,
+            expected_by: None,
             gpus: vec!["0".into()],
             worker: Some(7),
         };
         assert_eq!(
             serde_json::to_string(&started).unwrap(),
             format!(
-                r#"{{"event":"started","stage":"fit","key":"{key}","attempt":1,"expected_seconds":null,"gpus":["0"],"worker":7}}"#
+                r#"{{"event":"started","stage":"fit","key":"{key}","attempt":1,"expected_seconds":null,"expected_by":null,"gpus":["0"],"worker":7}}"#
+            )
+        );
+        let run = Some(Estimate { seconds: 3.5, basis: Basis::Cell });
+        let (stage, unit, remark) = ("fit".into(), "steps".into(), String::new());
+        assert_eq!(
+            serde_json::to_string(&Event::Progress { stage, done: 1, total: 2, unit, remark, run }).unwrap(),
+            concat!(
+                r#"{"event":"progress","stage":"fit","done":1,"total":2,"unit":"steps","remark":"","#,
+                r#""run_seconds_left":3.5,"run_basis":"cell"}"#
             )
         );
         let finished = Event::RunFinished(Totals { executed: 2, ..Totals::default() });

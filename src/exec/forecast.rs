@@ -22,6 +22,8 @@ pub fn seconds_left(readers: &[Vec<usize>], seconds: &[Option<f64>], heavy: &[bo
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{remaining_paths, seconds_left};
 
     #[test]
@@ -41,5 +43,66 @@ mod tests {
         assert_eq!(seconds_left(&chain, &known, &[true; 4], 2), Some(24.0));
         assert_eq!(seconds_left(&chain, &[Some(0.0), Some(0.0), Some(1.0), None], &[true; 4], 2), None);
         assert_eq!(seconds_left(&[], &[], &[], 2), Some(0.0));
+    }
+
+    /// Nodes with seconds, whether they are heavy, and edges to later nodes.
+    fn graphs() -> impl Strategy<Value = (Vec<Vec<usize>>, Vec<f64>, Vec<bool>)> {
+        let node = (0.0f64..100.0, any::<bool>(), prop::collection::vec(any::<prop::sample::Index>(), 0..3));
+        prop::collection::vec(node, 0..12).prop_map(|nodes| {
+            let count = nodes.len();
+            let readers = nodes.iter().enumerate().map(|(id, (.., edges))| {
+                let later = edges.iter().filter(|_| id + 1 < count);
+                later.map(|edge| id + 1 + edge.index(count - id - 1)).collect()
+            });
+            let readers = readers.collect();
+            (readers, nodes.iter().map(|node| node.0).collect(), nodes.iter().map(|node| node.1).collect())
+        })
+    }
+
+    /// The longest path the slow way: every path is walked.
+    fn longest(readers: &[Vec<usize>], seconds: &[f64], node: usize) -> f64 {
+        seconds[node] + readers[node].iter().map(|next| longest(readers, seconds, *next)).fold(0.0, f64::max)
+    }
+
+    proptest! {
+        #[test]
+        fn the_end_is_never_told_too_early((readers, seconds, heavy) in graphs(), jobs in 1usize..5) {
+            let known: Vec<Option<f64>> = seconds.iter().copied().map(Some).collect();
+            let left = seconds_left(&readers, &known, &heavy, jobs).unwrap();
+            let path = (0..seconds.len()).map(|node| longest(&readers, &seconds, node)).fold(0.0, f64::max);
+            let work: f64 = seconds.iter().zip(&heavy).filter(|(_, heavy)| **heavy).map(|(seconds, _)| seconds).sum();
+            prop_assert!(left >= 0.0 && left >= path - 1e-9 && left >= work / jobs as f64 - 1e-9);
+            // One after the other is always possible.
+            prop_assert!(left <= seconds.iter().sum::<f64>() + 1e-9);
+            prop_assert!(seconds_left(&readers, &known, &heavy, jobs + 1).unwrap() <= left + 1e-9);
+        }
+
+        #[test]
+        fn what_is_done_needs_nothing((readers, seconds, heavy) in graphs(), jobs in 1usize..5) {
+            prop_assert_eq!(seconds_left(&readers, &vec![Some(0.0); seconds.len()], &heavy, jobs), Some(0.0));
+        }
+
+        #[test]
+        fn more_work_never_ends_earlier(
+            (mut readers, seconds, mut heavy) in graphs(),
+            jobs in 1usize..5,
+            (added, more) in (0.0f64..50.0, 0.0f64..50.0),
+            which in any::<prop::sample::Index>(),
+        ) {
+            let mut known: Vec<Option<f64>> = seconds.iter().copied().map(Some).collect();
+            let before = seconds_left(&readers, &known, &heavy, jobs).unwrap();
+            // A stage takes longer; then there is one more, which something else waits for.
+            if !seconds.is_empty() {
+                let id = which.index(seconds.len());
+                known[id] = Some(seconds[id] + more);
+                readers[id].push(seconds.len());
+            }
+            let longer = seconds_left(&[&readers[..], &[Vec::new()]].concat(), &[&known[..], &[Some(0.0)]].concat(), &[&heavy[..], &[true]].concat(), jobs);
+            prop_assert!(longer.unwrap() >= before - 1e-9);
+            readers.push(Vec::new());
+            known.push(Some(added));
+            heavy.push(true);
+            prop_assert!(seconds_left(&readers, &known, &heavy, jobs) >= longer);
+        }
     }
 }

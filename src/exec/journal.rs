@@ -147,7 +147,7 @@ mod tests {
 
     fn progress() -> Event {
         let (stage, unit, remark) = ("fit".into(), "steps".into(), String::new());
-        Event::Progress { stage, done: 1, total: 2, unit, remark, run_seconds_left: None }
+        Event::Progress { stage, done: 1, total: 2, unit, remark, run: None }
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
             Event::RunStarted { pipeline: "demo".into(), stages: 1, jobs: 2 },
             Event::Queued { stage: "fit".into(), key },
             progress(),
-            Event::Finished { stage: "fit".into(), key, attempt: 1, seconds: 2.5, output: key },
+            Event::Finished { stage: "fit".into(), key, attempt: 1, seconds: 2.5, output: key, run: None },
             Event::RunFinished(Totals { executed: 1, ..Totals::default() }),
         ];
         let mut counts = Vec::new();

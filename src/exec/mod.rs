@@ -7,12 +7,15 @@
 
 mod answering;
 mod attempt;
+#[cfg(test)]
+mod attempts_test;
 mod board;
 mod dispatch;
 #[cfg(test)]
 mod dispatch_test;
 pub mod energy;
 pub mod event;
+pub mod expectation;
 pub mod forecast;
 #[cfg(test)]
 mod foretold_test;
@@ -36,4 +39,5 @@ pub mod worker;
 #[cfg(test)]
 mod worker_test;
 
+pub use outlook::Estimate;
 pub use run::{Failure, Options, Run, Summary, run};

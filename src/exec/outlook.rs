@@ -1,49 +1,87 @@
 //! What a run expects of its stages: which path is the longest, and when the run will end.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
+use super::expectation::{self, Basis, Expectation, median};
 use super::forecast;
+use crate::base::Digest;
+use crate::plan::Plan;
 use crate::plan::catalog::Place;
-use crate::plan::{Instance, Plan};
 use crate::store::Durations;
 
-/// Seconds taken for a stage on a thread that never ran.
-const LIGHT_GUESS: f64 = 1.0;
-/// Seconds taken for a stage in a worker that never ran.
+/// Seconds taken for a stage in a worker that never ran, to choose what starts first. No end of a run is told from it.
 const HEAVY_GUESS: f64 = 60.0;
 /// How often the end of the run is estimated.
 const RENEWED: Duration = Duration::from_secs(1);
+/// So many of the latest instances of a stage tell how this run differs from earlier ones.
+const LATEST: usize = 9;
+
+/// When a run will end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Seconds until then.
+    pub seconds: f64,
+    /// The weakest reason among those for the stages that are left.
+    pub basis: Basis,
+}
 
 /// Durations of the instances of a plan.
 #[derive(Debug)]
 pub(super) struct Outlook {
     readers: Vec<Vec<usize>>,
     heavy: Vec<bool>,
-    /// Where it is known.
-    expected: Vec<Option<f64>>,
+    /// From earlier runs, where there were some.
+    expected: Vec<Option<Expectation>>,
+    durations: Durations,
+    /// The number of each instance's stage.
+    stage_of: Vec<usize>,
+    /// What this run has shown of each stage.
+    shown: Vec<Shown>,
     /// Seconds of the longest path from each instance to the end, with guesses for what is unknown.
     remaining: Vec<f64>,
     /// An instance's own priority, or a greater one above 0 of something that needs it.
     priorities: Vec<i64>,
-    estimate: Option<(Instant, Option<f64>)>,
+    estimate: Option<(Instant, Option<Estimate>)>,
+}
+
+/// What the instances of a stage took in this run: as a multiple of what was expected, or in seconds where nothing was.
+#[derive(Clone, Debug, Default)]
+struct Shown {
+    latest: Vec<f64>,
+    middle: Option<f64>,
+}
+
+impl Shown {
+    fn add(&mut self, value: f64) {
+        if self.latest.len() == LATEST {
+            self.latest.remove(0);
+        }
+        self.latest.push(value);
+        self.middle = median(self.latest.clone());
+    }
 }
 
 impl Outlook {
     /// From what earlier runs took. `firsts` are the instances that do the work (see [`Plan::firsts`]): the others take
     /// no time.
-    pub(super) fn new(plan: &Plan, firsts: &[usize], durations: &Durations) -> Self {
-        let known = |instance: &Instance| match firsts[instance.id] == instance.id {
-            true => durations.expected(&plan.pipeline, &instance.stage, &instance.operation),
-            false => Some(0.0),
+    pub(super) fn new(plan: &Plan, firsts: &[usize], durations: Durations) -> Self {
+        let mut expected = expectation::of_plan(plan, &durations);
+        for (id, first) in firsts.iter().enumerate().filter(|(id, first)| id != *first) {
+            debug_assert!(first < &id, "the first of equals comes first");
+            expected[id] = Some(Expectation { seconds: 0.0, basis: Basis::Key });
+        }
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        let mut number = |stage| {
+            let next = numbers.len();
+            *numbers.entry(stage).or_insert(next)
         };
-        let expected: Vec<Option<f64>> = plan.instances.iter().map(known).collect();
-        let heavy: Vec<bool> = plan.instances.iter().map(|instance| instance.place != Place::Thread).collect();
-        let guesses: Vec<f64> = expected
-            .iter()
-            .zip(&heavy)
-            .map(|(expected, heavy)| expected.unwrap_or(if *heavy { HEAVY_GUESS } else { LIGHT_GUESS }))
-            .collect();
+        let stage_of: Vec<usize> = plan.instances.iter().map(|instance| number(instance.stage.as_str())).collect();
+        let seconds = expected.iter().map(|expected| expected.map_or(HEAVY_GUESS, |expected| expected.seconds));
         let readers = plan.readers();
+        let remaining = forecast::remaining_paths(&readers, &seconds.collect::<Vec<_>>());
         let mut priorities: Vec<i64> = plan.instances.iter().map(|instance| instance.policy.priority).collect();
         for id in (0..priorities.len()).rev() {
             let above = readers[id].iter().map(|reader| priorities[*reader]).max().unwrap_or(0);
@@ -51,8 +89,17 @@ impl Outlook {
                 priorities[id] = priorities[id].max(above);
             }
         }
-        let remaining = forecast::remaining_paths(&readers, &guesses);
-        Self { remaining, readers, heavy, expected, priorities, estimate: None }
+        Self {
+            remaining,
+            readers,
+            heavy: plan.instances.iter().map(|instance| instance.place != Place::Thread).collect(),
+            shown: vec![Shown::default(); numbers.len()],
+            stage_of,
+            expected,
+            durations,
+            priorities,
+            estimate: None,
+        }
     }
 
     /// How urgent the user says that an instance is.
@@ -60,9 +107,17 @@ impl Outlook {
         self.priorities[id]
     }
 
-    /// The seconds that an instance takes, if that is known.
-    pub(super) fn expected(&self, id: usize) -> Option<f64> {
-        self.expected[id]
+    /// What an instance is expected to take, if anything is known of it: by earlier runs, as far as this run is like
+    /// them, or else by this one.
+    pub(super) fn expected(&self, id: usize) -> Option<Expectation> {
+        let middle = self.shown[self.stage_of[id]].middle;
+        match self.expected[id] {
+            Some(exact @ Expectation { basis: Basis::Key, .. }) => Some(exact),
+            Some(earlier) if earlier.basis != Basis::Guess => {
+                Some(Expectation { seconds: earlier.seconds * middle.unwrap_or(1.0), ..earlier })
+            }
+            guess => middle.map(|seconds| Expectation { seconds, basis: Basis::Stage }).or(guess),
+        }
     }
 
     /// The seconds from the start of an instance to the end of the run, as far as it can be guessed.
@@ -70,34 +125,57 @@ impl Outlook {
         self.remaining[id]
     }
 
-    /// An instance took so long: others of its stage will take about the same when nothing better is known.
-    pub(super) fn learn(&mut self, plan: &Plan, id: usize, seconds: f64) {
-        // Whatever one instance of a stage knows, all of them do.
-        if self.expected[id].is_some() {
-            return;
-        }
-        let stage = &plan.instances[id].stage;
-        for other in plan.instances.iter().filter(|other| other.stage == *stage) {
-            self.expected[other.id].get_or_insert(seconds);
+    /// An instance will be made under this key; perhaps it was before.
+    pub(super) fn know_key(&mut self, id: usize, key: &Digest) {
+        if let Some(seconds) = self.durations.of_key(key) {
+            self.expected[id] = Some(Expectation { seconds, basis: Basis::Key });
         }
     }
 
-    /// Seconds until the run ends; nothing as long as a duration that it needs is unknown. `left(id, expected)` tells
-    /// what an instance still needs.
-    pub(super) fn seconds_left(
+    /// An instance took so long: others of its stage will differ as much from what was expected, or take about the same
+    /// where nothing was.
+    pub(super) fn learn(&mut self, id: usize, seconds: f64) {
+        let shown = &mut self.shown[self.stage_of[id]];
+        match self.expected[id] {
+            Some(Expectation { basis: Basis::Guess, .. }) | None => shown.add(seconds),
+            // What was over in no time tells no proportion.
+            Some(Expectation { seconds: expected, .. }) if expected > 0.0 => shown.add(seconds / expected),
+            Some(_) => {}
+        }
+    }
+
+    /// When the run will end; nothing as long as a duration that it needs is unknown. `left(id, expected)` tells how many
+    /// seconds an instance still needs.
+    pub(super) fn estimate(
         &mut self,
         left: impl Fn(usize, Option<f64>) -> Option<f64>,
         jobs: usize,
-    ) -> Option<f64> {
+    ) -> Option<Estimate> {
         if let Some((at, estimate)) = self.estimate
             && at.elapsed() < RENEWED
         {
             return estimate;
         }
-        let seconds: Vec<Option<f64>> = self.expected.iter().enumerate().map(|(id, known)| left(id, *known)).collect();
-        let estimate = forecast::seconds_left(&self.readers, &seconds, &self.heavy, jobs);
+        let estimate = self.estimate_now(left, jobs);
         self.estimate = Some((Instant::now(), estimate));
         estimate
+    }
+
+    fn estimate_now(&self, left: impl Fn(usize, Option<f64>) -> Option<f64>, jobs: usize) -> Option<Estimate> {
+        let mut basis = Basis::Key;
+        let mut seconds = Vec::with_capacity(self.expected.len());
+        for id in 0..self.expected.len() {
+            let expected = self.expected(id);
+            let needed = left(id, expected.map(|expected| expected.seconds));
+            if let (Some(needed), Some(expected)) = (needed, expected)
+                && needed > 0.0
+            {
+                basis = basis.max(expected.basis);
+            }
+            seconds.push(needed);
+        }
+        let seconds = forecast::seconds_left(&self.readers, &seconds, &self.heavy, jobs)?;
+        Some(Estimate { seconds, basis })
     }
 }
 
@@ -142,24 +220,85 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{Outlook, Pace};
+    use super::{Basis, Outlook, Pace};
+    use crate::base::Digest;
     use crate::exec::testing::plan;
-    use crate::store::Durations;
+    use crate::plan::Plan;
+    use crate::plan::catalog::Place;
+    use crate::store::{Durations, Store};
+
+    fn two() -> Plan {
+        let mut plan = plan(&[("a", &[], json!({})), ("b", &[0], json!({}))]);
+        plan.instances.iter_mut().for_each(|instance| instance.place = Place::Program);
+        plan
+    }
 
     #[test]
     fn the_end_is_known_once_every_stage_is() {
-        let plan = plan(&[("a", &[], json!({})), ("b", &[0], json!({}))]);
-        let mut outlook = Outlook::new(&plan, &[0, 1], &Durations::default());
-        assert_eq!(outlook.seconds_left(|_, expected| expected, 1), None);
-        outlook.estimate = None;
-        outlook.learn(&plan, 0, 3.0);
-        outlook.learn(&plan, 1, 4.0);
-        assert_eq!(outlook.expected(1), Some(4.0));
-        assert_eq!(outlook.seconds_left(|_, expected| expected, 1), Some(7.0));
+        let plan = two();
+        let mut outlook = Outlook::new(&plan, &[0, 1], Durations::default());
+        let all = |_: usize, expected: Option<f64>| expected;
+        assert_eq!(outlook.estimate(all, 1), None);
+        outlook.learn(0, 3.0);
+        assert_eq!(outlook.estimate_now(all, 1), None);
+        outlook.learn(1, 4.0);
+        let estimate = outlook.estimate_now(all, 1).unwrap();
+        assert_eq!((estimate.seconds, estimate.basis), (7.0, Basis::Stage));
         assert!(outlook.remaining(0) > outlook.remaining(1));
+        // What has ended needs no reason.
+        let done = outlook.estimate_now(|_, _| Some(0.0), 1).unwrap();
+        assert_eq!((done.seconds, done.basis), (0.0, Basis::Key));
         // A stage that takes the result of another one takes no time.
-        let twins = Outlook::new(&plan, &[0, 0], &Durations::default());
-        assert_eq!((twins.expected(0), twins.expected(1)), (None, Some(0.0)));
+        let twins = Outlook::new(&plan, &[0, 0], Durations::default());
+        assert_eq!((twins.expected(0), twins.expected(1).unwrap().seconds), (None, 0.0));
+    }
+
+    /// From the best to the worst: the key, the cell, the stage, the operation, nothing.
+    #[test]
+    fn what_is_expected_rests_on_the_best_that_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = two();
+        plan.instances[0].coordinates = [("seed".to_owned(), "1".to_owned())].into();
+        let key = Digest::of(b"key");
+        let known = |line: &str| {
+            let root = folder.path().join(Digest::of(line.as_bytes()).to_string());
+            let store = Store::open(&root).unwrap();
+            fs_err::write(root.join("durations"), line).unwrap();
+            let mut outlook = Outlook::new(&plan, &[0, 1], store.durations());
+            outlook.know_key(0, &key);
+            outlook.expected(0).map(|expected| (expected.seconds, expected.basis))
+        };
+        let operation = r#"["write","elsewhere","z",9.0,{},null]"#;
+        let stage = r#"["write","test","a",7.0,{"seed":"2"},null]"#;
+        let cell = r#"["write","test","a",5.0,{"seed":"1"},null]"#;
+        let exact = format!(r#"["write","other","x",3.0,{{}},"{key}"]"#);
+        assert_eq!(known(""), None);
+        assert_eq!(known(operation), Some((9.0, Basis::Operation)));
+        assert_eq!(known(&format!("{operation}\n{stage}")), Some((7.0, Basis::Stage)));
+        assert_eq!(known(&format!("{operation}\n{stage}\n{cell}")), Some((5.0, Basis::Cell)));
+        assert_eq!(known(&format!("{exact}\n{operation}\n{stage}\n{cell}")), Some((3.0, Basis::Key)));
+    }
+
+    #[test]
+    fn what_this_run_shows_corrects_what_earlier_ones_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let lines = ["1", "2", "3"].map(|seed| format!(r#"["write","test","a",10.0,{{"seed":"{seed}"}},null]"#));
+        fs_err::write(folder.path().join("durations"), lines.join("\n")).unwrap();
+        let mut plan = plan(&[("a", &[], json!({})), ("a", &[], json!({})), ("a", &[], json!({}))]);
+        for (instance, seed) in plan.instances.iter_mut().zip(["1", "2", "4"]) {
+            instance.coordinates = [("seed".to_owned(), seed.to_owned())].into();
+        }
+        let mut outlook = Outlook::new(&plan, &[0, 1, 2], store.durations());
+        let seconds = |outlook: &Outlook, id| outlook.expected(id).unwrap().seconds.round();
+        assert_eq!([seconds(&outlook, 1), seconds(&outlook, 2)], [10.0, 10.0]);
+        // Three times as many epochs as before.
+        outlook.learn(0, 30.0);
+        assert_eq!([seconds(&outlook, 1), seconds(&outlook, 2)], [30.0, 30.0]);
+        assert_eq!(
+            (outlook.expected(1).unwrap().basis, outlook.expected(2).unwrap().basis),
+            (Basis::Cell, Basis::Stage)
+        );
     }
 
     #[test]

@@ -4,13 +4,21 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::plan::catalog::Place;
+use super::event::Event;
+use super::interrupt::Interrupt;
+use super::thread::Bodies;
+use super::{Options, Run, Summary, run};
+use crate::plan::catalog::{Place, SourceRef};
 use crate::plan::key::Numeric;
+use crate::plan::pins::Pins;
 use crate::plan::{Instance, Plan, Policy};
-use crate::protocol::{Compute, Coordinates, Job, PROTOCOL};
+use crate::protocol::{Compute, Coordinates, Job, PROTOCOL, Reporter, ResolvedSource, StageError};
+use crate::store::Store;
 
 /// A job that writes below `folder`.
 pub(super) fn job(id: u64, folder: &Path) -> Job {
@@ -97,3 +105,114 @@ pub(super) fn plan(stages: &[Stage<'_>]) -> Plan {
 pub(super) fn numeric() -> Numeric {
     Numeric { dtype: "f32".into(), device: "cpu".into(), libtorch: "2.11.0".into(), threads: 1, deterministic: true }
 }
+
+/// Bodies that write one file: the text of the parameter `write`, then the files that they read.
+pub(super) struct Desk<'a> {
+    ran: Mutex<Vec<String>>,
+    before: &'a (dyn Fn(&Job) -> Result<(), StageError> + Sync),
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(before: &'a (dyn Fn(&Job) -> Result<(), StageError> + Sync)) -> Self {
+        Self { ran: Mutex::new(Vec::new()), before }
+    }
+
+    pub(super) fn ran(&self) -> Vec<String> {
+        let mut ran = self.ran.lock().unwrap().clone();
+        ran.sort();
+        ran
+    }
+}
+
+impl Bodies for Desk<'_> {
+    fn sources(&self, _: &[SourceRef], _: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
+        Ok(Vec::new())
+    }
+
+    fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
+        self.ran.lock().unwrap().push(job.stage.clone());
+        reporter.log("begun");
+        (self.before)(job)?;
+        let mut text = job.parameters["write"].as_str().unwrap_or_default().to_owned();
+        for input in &job.inputs {
+            text.push_str(&fs_err::read_to_string(input.folder.join("text"))?);
+        }
+        reporter.progress(1, 1, "files", "");
+        Ok(fs_err::write(job.output.join("text"), text)?)
+    }
+}
+
+/// A store in a folder of its own, and how to run.
+pub(super) struct Site {
+    _folder: TempDir,
+    pub(super) root: PathBuf,
+    pub(super) options: Options,
+    pub(super) interrupt: Interrupt,
+}
+
+impl Site {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("cache");
+        let options = Options { jobs: 1, cores: 2, gpus: Vec::new(), ..Options::default() };
+        Self { _folder: folder, root, options, interrupt: Interrupt::default() }
+    }
+
+    pub(super) fn run(&self, plan: &Plan, bodies: &dyn Bodies) -> (Summary, Vec<Event>) {
+        let mut events = Vec::new();
+        let store = Store::open(&self.root).unwrap();
+        let summary = run(
+            &Run {
+                plan,
+                store: &store,
+                pins: &Pins::default(),
+                numeric: &numeric(),
+                bodies,
+                forced: &|_: &Instance| false,
+                options: &self.options,
+                interrupt: &self.interrupt,
+            },
+            &mut events,
+        );
+        assert!(matches!(events.first(), Some(Event::RunStarted { .. })));
+        assert_eq!(events.last(), Some(&Event::RunFinished(summary.totals.clone())));
+        (summary, events)
+    }
+
+    /// What a stage wrote.
+    pub(super) fn text(&self, plan: &Plan, summary: &Summary, stage: &str) -> String {
+        let (_, output) = summary.results[plan.find(stage).unwrap().id].unwrap();
+        let store = Store::open_to_read(&self.root).unwrap();
+        fs_err::read_to_string(store.object_folder(&output).join("text")).unwrap()
+    }
+}
+
+pub(super) fn write(text: &str) -> Value {
+    json!({ "write": text })
+}
+
+/// `a` and `b` are read by `c`; `b` is read by `d`.
+pub(super) fn diamond(a: Value) -> [Stage<'static>; 4] {
+    [("a", &[], a), ("b", &[], write("b")), ("c", &[0, 1], write("c")), ("d", &[1], write("d"))]
+}
+
+pub(super) fn nothing(_: &Job) -> Result<(), StageError> {
+    Ok(())
+}
+
+pub(super) fn counts(summary: &Summary) -> [usize; 5] {
+    let totals = &summary.totals;
+    [totals.executed, totals.cached + totals.shared, totals.failed, totals.skipped, totals.left]
+}
+
+/// The stages of [`plan`], in workers.
+pub(super) fn heavy(stages: &[Stage<'_>]) -> Plan {
+    let mut plan = plan(stages);
+    for instance in &mut plan.instances {
+        instance.place = Place::Worker { affinity: "nano".into() };
+    }
+    plan
+}
+
+pub(super) const WRITE: &str = "open(job['output'] + '/text', 'w').write(str(os.getpid()) + job['parameters']['write'])\n\
+                     say({'done': dict(id=id, facts={})})";

@@ -112,8 +112,7 @@ impl Store {
         let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;
         files::replace(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
         self.note_latest(finished.pipeline, finished.instance, &key, || Some(record.preimage.clone()))?;
-        let instance = finished.instance;
-        Durations::note(&self.durations, &instance.operation, finished.pipeline, &instance.stage, finished.seconds);
+        Durations::note(&self.durations, finished.pipeline, finished.instance, &key, finished.seconds);
         tree::remove(&self.scratch_path(&key)).map_err(|error| self.fail(error))?;
         self.briefs.note(&key, Brief::from(&record));
         Ok(record)

@@ -16,6 +16,8 @@ use crate::base::{lock, moment};
 
 /// The folder in the cache.
 pub(super) const FOLDER: &str = "runs";
+/// Bytes of all journals together, beyond which the oldest go.
+const MOST: u64 = 64 << 20;
 /// What the names of journals end with.
 const ENDING: &str = "jsonl";
 
@@ -71,18 +73,35 @@ impl PastRun {
     }
 }
 
+/// Removes the oldest journals until those that are left have not more than `most` bytes, but never the last one, nor one
+/// of a run that goes on. They are for people, so what can't be removed is no fault.
+fn prune(runs: &[PastRun], most: u64) {
+    let sizes: Vec<u64> = runs.iter().map(|run| fs::metadata(&run.path).map_or(0, |file| file.len())).collect();
+    let mut all: u64 = sizes.iter().sum();
+    let but_last = runs.len().saturating_sub(1);
+    for (run, size) in runs.iter().zip(sizes).take(but_last).filter(|(run, _)| !run.lives) {
+        if all <= most {
+            return;
+        }
+        if fs::remove_file(&run.path).is_ok() {
+            all -= size;
+        }
+    }
+}
+
 fn is_locked(path: &Path) -> bool {
     std::fs::File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
 }
 
 impl Store {
-    /// Begins the journal of a run.
+    /// Begins the journal of a run; old ones go when there is too much of them.
     ///
     /// # Errors
     /// When its file can't be made.
     pub fn begin_run(&self) -> Result<RunJournal, StoreError> {
         let folder = self.root.join(FOLDER);
         fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
+        prune(&self.runs()?, MOST);
         let name = format!("{}-{}", moment::compact(lock::now()), std::process::id());
         let mut id = name.clone();
         let mut count = 1;
@@ -121,7 +140,36 @@ mod tests {
 
     use serde_json::{Value, json};
 
+    use super::prune;
     use crate::store::Store;
+
+    #[test]
+    fn the_oldest_go_when_there_is_too_much() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        drop(store.begin_run().unwrap());
+        let runs = folder.path().join("runs");
+        for entry in fs_err::read_dir(&runs).unwrap() {
+            fs_err::remove_file(entry.unwrap().path()).unwrap();
+        }
+        for name in ["1", "2", "3", "4"] {
+            fs_err::write(runs.join(format!("{name}.jsonl")), "0123456789").unwrap();
+        }
+        fs_err::write(runs.join("other"), "0123456789").unwrap();
+        let lives = std::fs::File::open(runs.join("2.jsonl")).unwrap();
+        lives.lock().unwrap();
+        let left = |most: u64| {
+            prune(&store.runs().unwrap(), most);
+            store.runs().unwrap().into_iter().map(|run| run.id).collect::<Vec<_>>().concat()
+        };
+        assert_eq!(left(40), "1234");
+        assert_eq!(left(39), "234");
+        assert_eq!(left(20), "24");
+        assert_eq!(left(0), "24");
+        drop(lives);
+        assert_eq!(left(0), "4");
+        assert!(runs.join("other").exists());
+    }
 
     #[test]
     fn a_journal_keeps_whole_lines_whatever_its_writer_came_to() {

@@ -90,7 +90,7 @@ fn what_is_published_is_found() {
     assert_eq!((mode(&folder), mode(&folder.join("deep")), mode(&folder.join("scores.csv"))), (0o555, 0o555, 0o444));
     let latest = store.latest("p", &small().instances[0]).unwrap().unwrap();
     assert_eq!((latest.key, latest.preimage), (key, preimage(1)));
-    assert_eq!(store.durations().expected("p", "data", "make_data"), Some(2.5));
+    assert_eq!(store.durations().of_key(&key), Some(2.5));
     for empty in ["work", "scratch", "locks", "quarantine"] {
         assert_eq!(count(&store.root().join(empty)), 0, "`{empty}` is not empty");
     }

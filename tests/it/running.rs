@@ -377,6 +377,8 @@ fn no_secret_gets_into_the_cache_the_results_or_what_is_printed() {
         &["runs", "last"],
         &["report", "pipelines/c.yaml"],
         // Errors outside of stages: the value stands in the name of a file.
+        &["run", "pipelines/c.yaml", "--set", "hf_PlantedTokenOfTheTest"],
+        &["run", "pipelines/c.yaml", "--jobs", "hf_PlantedTokenOfTheTest", "--json"],
         &["run", "pipelines/hf_PlantedTokenOfTheTest.yaml"],
         &["plan", "pipelines/hf_PlantedTokenOfTheTest.yaml", "--json"],
         &["run", "pipelines/c.yaml", "--mirror", "PlantedPinOfTheTest"],
@@ -428,4 +430,53 @@ fn a_secret_in_a_file_or_a_setting_is_refused_where_it_stands() {
     assert_eq!(refused.status.code(), Some(3), "{}", both(&refused));
     assert!(both(&refused).contains("datasets/ripe.yaml:1:8"), "{}", both(&refused));
     clean("the refusal", both(&refused).as_bytes());
+}
+
+#[test]
+fn a_program_whose_time_is_up_ends_with_all_that_it_has_started() {
+    let project = Project::new();
+    let child = project.path("child").display().to_string();
+    let line = format!("sleep 600 & echo $! > {child}; wait");
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{}", stage("a", &line, "")));
+    let output = run(&project, &["--timeout", "2s"]);
+    assert_eq!(output.status.code(), Some(5), "{}", both(&output));
+    assert!(both(&output).contains("it took longer than 2s, which is its `timeout`"), "{}", both(&output));
+    let child = project.read("child").trim().to_owned();
+    until("the child is gone", || {
+        let state = fs_err::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        state.is_empty() || state.contains(") Z")
+    });
+}
+
+/// What a run learns of a stage by its axis values is used by the next one for a cell that it has not seen.
+#[test]
+fn what_is_expected_of_a_stage_is_learnt_from_its_other_cells() {
+    let project = Project::new();
+    let stages = "name: c\naxes:\n  wait: [slow, fast]\n  seed: [1, 2]\nstages:\n  a:\n    \
+                  matrix: { wait: axes.wait, seed: axes.seed }\n    run: { command: { program: [sh, -c, \
+                  'case $COMPT_PARAM_WAIT in slow) sleep 0.4 ;; esac; echo $COMPT_PARAM_SEED > out'], outputs: [out], \
+                  parameters: { wait: \"${wait}\", seed: \"${seed}\" } } }\n";
+    project.write("pipelines/c.yaml", stages);
+    assert!(run(&project, &["--jobs", "1"]).status.success());
+    let expected = |project: &Project| -> Vec<(String, f64, String)> {
+        let lines = journal(project);
+        let started = lines.iter().filter(|line| line["event"] == "started");
+        let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+        started
+            .map(|line| (text(line, "stage"), line["expected_seconds"].as_f64().unwrap(), text(line, "expected_by")))
+            .collect()
+    };
+    assert!(run(&project, &["--jobs", "1", "--set", "seed=[1, 2, 3]"]).status.success());
+    let new = expected(&project);
+    assert_eq!(new.len(), 2, "{new:?}");
+    assert!(new.iter().all(|(.., by)| by == "stage"), "{new:?}");
+    // Longest first: `slow` is known to be slow, also with a seed that is new.
+    assert_eq!((new[0].0.as_str(), new[1].0.as_str()), ("a[wait=slow,seed=3]", "a[wait=fast,seed=3]"));
+    assert!(new[0].1 > 2.0 * new[1].1, "{new:?}");
+    // The same work again, and the same cells with something else.
+    assert!(run(&project, &["--jobs", "1", "--force"]).status.success());
+    assert!(expected(&project).iter().all(|(.., by)| by == "key"), "{:?}", expected(&project));
+    project.edit("pipelines/c.yaml", "sleep 0.4", "sleep 0.3");
+    assert!(run(&project, &["--jobs", "1"]).status.success());
+    assert!(expected(&project).iter().all(|(.., by)| by == "cell"), "{:?}", expected(&project));
 }

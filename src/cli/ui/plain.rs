@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::{Colours, words};
 use crate::exec::event::{Event, Listener};
 
+/// Seconds from which on the end of the run is told.
+const FAR: f64 = 10.0;
+
 /// Writes a line for each event that a reader of a log wants to know.
 #[derive(Debug)]
 pub struct Lines<W> {
@@ -57,8 +60,11 @@ impl<W: Write> Listener for Lines<W> {
         }
         if let Some(mut text) = words::lasting(event, self.colours) {
             self.tell_cached();
-            if matches!(event, Event::Finished { .. }) {
-                text.push_str(&self.colours.faint(&format!("  ({} of {})", self.ended, self.all)));
+            if let Event::Finished { run, .. } = event {
+                // An end that is near is not worth a word.
+                let far = run.filter(|run| run.seconds >= FAR).map(|run| format!("; {}", words::left(run)));
+                let place = format!("  ({} of {}{})", self.ended, self.all, far.unwrap_or_default());
+                text.push_str(&self.colours.faint(&place));
             }
             self.line(&text);
         }
@@ -72,13 +78,16 @@ mod tests {
     use super::Lines;
     use crate::base::Digest;
     use crate::cli::ui::Colours;
+    use crate::exec::Estimate;
     use crate::exec::event::{Event, Listener, Totals};
+    use crate::exec::expectation::Basis;
     use crate::protocol::StageErrorKind;
 
     #[test]
     fn a_run_reads_like_a_log() {
         let mut lines = Lines::new(Vec::new(), Colours::Off);
         let output = Digest::of(b"");
+        let run = Some(Estimate { seconds: 80.0, basis: Basis::Cell });
         let cached = |stage: &str| Event::Cached { stage: stage.into(), key: output, output, shared: false };
         for event in [
             Event::RunStarted { pipeline: "demo".into(), stages: 5, jobs: 1 },
@@ -90,10 +99,11 @@ mod tests {
                 key: output,
                 attempt: 1,
                 expected_seconds: None,
+                expected_by: None,
                 gpus: Vec::new(),
                 worker: None,
             },
-            Event::Finished { stage: "fit".into(), key: output, attempt: 1, seconds: 75.0, output },
+            Event::Finished { stage: "fit".into(), key: output, attempt: 1, seconds: 75.0, output, run },
             Event::Failed {
                 stage: "score".into(),
                 key: None,
@@ -118,7 +128,7 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(lines.out).unwrap(), @r"
         cached 2 stages were there already
         start  fit
-        done   fit  1 min 15 s  (3 of 5)
+        done   fit  1 min 15 s  (3 of 5; about 1 min 20 s left, by the same cells)
         failed score: label `maybe` is not one of `yes`, `no`
                hint: map it in `datasets/rte.yaml`
                log: /cache/logs/1.log

@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Colours, words};
+use crate::exec::Estimate;
 use crate::exec::event::{Event, Listener};
 
 /// How often the bars are drawn while nothing happens, so that their clocks go on.
@@ -78,6 +79,12 @@ impl Bars {
         bar.set_message(message);
     }
 
+    fn foretell(&self, run: Option<Estimate>) {
+        if let (Some(overall), Some(estimate)) = (&self.overall, run) {
+            overall.set_message(words::left(estimate));
+        }
+    }
+
     fn end(&mut self, stage: &str) {
         if let Some(bar) = self.running.remove(stage) {
             bar.disable_steady_tick();
@@ -136,13 +143,15 @@ impl Listener for Bars {
                 }
             }
             Event::Started { stage, .. } => self.start(stage),
-            Event::Progress { stage, done, total, unit, remark, run_seconds_left } => {
+            Event::Progress { stage, done, total, unit, remark, run } => {
                 self.advance(stage, *done, *total, position(*done, *total, unit, remark));
-                if let (Some(overall), Some(seconds)) = (&self.overall, run_seconds_left) {
-                    overall.set_message(format!("about {} left", words::duration(*seconds)));
-                }
+                self.foretell(*run);
             }
-            Event::Finished { stage, .. } | Event::Failed { stage, .. } | Event::Skipped { stage, .. } => {
+            Event::Finished { stage, run, .. } => {
+                self.end(stage);
+                self.foretell(*run);
+            }
+            Event::Failed { stage, .. } | Event::Skipped { stage, .. } => {
                 self.end(stage);
             }
             Event::RunFinished(_) => self.close(),
@@ -165,7 +174,9 @@ mod tests {
     use super::{Bars, position};
     use crate::base::Digest;
     use crate::cli::ui::Colours;
+    use crate::exec::Estimate;
     use crate::exec::event::{Event, Listener, Totals};
+    use crate::exec::expectation::Basis;
 
     /// A terminal that keeps every text that was ever drawn.
     #[derive(Clone, Debug, Default)]
@@ -231,6 +242,7 @@ mod tests {
             key,
             attempt: 1,
             expected_seconds: None,
+            expected_by: None,
             gpus: Vec::new(),
             worker: None,
         });
@@ -240,16 +252,16 @@ mod tests {
             total: 4,
             unit: "steps".into(),
             remark: "loss 0.4".into(),
-            run_seconds_left: Some(90.0),
+            run: Some(Estimate { seconds: 90.0, basis: Basis::Stage }),
         });
         bars.overall.as_ref().unwrap().force_draw();
         bars.running["fit"].force_draw();
         let seen = paper.text();
         assert!(seen.contains("fit  [====>           ]  25%  1/4 steps  loss 0.4"), "{seen}");
         assert!(seen.contains("1/2 stages"), "{seen}");
-        assert!(seen.contains("about 1 min 30 s left"), "{seen}");
+        assert!(seen.contains("about 1 min 30 s left, by other cells"), "{seen}");
         let mut hear = |event| bars.hear(Duration::ZERO, &event);
-        hear(Event::Finished { stage: "fit".into(), key, attempt: 1, seconds: 2.0, output: key });
+        hear(Event::Finished { stage: "fit".into(), key, attempt: 1, seconds: 2.0, output: key, run: None });
         hear(Event::RunFinished(Totals { executed: 1, cached: 1, seconds: 2.0, ..Totals::default() }));
         let seen = paper.text();
         assert!(seen.contains("done   fit  2.0 s"), "{seen}");

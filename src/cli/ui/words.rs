@@ -1,7 +1,9 @@
 //! The sentences that bars and plain lines share.
 
 use super::Colours;
+use crate::exec::Estimate;
 use crate::exec::event::{Event, Stop, Totals};
+use crate::exec::expectation::Basis;
 
 /// Seconds as a person says them: `0.04 s`, `12.3 s`, `4 min 05 s`, `2 h 07 min`.
 pub(in crate::cli) fn duration(seconds: f64) -> String {
@@ -13,6 +15,18 @@ pub(in crate::cli) fn duration(seconds: f64) -> String {
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
+}
+
+/// When a run will end, and how that is known: `about 2 min 05 s left, by other cells`.
+pub(super) fn left(estimate: Estimate) -> String {
+    let by = match estimate.basis {
+        Basis::Key => "the same work",
+        Basis::Cell => "the same cells",
+        Basis::Stage => "other cells",
+        Basis::Operation => "other stages",
+        Basis::Guess => "a guess",
+    };
+    format!("about {} left, by {by}", duration(estimate.seconds))
 }
 
 /// `1 stage`, `3 stages`.

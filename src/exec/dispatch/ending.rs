@@ -30,10 +30,11 @@ impl Dispatcher<'_, '_> {
                 self.totals.executed += 1;
                 self.making.remove(&todo.key);
                 self.made.insert(todo.key);
-                LazyCell::force_mut(&mut self.outlook).learn(self.run.plan, id, seconds);
+                LazyCell::force_mut(&mut self.outlook).learn(id, seconds);
                 let known = self.board.done(id, todo.key, output);
                 let stage = self.name(id);
-                self.tell(&Event::Finished { stage, key: todo.key, attempt: todo.attempts, seconds, output });
+                let (key, attempt, run) = (todo.key, todo.attempts, self.estimate());
+                self.tell(&Event::Finished { stage, key, attempt, seconds, output, run });
                 self.share(&todo.key, output);
                 self.settle(known);
             }

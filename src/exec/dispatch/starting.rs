@@ -118,11 +118,12 @@ impl<'a> Dispatcher<'a, '_> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let cancellation = Cancellation::new(self.run.interrupt.clone());
         let killer = worker.as_ref().map(Worker::killer);
-        let expected_seconds = self.outlook.expected(id);
+        let expected = self.outlook.expected(id);
+        let (expected_seconds, expected_by) = (expected.map(|it| it.seconds), expected.map(|it| it.basis));
         let device = device(&instance.place, &grant.gpus);
         let (stage, gpus, process) = (self.name(id), grant.gpus.clone(), worker.as_ref().map(Worker::process));
         let (key, attempt) = (todo.key, todo.attempts);
-        self.tell(&Event::Started { stage, key, attempt, expected_seconds, gpus, worker: process });
+        self.tell(&Event::Started { stage, key, attempt, expected_seconds, expected_by, gpus, worker: process });
         self.running
             .insert(id, Running { grant, pace: Pace::new(), killer, deadline, cancellation: cancellation.clone() });
         let attempt = Attempt {
