@@ -2,8 +2,8 @@
 //!
 //! When the runner is killed, nobody else knows what its programs have started. So there is one guard: a small shell that is
 //! told which groups run and that reads until the runner's end of a pipe closes, however that comes about. Then it kills
-//! what it was told of. A process that leaves its group on purpose (`setsid`) is out of reach. Where there is no shell, the
-//! kernel kills the program itself ([`death`]).
+//! what it was told of. A process that leaves its group on purpose (`setsid`) is out of reach. The program itself is killed by
+//! the kernel ([`death`]), with a shell or without.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -39,11 +39,8 @@ impl Group {
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         // A group of its own: the terminal's Ctrl-C reaches the runner only, which decides what it means.
         command.process_group(0);
-        // The guard kills the leader too. To let the kernel do it, the child must run code of ours before the program, and
-        // so begin as a copy of the runner, which takes longer than many a program.
-        if pipe().is_none() {
-            death::die_with_parent(command);
-        }
+        // The guard kills the leader too, but hears of it only when it runs; the kernel knows from the start.
+        death::die_with_parent(command);
         let leader = command.spawn()?;
         tell_guard(&format!("{}\n", leader.id()));
         Ok(Self { leader, over: false })

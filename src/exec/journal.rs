@@ -112,7 +112,12 @@ impl<'a> Recorder<'a> {
         });
         let outcome = if let Event::RunFinished(totals) = event { Some(Outcome::of(totals)) } else { None };
         let time = (self.began + at).as_millis() as f64 / 1e3;
-        if let Err(error) = journal.append(&Line { time, event, first, outcome }) {
+        let line = Line { time, event, first, outcome };
+        let written = match event {
+            Event::Cached { .. } => journal.append_later(&line),
+            _ => journal.append(&line),
+        };
+        if let Err(error) = written {
             self.journal = Err(Trouble::New(error.to_string()));
         }
     }

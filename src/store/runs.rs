@@ -1,7 +1,8 @@
 //! The journals of runs: one file of JSON lines for each run, in the order in which things happened.
 //!
 //! A line is handed to the kernel in one write before the next thing happens, so that of a run that is killed nothing is
-//! missing but, at worst, the end of the last line. What a line says is not known here.
+//! missing but, at worst, the end of the last line. Only lines that can wait go with the next one that can't: of thousands
+//! of results that are all there, a write each would be most of the run. What a line says is not known here.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use crate::base::{lock, moment};
 pub(super) const FOLDER: &str = "runs";
 /// Bytes of all journals together, beyond which the oldest go.
 const MOST: u64 = 64 << 20;
+/// Bytes of lines that may wait for the next one.
+const WAITING: usize = 64 << 10;
 /// What the names of journals end with.
 const ENDING: &str = "jsonl";
 
@@ -26,6 +29,8 @@ const ENDING: &str = "jsonl";
 pub struct RunJournal {
     id: String,
     file: File,
+    /// Lines that are not written yet.
+    waiting: Vec<u8>,
 }
 
 impl RunJournal {
@@ -34,14 +39,27 @@ impl RunJournal {
         &self.id
     }
 
-    /// Adds a line.
+    /// Adds a line, after those that waited.
     ///
     /// # Errors
     /// What the file system returns, with the path.
     pub fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
-        self.file.write_all(&text)
+        serde_json::to_writer(&mut self.waiting, line)?;
+        self.waiting.push(b'\n');
+        self.file.write_all(&std::mem::take(&mut self.waiting))
+    }
+
+    /// Adds a line that may wait for the next one; a run that is killed before that loses it.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_later(&mut self, line: &impl Serialize) -> io::Result<()> {
+        if self.waiting.len() >= WAITING {
+            return self.append(line);
+        }
+        serde_json::to_writer(&mut self.waiting, line)?;
+        self.waiting.push(b'\n');
+        Ok(())
     }
 }
 
@@ -119,7 +137,7 @@ impl Store {
         };
         // Where there are no locks, a run that goes on looks like one that died.
         let _ = file.file().try_lock();
-        Ok(RunJournal { id, file })
+        Ok(RunJournal { id, file, waiting: Vec::new() })
     }
 
     /// The journals that are there, oldest first.
@@ -140,7 +158,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::prune;
+    use super::{PastRun, prune};
     use crate::store::Store;
 
     #[test]
@@ -179,8 +197,11 @@ mod tests {
         let mut first = store.begin_run().unwrap();
         let second = store.begin_run().unwrap();
         assert_ne!(first.id(), second.id());
-        first.append(&json!({"event": "one"})).unwrap();
+        first.append_later(&json!({"event": "one"})).unwrap();
+        let count = |run: &PastRun| run.lines().unwrap().len();
+        assert_eq!(store.runs().unwrap().iter().map(count).sum::<usize>(), 0);
         first.append(&json!({"event": "two\nlines"})).unwrap();
+        assert_eq!(store.runs().unwrap().iter().map(count).sum::<usize>(), 2);
         let lives = |store: &Store| store.runs().unwrap().iter().map(|run| run.lives).collect::<Vec<_>>();
         assert_eq!(lives(&store), [true, true]);
         // As a kill in the middle of a write leaves it.
