@@ -143,7 +143,7 @@ mod tests {
             let all: Vec<(Arc<Amounts>, &Stage)> = stages.iter().map(|stage| (Arc::new(stage.2.clone()), stage)).collect();
             let fate = |index: usize| match (held >> index) & 1 {
                 0 => Fate::Starts,
-                _ if index % 2 == 0 => Fate::Stays,
+                _ if index.is_multiple_of(2) => Fate::Stays,
                 _ => Fate::Leaves,
             };
             let mut queue = Queue::default();
