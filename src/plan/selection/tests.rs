@@ -151,6 +151,13 @@ fn flags_mean_what_all_of_them_mean() {
     assert_eq!(narrowed.plan.stages.iter().map(|stage| stage.instances.clone()).collect::<Vec<_>>(), [0..2, 2..3]);
     assert!(matches!(request(&["fit"], &["data"], &[], &[]), Err(RequestError::Nothing { one: false, .. })));
     assert!(matches!(request(&["fit"], &[], &[], &["table"]), Err(RequestError::NotForced { .. })));
+    // Without flags it is the plan as it is, and not a part of the same size.
+    let whole = request(&[], &[], &[], &["fit"]).unwrap();
+    assert!(whole.narrowed.is_none() && whole.targets.len() == 5 && whole.forced.len() == 2);
+    let help = |only: &[&str], until: &[&str], force: &[&str]| request(only, until, &[], force).unwrap_err().help();
+    assert!(help(&["fit & data"], &[], &[]).contains("`compt plan FILE`"));
+    assert!(help(&["fit"], &["data"], &[]).contains("leave one of them out"));
+    assert!(help(&["fit"], &[], &["table"]).contains("`--force` without a selection"));
 }
 
 /// The plan with every edge turned round, and its instances in the opposite order.
