@@ -72,16 +72,21 @@ fn a_pause_holds_up_nothing_else_and_ends_with_the_run() {
     assert!(summary.totals.interrupted && summary.failures.is_empty());
 }
 
+/// A worker that writes a checkpoint and comes to a bad end, unless it finds one.
+fn once(end: &str) -> String {
+    format!(
+        "checkpoint = job['scratch'] + '/checkpoint'\n\
+         if not os.path.exists(checkpoint):\n\
+         \x20   open(checkpoint, 'w').write('1')\n\
+         \x20   {end}\n{WRITE}"
+    )
+}
+
 #[test]
 fn a_worker_that_takes_too_long_is_killed_and_the_next_attempt_goes_on() {
     let mut place = Site::new();
     let program = tempfile::tempdir().unwrap();
-    let body = format!(
-        "checkpoint = job['scratch'] + '/checkpoint'\n\
-         if not os.path.exists(checkpoint):\n\
-         \x20   open(checkpoint, 'w').write('1')\n\
-         \x20   time.sleep(600)\n{WRITE}"
-    );
+    let body = once("time.sleep(600)");
     place.options.worker = Some(double(program.path(), &body));
     place.options.timeout = Some(Duration::from_secs(2));
     let mut stages = heavy(&[("a", &[], write("a"))]);
@@ -119,12 +124,7 @@ fn resources_grow_with_the_attempt_up_to_what_there_is() {
 fn a_retry_finds_the_checkpoint_of_the_attempt_before() {
     let mut place = Site::new();
     let program = tempfile::tempdir().unwrap();
-    let body = format!(
-        "checkpoint = job['scratch'] + '/checkpoint'\n\
-         if not os.path.exists(checkpoint):\n\
-         \x20   open(checkpoint, 'w').write('1')\n\
-         \x20   os.kill(os.getpid(), 9)\n{WRITE}"
-    );
+    let body = once("os.kill(os.getpid(), 9)");
     place.options = Options { worker: Some(double(program.path(), &body)), retries: soon(1), ..place.options.clone() };
     let (summary, events) = place.run(&heavy(&[("a", &[], write("a"))]), &Desk::new(&nothing));
     assert_eq!(counts(&summary), [1, 0, 0, 0, 0], "{:?}", summary.failures);

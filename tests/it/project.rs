@@ -38,6 +38,25 @@ stages:
     run: { aggregate: { from: score, rows: method, columns: task, mean_over: seed } }
 "#;
 
+/// The pipeline file of [`light`].
+pub const LIGHT: &str = "pipelines/light.yaml";
+
+/// The toy pipeline up to its texts: two tasks, two seeds, no training, so 2 data, 4 shots, 4 texts. Its title wants care
+/// in every notation.
+pub fn light() -> Project {
+    let project = Project::new();
+    let (head, _) = PIPELINE.split_once("  fit:").unwrap();
+    let head = head.replace("name: toy", "name: light").replace("Toy tasks", r#"Two tasks <a> & \"b\""#);
+    project.write(LIGHT, &head.replace(", epochs: 6, backbone: ./tiny", ""));
+    project
+}
+
+/// What a command printed, as JSON.
+pub fn json(output: &Output) -> serde_json::Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}:\n{}", both(output)))
+}
+
 /// A folder that is removed with it.
 pub struct Project {
     folder: tempfile::TempDir,

@@ -2,41 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::project::{Project, both, executed};
-
-const FILE: &str = "pipelines/light.yaml";
-
-/// Two tasks, two seeds, no training: 2 data, 4 shots, 4 texts.
-const LIGHT: &str = r#"
-name: light
-params: { k: 8 }
-axes: { task: [ripe, same], seed: [1, 2] }
-stages:
-  data:
-    matrix: { task: axes.task }
-    run: { fetch: { dataset: "${task}" } }
-  shots:
-    matrix: { task: axes.task, seed: axes.seed }
-    run: { sample: { from: data, k: "${k}", test_samples: 20, validation_samples: 10, seed: "${seed}" } }
-  text:
-    run: { format: { from: shots } }
-"#;
-
-fn light() -> Project {
-    let project = Project::new();
-    project.write(FILE, LIGHT);
-    project
-}
-
-fn json(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}:\n{}", both(output)))
-}
+use crate::project::{LIGHT as FILE, Project, both, executed, json, light};
 
 /// What a run executes.
 fn run(project: &Project, more: &[&str]) -> Vec<String> {

@@ -5,41 +5,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::project::{Project, both, lock_of};
-
-/// A pipeline without training: what is looked at here is known before anything is learned.
-const LIGHT: &str = r#"
-name: light
-title: "Two tasks <a> & \"b\""
-params: { k: 8 }
-axes: { task: [ripe, same], seed: [1, 2] }
-stages:
-  data:
-    matrix: { task: axes.task }
-    run: { fetch: { dataset: "${task}" } }
-  shots:
-    matrix: { task: axes.task, seed: axes.seed }
-    run: { sample: { from: data, k: "${k}", test_samples: 20, validation_samples: 10, seed: "${seed}" } }
-  text:
-    run: { format: { from: shots } }
-"#;
-
-const FILE: &str = "pipelines/light.yaml";
-
-fn light() -> Project {
-    let project = Project::new();
-    project.write(FILE, LIGHT);
-    project
-}
+use crate::project::{LIGHT as FILE, Project, both, json, light, lock_of};
 
 fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", both(output));
     String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn json(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}:\n{}", both(output)))
 }
 
 /// The one line of JSON on standard error.
