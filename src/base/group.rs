@@ -2,15 +2,19 @@
 //!
 //! When the runner is killed, nobody else knows what its programs have started. So there is one guard: a small shell that is
 //! told which groups run and that reads until the runner's end of a pipe closes, however that comes about. Then it kills
-//! what it was told of. A process that leaves its group on purpose (`setsid`) is out of reach. The program itself is killed by
-//! the kernel ([`death`]), with a shell or without.
+//! what it was told of. A group tells its number itself, before its program runs. A process that leaves its group on purpose
+//! (`setsid`) is out of reach. The program itself is killed by the kernel ([`super::leader`]), with a shell or without.
 
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use super::death;
+use super::leader::{Leader, Unstarted};
+use super::program::{Program, SHELL};
 
 /// Numbers of groups come a line each, with `-` before one that is over.
 const GUARD: &str = r#"
@@ -27,8 +31,19 @@ for group in $groups; do kill -s KILL -- "-$group"; done
 /// A running program and whatever it has started. Dropping it kills them all.
 #[derive(Debug)]
 pub struct Group {
-    leader: Child,
+    leader: Leader,
     over: bool,
+}
+
+/// What became of a program that was watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It has ended; what it has started may go on.
+    End,
+    /// There is something to read, or nothing will ever come.
+    Output,
+    /// Nothing yet.
+    Nothing,
 }
 
 impl Group {
@@ -36,19 +51,41 @@ impl Group {
     ///
     /// # Errors
     /// When it can't be started.
-    pub fn spawn(command: &mut Command) -> io::Result<Self> {
-        // A group of its own: the terminal's Ctrl-C reaches the runner only, which decides what it means.
-        command.process_group(0);
-        // The guard kills the leader too, but hears of it only when it runs; the kernel knows from the start.
-        death::die_with_parent(command);
-        let leader = command.spawn()?;
-        tell_guard(&format!("{}\n", leader.id()));
-        Ok(Self { leader, over: false })
+    pub fn spawn(program: &Program<'_>) -> io::Result<Self> {
+        // As a shell goes through the `PATH`: the first file that can be run.
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        for file in program.files() {
+            match Self::start(program, &file, false) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {
+                    return Self::start(program, &file, true);
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+                    failed = error;
+                }
+                done => return done,
+            }
+        }
+        Err(failed)
     }
 
-    /// Whether the program has ended; what it has started may go on.
-    pub fn has_ended(&self) -> bool {
-        self.over || death::has_ended(self.leader.id())
+    fn start(program: &Program<'_>, file: &Path, script: bool) -> io::Result<Self> {
+        let image = program.image(file, script)?;
+        match Leader::start(&image, program, guard().map(AsFd::as_fd)) {
+            Ok(leader) => Ok(Self { leader, over: false }),
+            Err(Unstarted { error, leader }) => {
+                drop(leader.map(|leader| Self { leader, over: false }));
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits until the program has ended or there is something to read in `pipe`, but not for long.
+    pub fn watch(&self, pipe: Option<BorrowedFd<'_>>, at_most: Duration) -> Seen {
+        match self.leader.watch(pipe, at_most) {
+            (true, _) => Seen::End,
+            (false, true) => Seen::Output,
+            (false, false) => Seen::Nothing,
+        }
     }
 
     /// Kills everything that is left, and says how the program ended.
@@ -58,8 +95,8 @@ impl Group {
     pub fn end(&mut self) -> io::Result<ExitStatus> {
         if !self.over {
             // In this order: the number is ours until the leader is waited for.
-            death::kill_group(self.leader.id());
-            tell_guard(&format!("-{}\n", self.leader.id()));
+            self.leader.kill_group();
+            tell_guard_of_end(self.leader.number());
             self.over = true;
         }
         self.leader.wait()
@@ -73,44 +110,75 @@ impl Drop for Group {
     }
 }
 
-/// Sends the guard a line. Without a guard (there is no shell) programs still die with the runner, but not what they
-/// have started.
-fn tell_guard(line: &str) {
-    if let Some(pipe) = pipe() {
-        let mut pipe = pipe.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = pipe.write_all(line.as_bytes());
+fn tell_guard_of_end(number: i32) {
+    if let Some(mut guard) = guard() {
+        // In one write, so that lines of several threads do not mix.
+        let _ = guard.write_all(format!("-{number}\n").as_bytes());
     }
 }
 
-/// The way to the guard, which is started when it is needed first.
-fn pipe() -> Option<&'static Mutex<ChildStdin>> {
-    static PIPE: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
-    PIPE.get_or_init(|| guard().map(Mutex::new)).as_ref()
+/// The way to the guard, which is started when it is needed first. Without a guard (there is no shell) programs still die
+/// with the runner, but not what they have started.
+fn guard() -> Option<&'static ChildStdin> {
+    static PIPE: OnceLock<Option<ChildStdin>> = OnceLock::new();
+    PIPE.get_or_init(start_guard).as_ref()
 }
 
 /// Starts the guard, in a group of its own, so that nothing that is meant for the runner reaches it.
-fn guard() -> Option<ChildStdin> {
-    let mut shell = Command::new("/bin/sh");
+fn start_guard() -> Option<ChildStdin> {
+    let mut shell = Command::new(SHELL);
     shell.args(["-c", GUARD]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     shell.spawn().ok()?.stdin
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{GUARD, Group};
-    use std::io::{BufRead, BufReader, Write};
-    use std::os::unix::process::CommandExt;
+    use super::{GUARD, Group, Program, Seen};
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+    use std::io::{BufRead, BufReader, ErrorKind, PipeReader, Read, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::path::Path;
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    /// A shell that has started a `sleep` and has said its number.
-    fn family(command: &mut Command) -> &mut Command {
-        command.args(["-c", "sleep 600 & echo $!; wait"]).stdout(Stdio::piped())
+    /// A shell's line that starts a `sleep` and says its number.
+    const FAMILY: &str = "sleep 600 & echo $!; wait";
+
+    /// Starts a program in a folder, with these variables; what it says comes out of the pipe.
+    fn spawn(
+        words: &[&str],
+        folder: Option<&Path>,
+        variables: &[(&str, &str)],
+    ) -> std::io::Result<(Group, PipeReader)> {
+        let null = std::fs::File::open("/dev/null")?;
+        let (reader, writer) = std::io::pipe()?;
+        let path = std::env::var_os("PATH").map(|path| ("PATH".into(), path));
+        let mut environment: BTreeMap<OsString, OsString> = path.into_iter().collect();
+        environment.extend(variables.iter().map(|(name, value)| (name.into(), value.into())));
+        let words = words.iter().map(OsString::from).collect();
+        let program = Program { words, environment, folder, input: null.as_fd(), output: writer.as_fd() };
+        Ok((Group::spawn(&program)?, reader))
     }
 
-    fn number(leader: &mut Child) -> u32 {
+    /// Runs a program to its end: its code, and what it said.
+    fn run(
+        words: &[&str],
+        folder: Option<&Path>,
+        variables: &[(&str, &str)],
+    ) -> std::io::Result<(Option<i32>, String)> {
+        let (mut group, mut output) = spawn(words, folder, variables)?;
+        let mut said = String::new();
+        output.read_to_string(&mut said)?;
+        while group.watch(None, Duration::from_secs(10)) != Seen::End {}
+        Ok((group.end()?.code(), said))
+    }
+
+    fn number(output: impl Read) -> u32 {
         let mut line = String::new();
-        BufReader::new(leader.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
         line.trim().parse().unwrap()
     }
 
@@ -128,26 +196,93 @@ mod tests {
 
     #[test]
     fn what_a_program_has_started_ends_with_it() {
-        let mut group = Group::spawn(family(&mut Command::new("sh"))).unwrap();
-        let child = number(&mut group.leader);
-        assert!(!group.has_ended());
+        let (group, output) = spawn(&["sh", "-c", FAMILY], None, &[]).unwrap();
+        assert_eq!(group.watch(Some(output.as_fd()), Duration::from_secs(10)), Seen::Output);
+        let child = number(output);
+        assert_eq!(group.watch(None, Duration::from_millis(1)), Seen::Nothing);
         drop(group);
         assert!(dies(child));
 
-        let mut group = Group::spawn(Command::new("sh").args(["-c", "exit 3"])).unwrap();
-        while !group.has_ended() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let (mut group, output) = spawn(&["sh", "-c", "exit 3"], None, &[]).unwrap();
+        while group.watch(Some(output.as_fd()), Duration::from_secs(10)) != Seen::End {}
         assert_eq!(group.end().unwrap().code(), Some(3));
         assert_eq!(group.end().unwrap().code(), Some(3));
+        let (mut group, _output) = spawn(&["sh", "-c", "kill -SEGV $$"], None, &[]).unwrap();
+        while group.watch(None, Duration::from_secs(10)) != Seen::End {}
+        assert_eq!(group.end().unwrap().signal(), Some(libc::SIGSEGV));
     }
 
     #[test]
+    fn a_program_gets_its_words_its_folder_and_nothing_of_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().canonicalize().unwrap();
+        let (code, said) =
+            run(&["sh", "-c", "pwd; printf '<%s>' \"$@\"; echo", "-", "a b", "", "$x"], Some(&here), &[]).unwrap();
+        assert_eq!((code, said), (Some(0), format!("{}\n<a b><><$x>\n", here.display())));
+        // `env -i` would say the same but for the variable that shells set themselves.
+        let (_, said) = run(&["env"], None, &[("A", "1\n2"), ("PATH", "/usr/bin:/bin")]).unwrap();
+        assert_eq!(said, "A=1\n2\nPATH=/usr/bin:/bin\n");
+        // A group of its own, no signal kept back, none ignored: numbers, and masks as /proc shows them.
+        let line = "echo $$; cut -d' ' -f5 /proc/$$/stat; grep -E '^Sig(Blk|Ign):' /proc/$$/status | cut -f2";
+        let (_, said) = run(&["sh", "-c", line], None, &[]).unwrap();
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines[0], lines[1]);
+        assert_eq!(lines[2..], ["0000000000000000", "0000000000000000"], "{said}");
+    }
+
+    #[test]
+    fn a_name_is_looked_up_as_a_shell_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str, mode: u32| {
+            let path = folder.path().join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(&path, text).unwrap();
+            fs_err::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        };
+        write("a/tool", "echo may not be run", 0o644);
+        write("b/tool", "#!/bin/sh\necho b $0", 0o755);
+        write("c/tool", "echo c", 0o755);
+        write("bare", "echo bare $1", 0o755);
+        let here = |words: &[&str], path: &str| run(words, Some(folder.path()), &[("PATH", path)]);
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let absolute = format!("/nowhere:{}:{}", at("a"), at("b"));
+        assert_eq!(here(&["tool"], &absolute).unwrap().1, format!("b {}\n", at("b/tool")));
+        assert_eq!(here(&["tool"], "c:b").unwrap().1, "c\n", "a folder from the program's on");
+        assert_eq!(here(&["bare", "x"], "").unwrap().1, "bare x\n", "an empty entry is the folder itself");
+        assert_eq!(here(&["./bare", "y"], "/nowhere").unwrap().1, "bare y\n", "a script without a first line");
+        assert_eq!(here(&["c/tool"], "/nowhere").unwrap().1, "c\n");
+        let kind = |words: &[&str], path: &str| here(words, path).unwrap_err().kind();
+        assert_eq!(kind(&["tool"], "a"), ErrorKind::PermissionDenied);
+        assert_eq!(kind(&["./a/tool"], "b"), ErrorKind::PermissionDenied);
+        assert_eq!(kind(&["tool"], "/nowhere"), ErrorKind::NotFound);
+        assert_eq!(kind(&["./tool"], "b"), ErrorKind::NotFound);
+        assert_eq!(kind(&["true", "a\0b"], "/bin:/usr/bin"), ErrorKind::InvalidInput);
+        assert_eq!(run(&["true"], Some(Path::new("/nowhere")), &[]).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn programs_of_many_threads_do_not_disturb_each_other() {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || {
+                    for round in 0..25 {
+                        let word = format!("{thread}-{round}");
+                        let (code, said) = run(&["sh", "-c", "echo $A; exit 7"], None, &[("A", &word)]).unwrap();
+                        assert_eq!((code, said), (Some(7), format!("{word}\n")));
+                    }
+                });
+            }
+        });
+    }
+
+    /// A guard that is told by us: `told` before `family`, which is in a group of its own.
+    #[test]
     fn the_guard_kills_what_runs_when_the_pipe_closes_and_nothing_else() {
         let mut guard = Command::new("/bin/sh").args(["-c", GUARD]).stdin(Stdio::piped()).spawn().unwrap();
-        let mut families: Vec<Child> =
-            (0..3).map(|_| family(&mut Command::new("sh")).process_group(0).spawn().unwrap()).collect();
-        let children: Vec<u32> = families.iter_mut().map(number).collect();
+        let family =
+            || Command::new("sh").args(["-c", FAMILY]).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
+        let mut families: Vec<Child> = (0..3).map(|_| family()).collect();
+        let children: Vec<u32> = families.iter_mut().map(|family| number(family.stdout.take().unwrap())).collect();
         let mut pipe = guard.stdin.take().unwrap();
         for family in &families {
             writeln!(pipe, "{}", family.id()).unwrap();
@@ -157,8 +292,29 @@ mod tests {
         guard.wait().unwrap();
         assert!(dies(children[0]) && dies(children[2]));
         assert!(families[1].try_wait().unwrap().is_none());
-        super::death::kill_group(families[1].id());
+        Command::new("kill").args(["-KILL", "--", &format!("-{}", families[1].id())]).status().unwrap();
         assert!(dies(children[1]));
         families.iter_mut().for_each(|family| drop(family.wait()));
+    }
+
+    /// What the group says to the guard is there before its program can start anything.
+    #[test]
+    fn the_guard_knows_of_a_group_before_its_program_runs() {
+        let (mut heard, guard) = std::io::pipe().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let program = Program {
+            words: ["sleep", "600"].map(OsString::from).to_vec(),
+            environment: BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]),
+            folder: None,
+            input: null.as_fd(),
+            output: null.as_fd(),
+        };
+        let image = program.image(&program.files()[0], false).unwrap();
+        let leader = super::Leader::start(&image, &program, Some(guard.as_fd())).unwrap();
+        drop(guard);
+        let mut told = String::new();
+        heard.read_to_string(&mut told).unwrap();
+        assert_eq!(told, format!("{}\n", leader.number()));
+        drop(Group { leader, over: false });
     }
 }

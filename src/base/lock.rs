@@ -104,9 +104,13 @@ impl FileLock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         }
-        let left_by = read_holder(&mut file);
-        file.set_len(0)?;
-        file.rewind()?;
+        let mut left_by = None;
+        // A file that is cut to nothing is written to the disk when it is closed, so one that is new is left as it is.
+        if ours.len() > 0 {
+            left_by = read_holder(&mut file);
+            file.set_len(0)?;
+            file.rewind()?;
+        }
         // In one write: a reader sees the whole name or none.
         file.write_all(&serde_json::to_vec(&Holder::here())?)?;
         Ok(Some(Self { file, path: path.to_owned(), left_by }))

@@ -22,7 +22,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use super::attempt::Message;
+use super::attempt::{Attempt, Message};
 use super::board::{Board, State, Todo};
 use super::event::{Event, Listener, Stop, Totals};
 use super::interrupt::{Cancellation, Wish};
@@ -46,18 +46,22 @@ const POLL: Duration = Duration::from_millis(100);
 pub(super) fn all(run: &Run<'_>, listener: &mut dyn Listener) -> Summary {
     let (sender, messages) = mpsc::channel();
     let mut dispatcher = Dispatcher::new(run, sender, listener);
-    std::thread::scope(|scope| dispatcher.go(scope, &messages));
+    std::thread::scope(|scope| {
+        dispatcher.go(scope, &messages);
+        dispatcher.idle.clear();
+    });
     dispatcher.finish()
 }
 
 /// What is kept for a running stage.
-struct Running {
+struct Running<'a> {
     grant: Grant,
     pace: Pace,
     killer: Option<Killer>,
     /// When its time is up.
     deadline: Option<Instant>,
     cancellation: Cancellation,
+    thread: Sender<Attempt<'a>>,
 }
 
 /// What is known of the last attempt at a stage that failed for good.
@@ -77,7 +81,9 @@ struct Dispatcher<'a, 'l> {
     needs: Vec<Arc<Amounts>>,
     /// Made when a stage starts: where nothing does, nobody asks.
     outlook: LazyCell<Outlook, Box<dyn FnOnce() -> Outlook + 'a>>,
-    running: BTreeMap<usize, Running>,
+    running: BTreeMap<usize, Running<'a>>,
+    /// Threads without an attempt; each ends when nothing can be sent to it any more.
+    idle: Vec<Sender<Attempt<'a>>>,
     /// Keys that this run is making: a second instance with the same key takes the result of the first.
     making: HashMap<Digest, usize>,
     /// Locks of keys that another runner gave up while this one waited, for stages that start next.
@@ -111,6 +117,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             ledger: needs::ledger(&needs, options),
             needs,
             running: BTreeMap::new(),
+            idle: Vec::new(),
             making: HashMap::new(),
             claims: BTreeMap::new(),
             made: HashSet::new(),

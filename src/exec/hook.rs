@@ -1,20 +1,22 @@
 //! A command of the user's that is told how a run ended. Whatever becomes of it, the run has ended as it has.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::process::{Command, ExitStatus, Stdio};
+use std::os::fd::AsFd;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use crate::base::duration;
-use crate::base::group::Group;
+use crate::base::group::{Group, Seen};
+use crate::base::program::Program;
 
 /// The variable of the environment that names the command. The command itself does not get it: it may run pipelines of
 /// its own.
 pub const VARIABLE: &str = "COMPT_NOTIFY";
 /// How long the command may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is looked whether it has ended.
-const POLL: Duration = Duration::from_millis(10);
 /// Characters of its last words that a message repeats.
 const TAIL: usize = 300;
 
@@ -70,18 +72,18 @@ impl Hook {
         let (mut input, mut output) = (tempfile::tempfile()?, tempfile::tempfile()?);
         input.write_all(note.input.as_bytes())?;
         input.rewind()?;
-        let mut command = Command::new("sh");
-        command.args(["-c", &self.command]).env_remove(VARIABLE);
-        command.envs(note.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(input).stdout(output.try_clone()?).stderr(Stdio::from(output.try_clone()?));
+        let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        environment.remove(OsStr::new(VARIABLE));
+        environment.extend(note.variables.iter().map(|(name, value)| (name.into(), value.into())));
+        let words = ["sh", "-c", &self.command].map(OsString::from).to_vec();
         let start = Instant::now();
-        let mut group = Group::spawn(&mut command)?;
-        while !group.has_ended() {
+        let mut group =
+            Group::spawn(&Program { words, environment, folder: None, input: input.as_fd(), output: output.as_fd() })?;
+        while group.watch(None, self.patience.saturating_sub(start.elapsed())) != Seen::End {
             if start.elapsed() >= self.patience {
                 group.end()?;
                 return Err(HookError::Slow(self.patience));
             }
-            std::thread::sleep(POLL);
         }
         match group.end()? {
             status if status.success() => Ok(()),

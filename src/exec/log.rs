@@ -41,11 +41,15 @@ impl Log {
     /// # Errors
     /// What creating or writing the file returns, with its path.
     pub fn create(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            fs_err::create_dir_all(folder)?;
-        }
-        let mut file = File::create(path)?;
-        writeln!(file, "stage {stage}, attempt {attempt}")?;
+        let mut file = match (File::create(path), path.parent()) {
+            // Usually the folder is there.
+            (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+                fs_err::create_dir_all(folder)?;
+                File::create(path)?
+            }
+            (file, _) => file?,
+        };
+        file.write_all(format!("stage {stage}, attempt {attempt}\n").as_bytes())?;
         Ok(Self::of(path.to_owned(), Some(file), secrets))
     }
 
@@ -148,7 +152,8 @@ impl Inner {
         let seconds = self.start.elapsed().as_secs_f64();
         let Some(file) = &mut self.file else { return };
         let text = self.secrets.masked(text);
-        let lines: String = text.lines().map(|line| format!("[{seconds:9.3}] {prefix}{line}\n")).collect();
+        let prefix = format!("[{seconds:9.3}] {prefix}");
+        let lines: String = text.lines().flat_map(|line| [prefix.as_str(), line, "\n"]).collect();
         if file.write_all(lines.as_bytes()).is_err() {
             self.file = None;
         }

@@ -121,6 +121,9 @@ impl Operation for Command {
             ));
             reporter.fact(UNDECLARED, json!(undeclared));
         }
+        folder.remove(&found);
+        // Most programs leave none, and then nobody has to look for them.
+        let _ = fs_err::remove_dir(environment::checkpoints(job));
         Ok(())
     }
 }

@@ -70,15 +70,22 @@ impl Store {
     pub fn begin(&self, lock: &KeyLock) -> Result<Work, StoreError> {
         let all = self.root.join("work");
         let prefix = lock.key().to_string();
-        for entry in fs::read_dir(&all).map_err(|error| self.fail(error))? {
-            let entry = entry.map_err(|error| self.fail(error))?;
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                tree::remove(&entry.path()).map_err(|error| self.fail(error))?;
-            }
+        if lock.left_by().is_some() {
+            self.clear_work(&all, &prefix).map_err(|error| self.fail(error))?;
         }
         let folder = all.join(self.unique(&prefix));
         fs::create_dir(&folder).map_err(|error| self.fail(error))?;
         Ok(Work { key: *lock.key(), folder })
+    }
+
+    fn clear_work(&self, all: &Path, prefix: &str) -> io::Result<()> {
+        for entry in fs::read_dir(all)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                tree::remove(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Publishes the files in the work folder as the result of its key, and removes the checkpoints. Files that are
@@ -124,23 +131,18 @@ impl Store {
         let sealed = tree::seal(&listing).map_err(|error| self.fail(error))?;
         let output = tree::digest(sealed.iter().map(|(path, file)| (path.as_str(), file.digest)));
         let target = self.object_folder(&output);
-        if let Some(shared) = self.shared(&target, &sealed) {
-            return Ok((output, shared));
-        }
-        self.set_aside(&target)?;
-        let mut renamed = fs::rename(&work.folder, &target);
-        if renamed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            fs::create_dir_all(target.parent().unwrap_or(&self.root)).map_err(|error| self.fail(error))?;
-            renamed = fs::rename(&work.folder, &target);
-        }
-        match renamed {
-            Ok(()) => {}
-            Err(error) => {
-                let there = matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty);
-                // Another process has published the same files in this moment.
-                let shared = if there { self.shared(&target, &sealed) } else { None };
-                return shared.map(|files| (output, files)).ok_or_else(|| self.fail(error));
+        let mut named = name(&work.folder, &target);
+        if named.as_ref().is_err_and(is_taken) {
+            if let Some(shared) = self.shared(&target, &sealed) {
+                return Ok((output, shared));
             }
+            self.set_aside(&target)?;
+            named = name(&work.folder, &target);
+        }
+        if let Err(error) = named {
+            // Another process has published the same files in this moment.
+            let shared = if is_taken(&error) { self.shared(&target, &sealed) } else { None };
+            return shared.map(|files| (output, files)).ok_or_else(|| self.fail(error));
         }
         tree::close(&listing, &target).map_err(|error| self.fail(error))?;
         Ok((output, sealed))
@@ -160,4 +162,22 @@ impl Store {
         });
         there.collect()
     }
+}
+
+/// Gives a folder its name; that of its parent may be new.
+fn name(folder: &Path, name: &Path) -> io::Result<()> {
+    match (fs::rename(folder, name), name.parent()) {
+        (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(parent)?;
+            fs::rename(folder, name)
+        }
+        (renamed, _) => renamed,
+    }
+}
+
+/// Whether a name is that of something else; an empty folder would have been replaced.
+fn is_taken(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+
+    matches!(error.kind(), AlreadyExists | DirectoryNotEmpty | NotADirectory)
 }

@@ -95,7 +95,12 @@ pub(super) fn close(listing: &Listing, moved_to: &Path) -> io::Result<()> {
 
 /// Removes a folder whose folders may be read-only; one that isn't there is removed already.
 pub(super) fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+    // Most are empty, and then nobody has to look into them.
+    let removed = fs::remove_dir(folder).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => fs::remove_dir_all(folder),
+    });
+    match removed {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(_) => {

@@ -243,6 +243,47 @@ fn a_second_interrupt_kills_what_a_program_has_started() {
     killed(&["INT", "INT"]);
 }
 
+/// The processes that are at work somewhere below a folder.
+fn below(folder: &std::path::Path) -> Vec<String> {
+    let folder = folder.canonicalize().unwrap();
+    let processes = fs_err::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let is_there = |pid: &String| {
+        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place.starts_with(&folder) && place != folder)
+    };
+    processes.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(is_there).collect()
+}
+
+#[test]
+fn nothing_outlives_a_runner_that_is_killed_while_programs_start() {
+    let project = Project::new();
+    let line = quote("sleep 600 & sleep 600 & wait");
+    let stages: String = (0..12)
+        .map(|k| format!("  s{k}:\n    run: {{ command: {{ program: [sh, -c, {line}, \"{k}\"], outputs: [] }} }}\n"))
+        .collect();
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{stages}"));
+    // Some run when the runner is killed, and others are about to.
+    for running in [1, 4, 8] {
+        let mut runner = project
+            .command(&["run", "pipelines/c.yaml", "--jobs", "12"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        while below(&project.path(".")).len() < running {
+            assert!(start.elapsed() < Duration::from_secs(60) && runner.try_wait().unwrap().is_none(), "none starts");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        runner.kill().unwrap();
+        runner.wait().unwrap();
+        let start = Instant::now();
+        while !below(&project.path(".")).is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(20), "{:?} outlive the runner", below(&project.path(".")));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 #[test]
 fn a_program_that_leaves_others_behind_is_not_waited_for() {
     let project = Project::new();

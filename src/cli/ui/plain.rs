@@ -27,7 +27,7 @@ impl<W: Write> Lines<W> {
 
     fn line(&mut self, text: &str) {
         // A closed pipe does not stop the run.
-        let _ = writeln!(self.out, "{text}");
+        let _ = self.out.write_all(format!("{text}\n").as_bytes());
     }
 
     /// Says how many results were there, once for many: a line for each would bury what was done.

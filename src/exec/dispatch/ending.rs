@@ -19,6 +19,7 @@ impl Dispatcher<'_, '_> {
         let Ended { id, result, seconds, log, worker, cause } = ended;
         if let Some(running) = self.running.remove(&id) {
             self.ledger.give(running.grant);
+            self.idle.push(running.thread);
         }
         if let Some(affinity) = affinity(self.instance(id)) {
             self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));

@@ -1,5 +1,6 @@
 //! How the dispatcher starts stages: which are chosen, how one is claimed, and what its attempt gets.
 
+use std::sync::mpsc;
 use std::thread::Scope;
 use std::time::Instant;
 
@@ -82,7 +83,7 @@ impl<'a> Dispatcher<'a, '_> {
         self.board.set(id, State::Running(todo));
     }
 
-    /// Takes room and a worker for a claimed stage, and runs it on a thread of its own.
+    /// Takes room and a worker for a claimed stage, and runs it on a thread that has nothing else to do.
     fn launch<'scope>(
         &mut self,
         scope: &'scope Scope<'scope, 'a>,
@@ -124,8 +125,12 @@ impl<'a> Dispatcher<'a, '_> {
         let (stage, gpus, process) = (self.name(id), grant.gpus.clone(), worker.as_ref().map(Worker::process));
         let (key, attempt) = (todo.key, todo.attempts);
         self.tell(&Event::Started { stage, key, attempt, expected_seconds, expected_by, gpus, worker: process });
-        self.running
-            .insert(id, Running { grant, pace: Pace::new(), killer, deadline, cancellation: cancellation.clone() });
+        let thread = self.idle.pop().unwrap_or_else(|| {
+            let (sender, attempts) = mpsc::channel::<Attempt<'a>>();
+            let messages = self.sender.clone();
+            scope.spawn(move || attempts.into_iter().for_each(|attempt| attempt.run(&messages)));
+            sender
+        });
         let attempt = Attempt {
             instance,
             pipeline: &self.run.plan.pipeline,
@@ -140,10 +145,11 @@ impl<'a> Dispatcher<'a, '_> {
             number: todo.attempts,
             secrets: &self.run.options.secrets,
             timeout,
-            cancellation,
+            cancellation: cancellation.clone(),
         };
-        let sender = self.sender.clone();
-        scope.spawn(move || attempt.run(&sender));
+        // It waits for attempts as long as there may be any.
+        let _ = thread.send(attempt);
+        self.running.insert(id, Running { grant, pace: Pace::new(), killer, deadline, cancellation, thread });
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -15,6 +16,11 @@ pub(super) const PREFIX: &str = "COMPT_PARAM_";
 /// The folder for what shall outlive a killed attempt.
 const CHECKPOINTS: &str = "COMPT_CHECKPOINTS";
 
+/// Where that is.
+pub(super) fn checkpoints(job: &Job) -> PathBuf {
+    job.scratch.join("checkpoints")
+}
+
 /// What programs can hardly do without.
 pub(super) fn usual() -> Vec<String> {
     ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR"].map(str::to_owned).to_vec()
@@ -24,7 +30,7 @@ pub(super) fn usual() -> Vec<String> {
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     /// By name.
-    pub variables: BTreeMap<String, OsString>,
+    pub variables: BTreeMap<OsString, OsString>,
     /// Names and values that must be written down nowhere.
     secrets: Vec<(String, String)>,
 }
@@ -36,7 +42,7 @@ pub(super) struct Environment {
 pub(super) fn of(parameters: &Parameters) -> Result<Environment, StageError> {
     let mut environment = Environment::default();
     for name in &parameters.environment {
-        environment.variables.extend(std::env::var_os(name).map(|value| (name.clone(), value)));
+        environment.variables.extend(std::env::var_os(name).map(|value| (name.into(), value)));
     }
     // What Python would leave beside a script is no result and no news.
     environment.set("PYTHONDONTWRITEBYTECODE", "1");
@@ -53,14 +59,14 @@ pub(super) fn of(parameters: &Parameters) -> Result<Environment, StageError> {
                 .with_hint(format!("type `export {name}=...` before the same command")));
         };
         environment.secrets.push((name.clone(), value.to_string_lossy().into_owned()));
-        environment.variables.insert(name.clone(), value);
+        environment.variables.insert(name.into(), value);
     }
     Ok(environment)
 }
 
 impl Environment {
     fn set(&mut self, name: &str, value: &str) {
-        self.variables.insert(name.to_owned(), value.into());
+        self.variables.insert(name.into(), value.into());
     }
 
     /// Adds how to compute, and where checkpoints go.
@@ -68,14 +74,14 @@ impl Environment {
     /// # Errors
     /// The folder for checkpoints can't be made.
     pub(super) fn add_settings(&mut self, job: &Job) -> Result<(), StageError> {
-        let checkpoints = std::path::absolute(job.scratch.join("checkpoints"))?;
-        fs_err::create_dir_all(&checkpoints)?;
-        self.variables.insert(CHECKPOINTS.to_owned(), checkpoints.into_os_string());
+        let folder = std::path::absolute(checkpoints(job))?;
+        fs_err::create_dir_all(&folder)?;
+        self.variables.insert(CHECKPOINTS.into(), folder.into_os_string());
         let gpus = job.compute.device.strip_prefix("cuda:").unwrap_or_default();
         for (name, value) in
             [("OMP_NUM_THREADS", job.compute.threads.to_string()), ("CUDA_VISIBLE_DEVICES", gpus.to_owned())]
         {
-            self.variables.entry(name.to_owned()).or_insert_with(|| value.into());
+            self.variables.entry(name.into()).or_insert_with(|| value.into());
         }
         Ok(())
     }

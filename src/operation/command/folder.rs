@@ -40,6 +40,17 @@ pub(super) struct Found {
     pub written: Vec<String>,
     /// Results of other stages that it has changed, or whose links it has replaced.
     pub spoiled: Vec<String>,
+    /// All of it.
+    tree: Tree,
+}
+
+/// What is below a folder; links are not followed.
+#[derive(Debug, Default)]
+struct Tree {
+    /// All that is no folder, by its path inside.
+    files: BTreeMap<String, PathBuf>,
+    /// Each before what is in it, without the folder itself.
+    folders: Vec<PathBuf>,
 }
 
 impl Folder {
@@ -48,9 +59,12 @@ impl Folder {
     /// stage does not name.
     pub(super) fn prepare(job: &Job, parameters: &Parameters) -> Result<Self, StageError> {
         let root = std::path::absolute(job.scratch.join("folder"))?;
-        match fs::remove_dir_all(&root) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => fs::create_dir_all(&root)?,
+        match fs::create_dir(&root) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_dir_all(&root)?;
+                fs::create_dir(&root)?;
+            }
+            made => made?,
         }
         let mut folder = Self { root, given: BTreeMap::new() };
         for (name, source) in parameters.files.iter().zip(&job.sources) {
@@ -59,7 +73,6 @@ impl Folder {
         let mut listed = Vec::new();
         for input in &job.inputs {
             let name = format!("{INPUTS}/{}", name_of(input));
-            fs::create_dir_all(folder.root.join(&name))?;
             folder.link(&name, &std::path::absolute(&input.folder)?)?;
             listed.push(json!({ "stage": input.stage, "axes": input.coordinates, "operation": input.operation,
                 "folder": name }));
@@ -76,18 +89,29 @@ impl Folder {
 
     /// What the program has left there.
     pub(super) fn found(&self) -> io::Result<Found> {
-        let mut found = Found::default();
-        for (inside, path) in files(&self.root)? {
-            match self.given.get(&inside) {
-                None => found.written.push(inside),
-                Some(given) => match (&given.target, given.stands(&path)?) {
+        let mut found = Found { tree: Tree::below(&self.root)?, ..Found::default() };
+        for (inside, path) in &found.tree.files {
+            match self.given.get(inside) {
+                None => found.written.push(inside.clone()),
+                Some(given) => match (&given.target, given.stands(path)?) {
                     (_, true) => {}
-                    (Some(_), false) => found.spoiled.push(inside),
-                    (None, false) => found.written.push(inside),
+                    (Some(_), false) => found.spoiled.push(inside.clone()),
+                    (None, false) => found.written.push(inside.clone()),
                 },
             }
         }
         Ok(found)
+    }
+
+    /// Removes it with what was found there, when the outputs are kept. It is part of the stage's scratch folder, which goes
+    /// in any case; but that would look into each folder once more.
+    pub(super) fn remove(self, found: &Found) {
+        for file in found.tree.files.values() {
+            let _ = fs::remove_file(file);
+        }
+        for folder in found.tree.folders.iter().rev().chain([&self.root]) {
+            let _ = fs::remove_dir(folder);
+        }
     }
 
     /// Copies a file or a folder of the project.
@@ -107,13 +131,16 @@ impl Folder {
 
     /// Links every file of a result.
     fn link(&mut self, name: &str, result: &Path) -> io::Result<()> {
-        for (inside, from) in files(result)? {
-            let inside = format!("{name}/{inside}");
-            let to = self.root.join(&inside);
-            fs::create_dir_all(to.parent().unwrap_or(&self.root))?;
-            fs_err::os::unix::fs::symlink(&from, &to)?;
+        let tree = Tree::below(result)?;
+        let folder = self.root.join(name);
+        fs::create_dir_all(&folder)?;
+        for inside in tree.folders.iter().filter_map(|folder| folder.strip_prefix(result).ok()) {
+            fs::create_dir(folder.join(inside))?;
+        }
+        for (inside, from) in tree.files {
+            fs_err::os::unix::fs::symlink(&from, folder.join(&inside))?;
             let stat = Stat::of(&fs::metadata(&from)?);
-            self.given.insert(inside, Given { target: Some(from), stat });
+            self.given.insert(format!("{name}/{inside}"), Given { target: Some(from), stat });
         }
         Ok(())
     }
@@ -145,20 +172,22 @@ fn name_of(input: &Input) -> String {
     if axes.is_empty() { input.stage.clone() } else { format!("{}[{}]", input.stage, axes.join(",")) }
 }
 
-/// Everything below a folder that is no folder, by its path inside; links are not followed.
-pub(super) fn files(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
-    let mut found = BTreeMap::new();
-    let mut open = vec![(String::new(), folder.to_owned())];
-    while let Some((prefix, folder)) = open.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            let inside = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            if entry.file_type()?.is_dir() {
-                open.push((format!("{inside}/"), entry.path()));
-            } else {
-                found.insert(inside, entry.path());
+impl Tree {
+    fn below(folder: &Path) -> io::Result<Self> {
+        let mut tree = Self::default();
+        let mut open = vec![(String::new(), folder.to_owned())];
+        while let Some((prefix, folder)) = open.pop() {
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                let inside = format!("{prefix}{}", entry.file_name().to_string_lossy());
+                if entry.file_type()?.is_dir() {
+                    tree.folders.push(entry.path());
+                    open.push((format!("{inside}/"), entry.path()));
+                } else {
+                    tree.files.insert(inside, entry.path());
+                }
             }
         }
+        Ok(tree)
     }
-    Ok(found)
 }

@@ -26,9 +26,10 @@ pub(super) fn keep(
     let (kept, undeclared): (Vec<&String>, Vec<&String>) =
         written.iter().partition(|path| declared.iter().any(|pattern| names(pattern, path)));
     for inside in kept {
-        let to = result.join(inside);
-        fs::create_dir_all(to.parent().unwrap_or(result))?;
-        take(folder, inside, &to)?;
+        if let Some((parent, _)) = inside.rsplit_once('/') {
+            fs::create_dir_all(result.join(parent))?;
+        }
+        take(folder, inside, &result.join(inside))?;
     }
     Ok(undeclared.into_iter().cloned().collect())
 }

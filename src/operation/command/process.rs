@@ -1,15 +1,18 @@
 //! The program itself: started, listened to, ended with everything that it has started.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader, PipeReader, Read};
+use std::ffi::OsString;
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::environment::Environment;
-use crate::base::group::Group;
+use crate::base::group::{Group, Seen};
+use crate::base::leader::stirs;
+use crate::base::program::Program;
 use crate::protocol::{Reporter, StageError};
 
 /// How often it is looked whether the stage is still wanted.
@@ -19,7 +22,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Lines that an error message repeats.
 const TAIL: usize = 8;
 /// A longer line is cut in two.
-const LONGEST_LINE: u64 = 16 * 1024;
+const LONGEST_LINE: usize = 16 * 1024;
+/// So much is read at a time.
+const CHUNK: usize = 4 * 1024;
 
 /// How a program ended, and its last words.
 pub(super) struct Ended {
@@ -38,7 +43,20 @@ pub(super) fn run(
     environment: &Environment,
     reporter: &mut dyn Reporter,
 ) -> Result<Ended, StageError> {
-    let (mut group, lines) = start(program, folder, environment)?;
+    let (reader, writer) = io::pipe()?;
+    let nothing = fs_err::File::open("/dev/null")?;
+    let started = Group::spawn(&Program {
+        words: program.iter().map(OsString::from).collect(),
+        environment: environment.variables.clone(),
+        folder: Some(folder),
+        input: nothing.as_fd(),
+        output: writer.as_fd(),
+    });
+    // Without our own end of the pipe it ends when the last process closes it.
+    drop(writer);
+    let name = program.first().map(String::as_str).unwrap_or_default();
+    let mut group = started.map_err(|error| unstartable(name, &error))?;
+    let mut lines = Lines::of(reader);
     let mut tail = VecDeque::new();
     let mut hear = |line: String, reporter: &mut dyn Reporter| {
         let line = environment.censor(line);
@@ -49,65 +67,70 @@ pub(super) fn run(
         tail.push_back(line);
     };
     loop {
-        match lines.recv_timeout(POLL) {
-            Ok(line) => hear(line, reporter),
-            Err(RecvTimeoutError::Timeout) if group.has_ended() => break,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+        match group.watch(lines.pipe(), POLL) {
+            Seen::End => break,
+            Seen::Output => lines.read()?.into_iter().for_each(|line| hear(line, reporter)),
+            Seen::Nothing => {}
         }
-        reporter.still_wanted();
-    }
-    // Usually it ends in the moment in which it closes its output; one that goes on in silence is waited for.
-    let mut pause = Duration::from_micros(100);
-    while !group.has_ended() {
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(POLL);
         reporter.still_wanted();
     }
     let status = group.end()?;
     let ended = Instant::now();
-    while let Ok(line) = lines.recv_timeout(GRACE.saturating_sub(ended.elapsed())) {
-        hear(line, reporter);
+    while let Some(pipe) = lines.pipe() {
+        if !stirs([Some(pipe)], GRACE.saturating_sub(ended.elapsed()))[0] {
+            break;
+        }
+        lines.read()?.into_iter().for_each(|line| hear(line, reporter));
     }
     Ok(Ended { status, tail })
 }
 
-fn start(
-    program: &[String],
-    folder: &Path,
-    environment: &Environment,
-) -> Result<(Group, Receiver<String>), StageError> {
-    let name = program.first().map(String::as_str).unwrap_or_default();
-    // A name with `/` is a path in the folder, any other is looked up on the PATH that the program gets.
-    let place = if name.contains('/') { folder.join(name).into_os_string() } else { name.into() };
-    let (reader, writer) = io::pipe()?;
-    let mut command = Command::new(place);
-    command.args(&program[1..]).current_dir(folder).env_clear().envs(&environment.variables);
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-    let group = Group::spawn(&mut command).map_err(|error| unstartable(name, &error))?;
-    // With the command our own ends of the pipe are closed, so that it ends when the last process closes it.
-    drop(command);
-    Ok((group, read_lines(reader)))
+/// What a program says, line by line. A carriage return ends a line too: progress bars write them. Bytes that are not UTF-8
+/// are replaced.
+struct Lines {
+    /// Absent when its end was read.
+    pipe: Option<PipeReader>,
+    /// What is no whole line yet.
+    bytes: Vec<u8>,
 }
 
-/// The lines of a pipe over a channel that closes with it. A carriage return ends a line too: progress bars write them.
-/// Bytes that are not UTF-8 are replaced.
-fn read_lines(pipe: PipeReader) -> Receiver<String> {
-    let (sender, lines) = mpsc::sync_channel(1024);
-    std::thread::spawn(move || {
-        let mut pipe = BufReader::new(pipe);
-        let mut bytes = Vec::new();
-        while pipe.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
-            let text = String::from_utf8_lossy(&bytes);
-            for line in text.split(['\n', '\r']).map(str::trim_end).filter(|line| !line.is_empty()) {
-                if sender.send(line.to_owned()).is_err() {
-                    return;
-                }
-            }
-            bytes.clear();
+impl Lines {
+    fn of(pipe: PipeReader) -> Self {
+        Self { pipe: Some(pipe), bytes: Vec::new() }
+    }
+
+    /// The pipe, as long as something may come.
+    fn pipe(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads once; waits, if nothing is there. Returns the lines that are whole now, or too long to wait for their end.
+    fn read(&mut self) -> io::Result<Vec<String>> {
+        let Some(pipe) = &mut self.pipe else { return Ok(Vec::new()) };
+        let mut chunk = [0; CHUNK];
+        match pipe.read(&mut chunk) {
+            Ok(0) => self.pipe = None,
+            Ok(count) => self.bytes.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-    });
-    lines
+        let mut lines = Vec::new();
+        let mut rest = &self.bytes[..];
+        loop {
+            let near = &rest[..rest.len().min(LONGEST_LINE)];
+            let length = match near.iter().position(|byte| *byte == b'\n') {
+                Some(end) => end + 1,
+                None if near.len() == LONGEST_LINE || self.pipe.is_none() && !near.is_empty() => near.len(),
+                None => break,
+            };
+            let text = String::from_utf8_lossy(&rest[..length]);
+            let whole = text.split(['\n', '\r']).map(str::trim_end).filter(|line| !line.is_empty());
+            lines.extend(whole.map(str::to_owned));
+            rest = &rest[length..];
+        }
+        self.bytes.drain(..self.bytes.len() - rest.len());
+        Ok(lines)
+    }
 }
 
 fn unstartable(name: &str, error: &io::Error) -> StageError {
@@ -148,5 +171,32 @@ impl Ended {
         }
         let failed = if machine { StageError::environment(message) } else { StageError::input(message) };
         Err(failed.with_hint(format!("its folder is kept until the next attempt: `{}`", folder.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::{CHUNK, LONGEST_LINE, Lines};
+
+    #[test]
+    fn lines_come_whole_whatever_they_arrive_in() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut lines = Lines::of(reader);
+        let mut say = |bytes: &[u8]| {
+            writer.write_all(bytes).unwrap();
+            lines.read().unwrap()
+        };
+        assert_eq!(say(b"one\ntw"), ["one"]);
+        assert_eq!(say(b"o"), [""; 0]);
+        assert_eq!(say(b" \n\n 10 %\r 20 %\rthree\xff\n"), ["two", " 10 %", " 20 %", "three\u{fffd}"]);
+        // What has no end is cut; its rest waits for one.
+        let long: Vec<String> = (0..LONGEST_LINE / CHUNK).flat_map(|_| say(&[b'x'; CHUNK])).collect();
+        assert_eq!(long, ["x".repeat(LONGEST_LINE)]);
+        assert_eq!(say(b"end"), [""; 0]);
+        drop(writer);
+        assert_eq!(lines.read().unwrap(), ["end"]);
+        assert!(lines.pipe().is_none() && lines.read().unwrap().is_empty());
     }
 }
