@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Brief, Finished, Found, KeyAttempt, KeyLock, Record, Store, StoreError, Work};
 use crate::base::Digest;
+use crate::base::lock::Holder;
 use crate::plan::instance::tests::small;
 use crate::plan::key::Preimage;
 use crate::plan::key::tests::full;
@@ -178,8 +179,12 @@ fn the_next_attempt_clears_what_a_dead_one_left_but_its_checkpoints() {
     let left = store.begin(&lock).unwrap();
     fs_err::write(left.folder().join("x"), "x").unwrap();
     let left_at = left.folder().to_owned();
-    // As after `kill -9`: nobody cleans up.
+    // As after `kill -9`: nobody cleans up, and the lock file has the name of its holder.
     std::mem::forget(left);
+    drop(lock);
+    let dead = Holder { host: "elsewhere".into(), pid: 7, started: 1 };
+    fs_err::write(store.lock_path(&key), serde_json::to_vec(&dead).unwrap()).unwrap();
+    let lock = locked(&store, &key);
     let work = store.begin(&lock).unwrap();
     assert!(!left_at.exists() && work.folder().exists());
     assert_eq!(fs_err::read_to_string(store.scratch(&key).unwrap().join("checkpoint")).unwrap(), "half");
