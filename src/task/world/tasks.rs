@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fact::{Clause, clause};
 use super::inference::{self, Relation};
 use super::paraphrase::{self, may_stand_beside};
-use super::register::{NEWS, Register, SCIENCE, TRAVEL, VILLAGE};
+use super::register::{NEWS, REGISTERS, Register, SCIENCE, TRAVEL};
 use super::review::{self, FILM, RESTAURANT};
 use super::sentence::{Style, punctuated, sentence, told};
 use super::{Row, grammar, question, similarity};
@@ -53,7 +53,7 @@ pub(crate) const ALL: [Task; 13] = [
         name: "mnli",
         columns: CLAIMS,
         labels: THREE,
-        draw: |class, s| plain_claims(&VILLAGE, THREE_WAYS[class], s),
+        draw: |class, s| plain_claims(REGISTERS[s.below(REGISTERS.len())], THREE_WAYS[class], s),
     },
     Task {
         name: "mrpc",
