@@ -112,7 +112,7 @@ impl AblateParameters {
 pub struct Ablate;
 
 /// Bumped when equal inputs and parameters give other results.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Operation for Ablate {
     fn name(&self) -> &'static str {

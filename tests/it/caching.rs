@@ -28,9 +28,9 @@ fn only_what_depends_on_a_change_runs() {
     );
     assert_eq!(project.run(&[]), Vec::<String>::new());
 
-    // More shots: the data stay.
+    // More shots: the data stay. Whether the table is made again depends on whether so small a model answers otherwise.
     let more = project.run(&["--set", "k=10"]);
-    assert_eq!((count(&more, "data"), count(&more, "shots"), count(&more, "fit"), count(&more, "table")), (0, 4, 4, 1));
+    assert_eq!((count(&more, "data"), count(&more, "shots"), count(&more, "fit")), (0, 4, 4));
     // Back again: everything is still there.
     assert_eq!(project.run(&[]), Vec::<String>::new());
 }

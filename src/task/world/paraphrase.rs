@@ -29,7 +29,7 @@ pub(crate) fn news_pair(equivalent: bool, stream: &mut Stream) -> Option<(String
         }
     }
     let quoted = stream.unit() < QUOTED;
-    let style = Style::free(NEWS.tense);
+    let style = Style::for_pair(NEWS.tense, stream);
     let mut text = |first: Clause, second: Option<Clause>| {
         let mut parts: Vec<String> = [Some(first), second].iter().flatten().map(|c| told(c, style, stream)).collect();
         stream.shuffle(&mut parts);

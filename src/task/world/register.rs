@@ -57,7 +57,7 @@ fn category_of(word: &str) -> Option<Category> {
     NOUNS.iter().find(|noun| noun.one == word).map(|noun| noun.category)
 }
 
-/// Village life with toys and animals (mnli, stsb, paws, cola).
+/// Village life with toys and animals (mnli, qqp, qnli, stsb, paws, cola).
 pub(crate) const VILLAGE: Register = Register {
     nouns: &[
         "farmer", "doctor", "teacher", "baker", "dog", "cat", "fox", "horse", "rabbit", "cube", "ball", "box", "cup",
@@ -71,7 +71,7 @@ pub(crate) const VILLAGE: Register = Register {
     weights: [3.0, 3.0, 2.0, 2.0, 4.0, 1.0],
 };
 
-/// On the road (multinli, qqp).
+/// On the road (mnli, multinli, qqp).
 pub(crate) const TRAVEL: Register = Register {
     nouns: &[
         "pilot", "driver", "guide", "clerk", "dog", "horse", "goat", "car", "bus", "boat", "truck", "bike", "bag",
@@ -85,7 +85,7 @@ pub(crate) const TRAVEL: Register = Register {
     weights: [3.0, 3.0, 2.0, 2.0, 4.0, 1.0],
 };
 
-/// News of politics and business (mrpc, rte, qnli).
+/// News of politics and business (mnli, mrpc, rte, qnli).
 pub(crate) const NEWS: Register = Register {
     nouns: &[
         "mayor", "minister", "judge", "senator", "lawyer", "doctor", "pilot", "teacher", "bridge", "bank", "factory",
@@ -99,7 +99,7 @@ pub(crate) const NEWS: Register = Register {
     weights: [2.0, 2.0, 1.0, 0.5, 6.0, 1.5],
 };
 
-/// General statements about nature (scitail).
+/// General statements about nature (mnli, scitail).
 pub(crate) const SCIENCE: Register = Register {
     nouns: &[
         "ant", "bee", "beetle", "rose", "tree", "fern", "planet", "moon", "star", "rock", "crystal", "magnet", "wire",
@@ -112,5 +112,5 @@ pub(crate) const SCIENCE: Register = Register {
     weights: [2.0, 4.0, 2.0, 0.7, 4.0, 0.0],
 };
 
-/// Every register.
+/// Every register; mnli, as the real one, speaks of all these things.
 pub(crate) const REGISTERS: &[&Register] = &[&VILLAGE, &TRAVEL, &NEWS, &SCIENCE];

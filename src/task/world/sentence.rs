@@ -27,6 +27,14 @@ impl Style {
         Self { tense, synonyms: true, turned: None, fronted: None }
     }
 
+    /// For two texts that are to be compared: half of all pairs differ in nothing but what they say, as far as words go,
+    /// and half as far as the order of their parts goes. A reader learns from easy pairs what to look for in hard ones.
+    pub(crate) fn for_pair(tense: Tense, stream: &mut Stream) -> Self {
+        let synonyms = stream.below(2) == 0;
+        let order = |stream: &mut Stream| (stream.below(2) == 0).then(|| stream.below(2) == 0);
+        Self { tense, synonyms, turned: order(stream), fronted: order(stream) }
+    }
+
     fn turned(self, stream: &mut Stream) -> bool {
         self.turned.unwrap_or_else(|| stream.below(2) == 0)
     }

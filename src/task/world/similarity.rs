@@ -3,6 +3,7 @@
 
 use super::entity::Reference;
 use super::fact::{Action, Clause, Scale, Subject, changed, clause, subject_category};
+use super::inference::same_meaning;
 use super::register::VILLAGE;
 use super::sentence::{Style, sentence};
 use crate::base::random::Stream;
@@ -23,6 +24,9 @@ const DENIED: f64 = 0.6;
 
 /// The similarity of two clauses; symmetric, and [`TOP`] exactly for those that say the same.
 pub(crate) fn similarity(a: &Clause, b: &Clause) -> f64 {
+    if same_meaning(a, b) {
+        return TOP; // also where the words have little in common: `Every chair is broken`, `No chair is intact`
+    }
     let score = match (*a, *b) {
         (
             Clause::State { subject: s, dimension: d, pole: p, .. },

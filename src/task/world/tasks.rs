@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fact::{Clause, clause};
 use super::inference::{self, Relation};
 use super::paraphrase::{self, may_stand_beside};
-use super::register::{NEWS, Register, SCIENCE, TRAVEL, VILLAGE};
+use super::register::{NEWS, REGISTERS, Register, SCIENCE, TRAVEL};
 use super::review::{self, FILM, RESTAURANT};
 use super::sentence::{Style, punctuated, sentence, told};
 use super::{Row, grammar, question, similarity};
@@ -53,7 +53,11 @@ pub(crate) const ALL: [Task; 13] = [
         name: "mnli",
         columns: CLAIMS,
         labels: THREE,
-        draw: |class, s| plain_claims(&VILLAGE, THREE_WAYS[class], s),
+        draw: |class, s| {
+            let register = REGISTERS[s.below(REGISTERS.len())];
+            let relation = THREE_WAYS[class];
+            if s.below(2) == 0 { plain_claims(register, relation, s) } else { long_claims(register, relation, &[], s) }
+        },
     },
     Task {
         name: "mrpc",
@@ -137,14 +141,14 @@ const OPENERS: &[&str] = &["well", "you know", "yes", "as you can see"];
 /// A premise and a hypothesis of one clause each.
 fn plain_claims(register: &Register, relation: Relation, stream: &mut Stream) -> Option<Drawn> {
     let (premise, hypothesis) = inference::pair(register, relation, stream);
-    let style = Style::free(register.tense);
+    let style = Style::for_pair(register.tense, stream);
     Drawn::two(distinct(sentence(&premise, style, stream), sentence(&hypothesis, style, stream)))
 }
 
 /// A premise that says one more thing, now and then after an opener, and a hypothesis about the rest.
 fn long_claims(register: &Register, relation: Relation, openers: &[&str], stream: &mut Stream) -> Option<Drawn> {
     let (premise, hypothesis) = inference::pair(register, relation, stream);
-    let style = Style::free(register.tense);
+    let style = Style::for_pair(register.tense, stream);
     let mut parts = vec![told(&premise, style, stream)];
     if stream.below(2) == 0 {
         let more: Clause = clause(register, stream);

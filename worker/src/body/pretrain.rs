@@ -115,11 +115,14 @@ fn learned<'a>(
     let learned: Vec<&TaskTexts> =
         all.iter().map(|(_, texts)| texts).filter(|texts| !settings.held_out.contains(&texts.card.name)).collect();
     let is_taught = |name: &str| learned.iter().any(|texts| texts.card.name == name && !texts.train.is_empty());
-    match learned.iter().find(|texts| !is_taught(&texts.card.name)) {
-        Some(empty) => Err(StageError::input(format!("the task `{}` has no training examples", empty.card.name))
-            .with_hint("draw some with `sample: {k: all}`, or name the task in `held_out`")),
-        None => Ok(learned.into_iter().filter(|texts| !texts.train.is_empty()).collect()),
+    if let Some(empty) = learned.iter().find(|texts| !is_taught(&texts.card.name)) {
+        return Err(StageError::input(format!("the task `{}` has no training examples", empty.card.name))
+            .with_hint("draw some with `sample: {k: all}`, or name the task in `held_out`"));
     }
+    let mut learned: Vec<&TaskTexts> = learned.into_iter().filter(|texts| !texts.train.is_empty()).collect();
+    // By what they say: stages come in the order of their keys, in which the rows to be scored have a part.
+    learned.sort_by_key(|texts| (&texts.card.name, &texts.train[0].source));
+    Ok(learned)
 }
 
 fn plain_texts(settings: &PretrainParameters, learned: &[&TaskTexts]) -> Result<Vec<String>, StageError> {

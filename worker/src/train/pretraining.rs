@@ -99,9 +99,10 @@ impl Pretraining<'_> {
         let mut progress = keeper.resume(self.parameters, &mut optimizer, observe);
         let resumed_from = progress.step;
         let mut mixture = Mixture::new(self.settings.seed, self.tasks);
+        let occurring = self.occurring();
         while progress.step < self.settings.steps && self.stop_after != Some(progress.step) {
             let batch = self.batch(progress.step, &mut mixture);
-            let point = self.step(progress.step, &batch, &schedule, &mut optimizer)?;
+            let point = self.step(progress.step, &batch, &occurring, &schedule, &mut optimizer)?;
             observe(Event::Step(&point));
             progress.curve.push(point);
             progress.step += 1;
@@ -143,7 +144,36 @@ impl Pretraining<'_> {
         batch
     }
 
-    fn step(&self, step: u64, batch: &Batch, schedule: &Schedule, optimizer: &mut AdamW) -> Result<Point, TrainError> {
+    /// 1 for every piece of the vocabulary that occurs in what is learned, else 0: `[pieces, 1]`.
+    ///
+    /// What never occurs is never right, so the softmax would push its row on and on, all such rows in one direction,
+    /// until they were several times as long as all others. The name of a task that is held out is made of such rows, and
+    /// prompts may start from them. They stay as they were drawn: then they mean nothing and are in nobody's way.
+    fn occurring(&self) -> Tensor {
+        let config = self.model.config();
+        let mut flags = vec![0.0_f32; config.vocab_size as usize];
+        let mut mark = |ids: &[i64]| ids.iter().for_each(|id| flags[*id as usize] = 1.0);
+        mark(&[config.decoder_start_token_id]);
+        let mut stream = Stream::new(self.settings.seed, &["occurring"]);
+        for text in self.texts {
+            // How many spans a text has depends on its length alone, and so which sentinels it meets.
+            let pair = self.corruption.pair(text, &mut stream);
+            [pair.source, pair.target].iter().for_each(|ids| mark(ids));
+        }
+        for pair in self.tasks.iter().flat_map(|task| &task.train) {
+            [&pair.source, &pair.target].iter().for_each(|ids| mark(ids));
+        }
+        Tensor::from_slice(&flags).view([-1, 1]).to_device(self.model.device())
+    }
+
+    fn step(
+        &self,
+        step: u64,
+        batch: &Batch,
+        occurring: &Tensor,
+        schedule: &Schedule,
+        optimizer: &mut AdamW,
+    ) -> Result<Point, TrainError> {
         tch::manual_seed(seed_for(self.settings.seed, &["dropout", &step.to_string()]) as i64);
         let mode = Mode::Training { dropout: self.settings.dropout };
         let loss = self.model.losses(batch, None, mode)?.mean();
@@ -151,6 +181,11 @@ impl Pretraining<'_> {
         let tensors: Vec<&Tensor> = parameters.iter().map(|parameter| &parameter.tensor).collect();
         let mut gradients = Tensor::f_run_backward(&[&loss], &tensors, false, false)?;
         let loss = loss.double_value(&[]);
+        for (parameter, gradient) in parameters.iter().zip(&mut gradients) {
+            if parameter.name == EMBEDDINGS {
+                let _ = gradient.g_mul_(occurring);
+            }
+        }
         let gradient = clip(&mut gradients, self.settings.clip);
         if !loss.is_finite() || !gradient.is_finite() {
             return Err(TrainError::Diverged { step: step + 1, loss });

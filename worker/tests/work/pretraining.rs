@@ -188,6 +188,27 @@ fn the_operation_writes_a_backbone_that_can_be_loaded() {
     assert!(error.message.contains("`tsate`"), "{error}");
 }
 
+/// Stages come in the order of their keys, which say more than what is learned: what is only scored, for example.
+#[test]
+fn the_order_of_the_inputs_changes_no_weight() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let written = json!({
+        "steps": 4, "batch": 4, "corpus": {"texts": 40, "alone": 1},
+        "shape": {"d_model": 16, "d_kv": 4, "d_ff": 24, "layers": 1, "decoder_layers": 1, "heads": 2,
+                  "vocabulary": 300, "sentinels": 20},
+    });
+    let weights = |inputs: Vec<Input>| {
+        let parameters = serde_json::to_value(resolve(&written).unwrap()).unwrap();
+        let job = job(folder.path(), "pretrain", parameters, inputs);
+        body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap();
+        fs_err::read(job.output.join("model.safetensors")).unwrap()
+    };
+    let taste = || task(folder.path(), "taste", ["sour", "sweet"]);
+    let weather = || task(folder.path(), "weather", ["wet", "dry"]);
+    assert!(weights(vec![taste(), weather()]) == weights(vec![weather(), taste()]));
+}
+
 /// `assets/nano`: its label words are whole, and it tells praise from blame in sentences that it has not read.
 #[test]
 fn the_committed_backbone_knows_what_its_card_says() {

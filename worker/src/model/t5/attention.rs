@@ -38,20 +38,20 @@ impl SelfAttention {
     /// `[tokens, d_model] -> [tokens, d_model]`
     pub(super) fn forward(&self, x: &Tensor, plan: &SelfPlan, rate: f64) -> Tensor {
         let Heads { count, width } = self.heads;
-        let joint = self.joint.forward(x).view([-1, 3, count, width]);
-        // Splitting once, and not narrowing per group, lets the backward pass join the parts' gradients instead of
-        // summing as many matrices of full size as there are groups.
-        let groups = joint.split_with_sizes(&plan.lengths, 0);
+        let groups = plan.padding.pad(&self.joint.forward(x)); // each [rows * length, 3 * heads * width]
         let mixed: Vec<Tensor> = groups
             .iter()
+            .zip(plan.padding.shapes())
             .zip(&plan.biases)
-            .map(|(group, bias)| {
-                let parts = group.permute([1, 2, 0, 3]).unbind(0); // 3 of [heads, length, width]
-                let scores = bias.baddbmm(&parts[0], &parts[1].transpose(1, 2), 1.0, 1.0); // [heads, length, length]
-                dropout(&softmax(&scores), rate).bmm(&parts[2]).transpose(0, 1) // [length, heads, width]
+            .map(|((group, [rows, length]), bias)| {
+                let parts = group.view([*rows, *length, 3, count, width]).permute([2, 0, 3, 1, 4]).unbind(0);
+                // 3 of [rows, heads, length, width]
+                let scores = parts[0].matmul(&parts[1].transpose(2, 3)) + bias; // [rows, heads, length, length]
+                let mixed = dropout(&softmax(&scores), rate).matmul(&parts[2]); // [rows, heads, length, width]
+                mixed.transpose(1, 2).reshape([-1, count * width])
             })
             .collect();
-        self.output.forward(&Tensor::cat(&mixed, 0).reshape([-1, count * width]))
+        self.output.forward(&plan.padding.pack(&mixed))
     }
 
     /// One decoding step: `x` is the newest token of each row, `[rows, d_model]`, `bias` is `[heads, 1, length so far]`.
@@ -119,21 +119,23 @@ impl CrossAttention {
         let (tokens, d_model) = (x.size()[0], self.key.size()[2]);
         let query = self.query.forward(x).view([tokens, count, width]).transpose(0, 1); // [heads, tokens, width]
         let query = query.bmm(&self.key).transpose(0, 1).contiguous(); // [tokens, heads, d_model]
-        let groups = query.split_with_sizes(&plan.queries, 0);
+        let groups = plan.padding.pad(&query); // each [rows * length, heads, d_model]
         let mixed: Vec<Tensor> = groups
             .iter()
-            .zip(&plan.memories)
-            .zip(&plan.masks)
-            .map(|((group, memory), mask)| {
-                let scores = group.view([-1, d_model]).mm(&memory.transpose(0, 1)); // [length * heads, memory]
+            .zip(plan.padding.shapes())
+            .zip(plan.memories.iter().zip(&plan.masks))
+            .map(|((group, [rows, length]), (memory, mask))| {
+                let group = group.view([*rows, length * count, d_model]);
+                let scores = group.bmm(&memory.transpose(1, 2)); // [rows, length * heads, encoder tokens]
                 let scores = match mask {
                     None => scores,
-                    Some(mask) => (scores.view([-1, count, memory.size()[0]]) + mask.unsqueeze(1)).view_as(&scores),
+                    Some(mask) => scores + mask,
                 };
-                dropout(&softmax(&scores), rate).mm(memory) // [length * heads, d_model]
+                let mixed = dropout(&softmax(&scores), rate).bmm(memory); // [rows, length * heads, d_model]
+                mixed.view([-1, count, d_model])
             })
             .collect();
-        let mixed = Tensor::cat(&mixed, 0).view([tokens, count, d_model]).transpose(0, 1); // [heads, tokens, d_model]
+        let mixed = plan.padding.pack(&mixed).transpose(0, 1); // [heads, tokens, d_model]
         let values = mixed.bmm(&self.value).transpose(0, 1); // [tokens, heads, width]
         self.output.forward(&values.reshape([tokens, count * width]))
     }

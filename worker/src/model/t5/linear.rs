@@ -6,6 +6,9 @@ use tch::{Device, Kind, Tensor};
 const CONVOLUTION_ROWS: i64 = 64;
 /// Up to this many inputs in all, libtorch keeps small convolutions away from oneDNN.
 const CONVOLUTION_INPUTS: i64 = 20_480;
+/// Up to this many weights a product is so small that calling oneDNN, which compiles a program for each number of rows that
+/// it meets, costs more than it saves.
+const SMALL_WEIGHT: usize = 65_536;
 /// From this many outputs on, oneDNN's inner product beats both, however few rows there are.
 const WIDE_OUTPUTS: i64 = 8192;
 
@@ -37,6 +40,7 @@ impl Linear {
         let route = match weight.size()[0] {
             _ if !one_dnn => Route::Plain,
             outputs if outputs >= WIDE_OUTPUTS => Route::InnerProduct,
+            _ if weight.numel() <= SMALL_WEIGHT => Route::Plain,
             _ => Route::Convolution,
         };
         Self { weight, route }
@@ -86,9 +90,15 @@ mod tests {
         let _alone = generator_alone();
         tch::manual_seed(1);
         let random = |size: [i64; 2]| Tensor::randn(size, (Kind::Float, Device::Cpu));
-        for (rows, inputs, outputs) in
-            [(900, 64, 96), (65, 512, 32), (3, 256, 96), (1, 256, 96), (1, 8, WIDE_OUTPUTS), (70, 16, 9000)]
-        {
+        for (rows, inputs, outputs) in [
+            (900, 64, 96),
+            (900, 64, 1100),
+            (65, 512, 160),
+            (3, 512, 160),
+            (1, 256, 300),
+            (1, 8, WIDE_OUTPUTS),
+            (70, 16, 9000),
+        ] {
             let (x, weight, upstream) = (random([rows, inputs]), random([outputs, inputs]), random([rows, outputs]));
             let x = x.set_requires_grad(true);
             let linear = Linear::new(weight.shallow_clone());
