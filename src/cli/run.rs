@@ -70,6 +70,7 @@ fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, cour
     let results = of_the_whole(session, summary);
     let published = publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder)?;
     let endings = endings(&published)?;
+    session.store.keep_seen(&session.plan);
     let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &folder)?;
     if !arguments.json && !summary.totals.interrupted {
         super::print(&closing(&published, &endings));

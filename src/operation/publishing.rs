@@ -1,13 +1,15 @@
 //! Copies what publishing stages made out of the cache into the pipeline's output folder, with a note of what ran.
 
+use std::fs::Metadata;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::base::Digest;
-use crate::base::files::{clear_unfinished, write_atomically};
+use crate::base::canonical::Encoder;
+use crate::base::files::{clear_unfinished, write_and_look, write_atomically};
+use crate::base::{Digest, many};
 use crate::plan::catalog::SourceRef;
 use crate::plan::pins::{Pin, Pins};
 use crate::plan::{Instance, Parameters, Plan};
@@ -52,7 +54,7 @@ pub fn publish(
         let files = record.files.keys().cloned().collect();
         published.push(Published { operation: instance.operation.clone(), folder: target, files });
     }
-    write_note(&folder.join(NOTE), &Note::new(plan, results, pins))?;
+    write_note(store, &folder.join(NOTE), &Note::new(plan, results, pins))?;
     Ok(published)
 }
 
@@ -90,17 +92,32 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     write_atomically(path, bytes)
 }
 
-/// Writes a note, unless the same one is there. It may have megabytes, so neither is held in memory to be compared.
-fn write_note(path: &Path, note: &Note<'_>) -> std::io::Result<()> {
-    if let Ok(file) = fs_err::File::open(path) {
-        let mut same = Same { there: BufReader::with_capacity(1 << 16, file), piece: Vec::new() };
-        if note.write(&mut BufWriter::with_capacity(1 << 16, &mut same)).is_ok() && same.is_over()? {
-            return Ok(());
-        }
+/// Writes a note, unless the same one is there: as the cache remembers, or else as its bytes say.
+fn write_note(store: &Store, path: &Path, note: &Note<'_>) -> std::io::Result<()> {
+    let said = note.digest();
+    if store.says(note.pipeline, path, &said) {
+        return Ok(());
     }
-    let mut bytes = Vec::new();
-    note.write(&mut bytes)?;
-    write_atomically(path, &bytes)
+    let file = match has(path, note)? {
+        Some(file) => file,
+        None => {
+            let mut bytes = Vec::new();
+            note.write(&mut bytes)?;
+            write_and_look(path, &bytes)?
+        }
+    };
+    store.note_said(note.pipeline, path, &file, said);
+    Ok(())
+}
+
+/// What the file system says of a file with this note, if it has it. Both may have megabytes, so neither is held in memory
+/// to be compared.
+fn has(path: &Path, note: &Note<'_>) -> std::io::Result<Option<Metadata>> {
+    let Ok(file) = fs_err::File::open(path) else { return Ok(None) };
+    let metadata = file.metadata()?;
+    let mut same = Same { there: BufReader::with_capacity(1 << 16, file), piece: Vec::new() };
+    let is_same = note.write(&mut BufWriter::with_capacity(1 << 16, &mut same)).is_ok() && same.is_over()?;
+    Ok(is_same.then_some(metadata))
 }
 
 /// Takes bytes as long as they are those that can be read.
@@ -149,6 +166,21 @@ struct Made<'a> {
     version: u32,
 }
 
+impl Made<'_> {
+    fn digest(&self) -> Digest {
+        let Self { inputs, key, operation, output, parameters, stage, version } = self;
+        let mut all = Encoder::new("compt run note, a stage");
+        all.list(inputs.len());
+        inputs.iter().for_each(|input| all.string(input));
+        for digest in [key, output] {
+            all.string(&digest.map(|digest| digest.to_string()).unwrap_or_default());
+        }
+        [*operation, parameters.text(), *stage].iter().for_each(|text| all.string(text));
+        all.whole(i128::from(*version));
+        all.digest()
+    }
+}
+
 impl<'a> Note<'a> {
     fn new(plan: &'a Plan, results: &[Option<(Digest, Digest)>], pins: &Pins) -> Self {
         let made = |instance: &'a Instance| {
@@ -170,6 +202,19 @@ impl<'a> Note<'a> {
             sources: pins.iter().map(source).collect(),
             stages: plan.instances.iter().map(made).collect(),
         }
+    }
+
+    /// A digest of all that it says, in less time than it takes to write it.
+    fn digest(&self) -> Digest {
+        let mut all = Encoder::new("compt run note");
+        all.string(self.compt);
+        all.string(self.pipeline);
+        all.list(self.sources.len());
+        self.sources.iter().for_each(|source| all.value(source));
+        let stages = many::map(&self.stages, Made::digest);
+        all.list(stages.len());
+        stages.iter().for_each(|stage| all.string(&stage.to_string()));
+        all.digest()
     }
 
     fn write(&self, to: &mut impl Write) -> std::io::Result<()> {
