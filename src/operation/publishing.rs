@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::edited::LastRun;
 use crate::base::canonical::Encoder;
 use crate::base::files::{clear_unfinished, write_and_look, write_atomically};
 use crate::base::{Digest, many};
@@ -24,6 +25,8 @@ pub struct Published {
     pub folder: PathBuf,
     /// Their names, in alphabetical order.
     pub files: Vec<String>,
+    /// Those that somebody had changed since the last run, and that were replaced.
+    pub replaced: Vec<String>,
 }
 
 /// The file in an output folder that says what ran.
@@ -42,19 +45,24 @@ pub fn publish(
     folder: &Path,
 ) -> Result<Vec<Published>, PublishError> {
     let mut published = Vec::new();
+    let note = folder.join(NOTE);
+    let last = LastRun::new(store, &note);
     clear_unfinished(folder);
     for instance in plan.instances.iter().filter(|instance| instance.publishes) {
         let Some((key, output)) = results.get(instance.id).copied().flatten() else { continue };
         let Some(record) = store.record(&key)? else { continue };
         let target = folder.join(folder_name(instance));
         clear_unfinished(&target);
+        let mut replaced = Vec::new();
         for name in record.files.keys() {
-            copy(&store.object_folder(&output).join(name), &target.join(name))?;
+            let before = copy(&store.object_folder(&output).join(name), &target.join(name))?;
+            replaced
+                .extend(before.filter(|bytes| last.left_otherwise(instance.name(), name, bytes)).map(|_| name.clone()));
         }
         let files = record.files.keys().cloned().collect();
-        published.push(Published { operation: instance.operation.clone(), folder: target, files });
+        published.push(Published { operation: instance.operation.clone(), folder: target, files, replaced });
     }
-    write_note(store, &folder.join(NOTE), &Note::new(plan, results, pins))?;
+    write_note(store, &note, &Note::new(plan, results, pins))?;
     Ok(published)
 }
 
@@ -81,15 +89,14 @@ fn folder_name(instance: &Instance) -> String {
     name
 }
 
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    write_if_changed(to, &fs_err::read(from)?)
-}
-
-fn write_if_changed(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if fs_err::read(path).is_ok_and(|present| present == bytes) {
-        return Ok(());
+/// Copies a file, unless the same is there; returns what it has replaced.
+fn copy(from: &Path, to: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    let (bytes, present) = (fs_err::read(from)?, fs_err::read(to).ok());
+    if present.as_ref() == Some(&bytes) {
+        return Ok(None);
     }
-    write_atomically(path, bytes)
+    write_atomically(to, &bytes)?;
+    Ok(present)
 }
 
 /// Writes a note, unless the same one is there: as the cache remembers, or else as its bytes say.

@@ -78,7 +78,7 @@ impl Expansion<'_> {
             self.unknown_operation(stage);
         }
         let Some(table) = self.cells(stage, reads) else { return };
-        let coordinates: Vec<Coordinates> = table.rows.iter().map(|row| table.coordinates(row)).collect();
+        let coordinates: Vec<Coordinates> = many::map(&table.rows, |row| table.coordinates(row));
         let resolved = self.parameters(stage, &coordinates);
         if let Some(any) = resolved.iter().flatten().next() {
             self.check_reads(stage, reads, any.accepts);
@@ -88,19 +88,21 @@ impl Expansion<'_> {
         self.offsets[position] = offset;
         // Doubling what is there would leave half of it empty.
         self.plan.instances.reserve_exact(coordinates.len());
-        for (i, coordinates) in coordinates.into_iter().enumerate() {
-            let Some(resolved) = &resolved[i] else { continue };
+        let labels = many::map(&table.rows, |row| table.name(&stage.name, row));
+        let cells = coordinates.into_iter().zip(labels).zip(inputs).zip(resolved);
+        for (i, (((coordinates, label), inputs), resolved)) in cells.enumerate() {
+            let Some(resolved) = resolved else { continue };
             self.plan.instances.push(Instance {
                 id: offset + i,
                 stage: stage.name.clone(),
                 scope: stage.scope.clone(),
                 title: stage.title.clone(),
-                label: table.name(&stage.name, &table.rows[i]),
+                label,
                 coordinates,
                 operation: stage.operation.clone(),
                 version: resolved.version,
                 parameters: resolved.parameters.clone(),
-                inputs: inputs[i].clone(),
+                inputs,
                 sources: resolved.sources.clone(),
                 resources: stage.resources.clone(),
                 policy: stage.policy.clone(),
@@ -175,8 +177,11 @@ impl Expansion<'_> {
             new.retain(|(spelled, _)| !known.contains_key(*spelled));
             new.sort_by_key(|(spelled, _)| *spelled);
             new.dedup_by_key(|(spelled, _)| *spelled);
-            let resolved = many::map(&new, |(_, parameters)| catalog.resolve(&stage.operation, parameters, root));
-            let mut resolved: HashMap<&String, Option<Result<Resolved, Vec<ParameterError>>>> =
+            let resolved = many::map(&new, |(_, parameters)| {
+                let resolved = catalog.resolve(&stage.operation, parameters, root);
+                resolved.map(|resolved| resolved.map(|resolved| Arc::new(Shared::from(resolved))))
+            });
+            let mut resolved: HashMap<&String, Option<Result<Arc<Shared>, Vec<ParameterError>>>> =
                 new.into_iter().map(|(spelled, _)| spelled).zip(resolved).collect();
             // Faults are told in the order of the cells.
             for given in &given {
@@ -192,7 +197,7 @@ impl Expansion<'_> {
                 };
                 if let Some(resolved) = resolved.remove(spelled) {
                     let shared = match resolved {
-                        Some(Ok(resolved)) => Some(Arc::new(Shared::from(resolved))),
+                        Some(Ok(resolved)) => Some(resolved),
                         Some(Err(faults)) => {
                             self.refused(stage, faults, &mut reported);
                             None
