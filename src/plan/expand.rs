@@ -15,6 +15,7 @@ use super::matrix::{Axis, Table};
 use super::parameters::{Parameters, spelled};
 use crate::base::{many, suggest};
 use crate::protocol::Coordinates;
+use crate::spec::substitute::UnknownName;
 use crate::spec::{Invalid, Pipeline, Problem, Stage};
 
 /// A stage of more cells than this is taken for a slip.
@@ -163,8 +164,9 @@ impl Expansion<'_> {
     /// The completed parameters of every cell; `None` for a cell whose parameters are refused. Cells with equal
     /// parameters are checked once and share them.
     fn parameters(&mut self, stage: &Stage, cells: &[Coordinates]) -> Vec<Option<Arc<Shared>>> {
-        let mut known: HashMap<String, Option<Arc<Shared>>> = HashMap::new();
         let mut reported: BTreeSet<(String, String)> = BTreeSet::new();
+        // What was checked, and where among it parameters of this spelling stand.
+        let (mut checked, mut places): (Vec<Option<Arc<Shared>>>, HashMap<String, usize>) = Default::default();
         let mut all = Vec::with_capacity(cells.len());
         let (pipeline, catalog, root) = (self.pipeline, self.catalog, self.root);
         // In portions, so that not all of them are there at once with what they are made of.
@@ -172,21 +174,25 @@ impl Expansion<'_> {
             let given = many::map(cells, |coordinates| {
                 pipeline.parameters_at(stage, coordinates).map(|parameters| (spelled(&parameters), parameters))
             });
-            let mut new: Vec<(&String, &Value)> =
-                given.iter().flatten().map(|(spelled, parameters)| (spelled, parameters)).collect();
-            new.retain(|(spelled, _)| !known.contains_key(*spelled));
-            new.sort_by_key(|(spelled, _)| *spelled);
-            new.dedup_by_key(|(spelled, _)| *spelled);
-            let resolved = many::map(&new, |(_, parameters)| {
-                let resolved = catalog.resolve(&stage.operation, parameters, root);
-                resolved.map(|resolved| resolved.map(|resolved| Arc::new(Shared::from(resolved))))
+            let mut new: Vec<Value> = Vec::new();
+            let mut place = |(spelled, parameters)| {
+                let next = places.len();
+                let place = *places.entry(spelled).or_insert(next);
+                if place == next {
+                    new.push(parameters);
+                }
+                place
+            };
+            let given: Vec<Result<usize, UnknownName>> = given.into_iter().map(|given| given.map(&mut place)).collect();
+            let resolved = many::map(&new, |parameters| {
+                let resolved = catalog.resolve(&stage.operation, parameters, root)?;
+                Some(resolved.map(|resolved| Arc::new(Shared::from(resolved))))
             });
-            let mut resolved: HashMap<&String, Option<Result<Arc<Shared>, Vec<ParameterError>>>> =
-                new.into_iter().map(|(spelled, _)| spelled).zip(resolved).collect();
-            // Faults are told in the order of the cells.
-            for given in &given {
-                let (spelled, _) = match given {
-                    Ok(given) => given,
+            let mut resolved = resolved.into_iter();
+            // Faults are told in the order of the cells, which is that of the new ones too.
+            for given in given {
+                let place = match given {
+                    Ok(place) => place,
                     Err(unknown) => {
                         let path = unknown.path.clone();
                         let fault = ParameterError { message: unknown.to_string(), path, help: None };
@@ -195,18 +201,13 @@ impl Expansion<'_> {
                         continue;
                     }
                 };
-                if let Some(resolved) = resolved.remove(spelled) {
-                    let shared = match resolved {
-                        Some(Ok(resolved)) => Some(resolved),
-                        Some(Err(faults)) => {
-                            self.refused(stage, faults, &mut reported);
-                            None
-                        }
-                        None => None,
-                    };
-                    known.insert(spelled.clone(), shared);
+                if place == checked.len() {
+                    let faultless = resolved.next().flatten().and_then(|resolved| {
+                        resolved.map_err(|faults| self.refused(stage, faults, &mut reported)).ok()
+                    });
+                    checked.push(faultless);
                 }
-                all.push(known.get(spelled).cloned().flatten());
+                all.push(checked[place].clone());
             }
         }
         all
