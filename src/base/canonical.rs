@@ -4,6 +4,9 @@
 //! byte order; a number is an integer or the bits of its `f64`, with `-0.0` read as `0.0` and a whole float equal to
 //! the integer of the same value (`1.0` and `1` are the same parameter to a person who writes YAML).
 
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::Digest;
@@ -55,6 +58,14 @@ impl Encoder {
         }
     }
 
+    /// A value that stands in a text as `serde_json` writes it, which has the keys of maps in byte order.
+    ///
+    /// # Errors
+    /// The text is no JSON. What was written of it stays.
+    pub fn json(&mut self, text: &str) -> serde_json::Result<()> {
+        Writing(self).deserialize(&mut serde_json::Deserializer::from_str(text))
+    }
+
     /// A truth value.
     pub fn flag(&mut self, flag: bool) {
         self.0.push(if flag { b't' } else { b'f' });
@@ -90,19 +101,19 @@ impl Encoder {
     }
 
     fn number(&mut self, number: &serde_json::Number) {
-        let whole = number.as_i128().or_else(|| {
-            let float = number.as_f64()?;
-            // Every f64 of magnitude below 2^53 that is whole is exactly an integer.
-            (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i128)
-        });
-        match whole {
+        match number.as_i128() {
             Some(integer) => self.whole(integer),
-            None => {
-                let float = number.as_f64().expect("a JSON number is an integer or a float");
-                self.0.push(b'd');
-                self.0.extend_from_slice(&float.to_bits().to_le_bytes());
-            }
+            None => self.float(number.as_f64().expect("a JSON number is an integer or a float")),
         }
+    }
+
+    fn float(&mut self, float: f64) {
+        // Every f64 of magnitude below 2^53 that is whole is exactly an integer.
+        if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 {
+            return self.whole(float as i128);
+        }
+        self.0.push(b'd');
+        self.0.extend_from_slice(&float.to_bits().to_le_bytes());
     }
 
     fn text(&mut self, text: &str) {
@@ -113,11 +124,110 @@ impl Encoder {
     fn length(&mut self, length: usize) {
         self.0.extend_from_slice(&(length as u64).to_le_bytes());
     }
+
+    /// Corrects the length of a list or map whose head was written with its end here, before its items were counted.
+    fn correct(&mut self, head: usize, length: usize) {
+        self.0[head - 8..head].copy_from_slice(&(length as u64).to_le_bytes());
+    }
+}
+
+/// Writes a value while it is read, so that no tree of it is made.
+struct Writing<'a>(&'a mut Encoder);
+
+impl<'de> DeserializeSeed<'de> for Writing<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Writing<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.0.0.push(b'n');
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
+        self.0.flag(flag);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, integer: i64) -> Result<(), E> {
+        self.0.whole(integer.into());
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, integer: u64) -> Result<(), E> {
+        self.0.whole(integer.into());
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, float: f64) -> Result<(), E> {
+        self.0.float(float);
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.0.string(text);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        self.0.list(0);
+        let (head, mut count) = (self.0.0.len(), 0);
+        while items.next_element_seed(Writing(self.0))?.is_some() {
+            count += 1;
+        }
+        self.0.correct(head, count);
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        self.0.map(0);
+        let (head, mut count) = (self.0.0.len(), 0);
+        while entries.next_key_seed(Key(self.0))?.is_some() {
+            entries.next_value_seed(Writing(self.0))?;
+            count += 1;
+        }
+        self.0.correct(head, count);
+        Ok(())
+    }
+}
+
+/// Writes the key of an entry while it is read.
+struct Key<'a>(&'a mut Encoder);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key of a map")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.0.key(text);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::digest;
+    use super::{Encoder, digest};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -208,6 +318,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_text_is_written_as_its_value_is(value in values(), number in any::<f64>(), text in ".*") {
+            let value = json!({"text": text, "number": number, "whole": u64::MAX, "z": value, "least": i64::MIN});
+            let mut written = Encoder::new("t");
+            written.json(&serde_json::to_string(&value).unwrap()).unwrap();
+            prop_assert_eq!(written.digest(), digest("t", &value));
+        }
+
         #[test]
         fn equal_digests_mean_equal_values(a in values(), b in values()) {
             prop_assert_eq!(digest("t", &a) == digest("t", &b), same(&a, &b));

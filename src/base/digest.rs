@@ -47,8 +47,45 @@ impl Digest {
 
     /// Reads 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let hash = blake3::Hash::from_hex(text).ok()?;
-        Some(Self(*hash.as_bytes()))
+        let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+            *byte = (value_of(pair[0])? << 4) | value_of(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// Its digits, for whoever wants them as text. Records, names of files and lists of results are full of them, so this
+    /// is written out.
+    fn digits(&self) -> [u8; 64] {
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        }
+        digits
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// What a hexadecimal digit stands for.
+fn value_of(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Digits are ASCII, whatever the digest.
+fn text_of(digits: &[u8; 64]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 
@@ -60,7 +97,7 @@ impl From<blake3::Hasher> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(blake3::Hash::from_bytes(self.0).to_hex().as_str())
+        f.write_str(text_of(&self.digits()))
     }
 }
 
@@ -72,7 +109,7 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(text_of(&self.digits()))
     }
 }
 
@@ -104,5 +141,28 @@ impl schemars::JsonSchema for Digest {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Digest;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The digits are those of the package that computes the digests.
+        #[test]
+        fn digits_are_written_and_read(bytes in any::<[u8; 32]>(), place in 0..64usize) {
+            let wanted = blake3::Hash::from_bytes(bytes).to_hex().to_string();
+            let digest = Digest(bytes);
+            prop_assert_eq!(digest.to_string(), &wanted[..]);
+            prop_assert_eq!(serde_json::to_value(digest).unwrap(), &wanted[..]);
+            prop_assert_eq!(Digest::parse(&wanted), Some(digest));
+            prop_assert_eq!(Digest::parse(&wanted.to_uppercase()), Some(digest));
+            let mut spoilt = wanted.clone();
+            spoilt.replace_range(place..=place, "g");
+            prop_assert_eq!(Digest::parse(&spoilt), None);
+            prop_assert_eq!(Digest::parse(&wanted[..place]), None);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Files that are whole or absent: written under a private name, flushed to disk where that is wanted, then renamed.
 
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -16,16 +16,26 @@ const ATTEMPTS: u32 = 5;
 /// # Errors
 /// What the file system returns, with the path; the private file is removed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write(path, bytes, |file| file.sync_all())?;
-    sync_folder(folder_of(path))
+    write_and_look(path, bytes).map(drop)
 }
 
-/// The same without waiting for the disk: whatever kills this process, a reader sees the old content or the new one. After
-/// a loss of power the file may be neither, so this is for what is made again or checked then.
+/// The same; returns what the file system says of the file that was written, whoever has replaced it since.
 ///
 /// # Errors
 /// As [`write_atomically`].
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write_and_look(path: &Path, bytes: &[u8]) -> io::Result<Metadata> {
+    let written = write(path, bytes, |file| file.sync_all())?;
+    sync_folder(folder_of(path))?;
+    Ok(written)
+}
+
+/// The same without waiting for the disk: whatever kills this process, a reader sees the old content or the new one. After
+/// a loss of power the file may be neither, so this is for what is made again or checked then. Returns what the file system
+/// says of the file that was written.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<Metadata> {
     write(path, bytes, |_| Ok(()))
 }
 
@@ -33,7 +43,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
+fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<Metadata> {
     let folder = folder_of(path);
     let mut attempts = 0;
     loop {
@@ -58,7 +68,8 @@ fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) ->
         let _ = file.as_file().try_lock();
         file.write_all(bytes).and_then(|()| settle(file.as_file())).map_err(|error| with_path(error, "write", path))?;
         match file.persist(path) {
-            Ok(_) => return Ok(()),
+            // The new name has changed what the file system says of it.
+            Ok(file) => return file.metadata().map_err(|error| with_path(error, "look at", path)),
             // Someone cleared it in the moment before it was locked.
             Err(error) if error.error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => {}
             Err(error) => return Err(with_path(error.error, "rename into", path)),
@@ -130,7 +141,7 @@ mod tests {
         std::thread::scope(|scope| {
             for name in ["a", "b"] {
                 let path = folder.path().join(name);
-                scope.spawn(move || (0..50).for_each(|_| replace(&path, b"y").unwrap()));
+                scope.spawn(move || (0..50).for_each(|_| drop(replace(&path, b"y").unwrap())));
             }
             (0..200).for_each(|_| clear_unfinished(folder.path()));
         });

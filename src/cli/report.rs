@@ -131,12 +131,12 @@ fn write(
 fn science(session: &Session, results: &Results) -> Result<Science, Failure> {
     let there = session.plan.instances.iter().filter_map(|instance| {
         let (_, output) = results.get(instance.id).copied().flatten()?;
-        Some((instance, session.store.object_folder(&output)))
+        Some((instance, output))
     });
     let (chosen, read): (Vec<_>, Vec<_>) = there.partition(|(instance, _)| instance.operation == "report");
     if !chosen.is_empty() {
-        let parts = chosen.iter().map(|(instance, folder)| {
-            serde_json::from_slice(&fs_err::read(folder.join(FILE))?).map_err(|error| {
+        let parts = chosen.iter().map(|(instance, output)| {
+            serde_json::from_slice(&fs_err::read(session.store.object_folder(output).join(FILE))?).map_err(|error| {
                 StageError::bug(format!("the sections that `{}` made can't be read: {error}", instance.name())).into()
             })
         });
@@ -146,11 +146,11 @@ fn science(session: &Session, results: &Results) -> Result<Science, Failure> {
     let inputs: Vec<Input> = read
         .into_iter()
         .filter(|(instance, _)| READS.contains(&instance.operation.as_str()))
-        .map(|(instance, folder)| Input {
+        .map(|(instance, output)| Input {
             stage: instance.stage.clone(),
             operation: instance.operation.clone(),
             coordinates: instance.coordinates.clone(),
-            folder,
+            folder: session.store.object_folder(&output),
         })
         .collect();
     Ok(Science::of(&inputs, &choice).map_err(stage_error)?)

@@ -70,6 +70,10 @@ fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, cour
     let results = of_the_whole(session, summary);
     let published = publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder)?;
     let endings = endings(&published)?;
+    session.store.keep_seen(&session.plan);
+    if let Some(warning) = replaced(&published) {
+        super::warn(&warning);
+    }
     let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &folder)?;
     if !arguments.json && !summary.totals.interrupted {
         super::print(&closing(&published, &endings));
@@ -181,6 +185,23 @@ fn closing(published: &[Published], endings: &[Ending]) -> String {
         text += &format!("  {:<width$}  {}\n", folder(result), result.files.join(" "));
     }
     text
+}
+
+/// What is to be known of files that somebody had changed in the output folder.
+fn replaced(published: &[Published]) -> Option<String> {
+    let names = |result: &Published| {
+        let names = result.replaced.iter().map(|name| format!("`{}`", result.folder.join(name).display()));
+        names.collect::<Vec<_>>()
+    };
+    let names: Vec<String> = published.iter().flat_map(names).collect();
+    let (were, they) = if names.len() == 1 {
+        ("was", "it is what the stage has made")
+    } else {
+        ("were", "they are what the stages have made")
+    };
+    (!names.is_empty()).then(|| {
+        format!("{} {were} changed since the last run and {were} replaced: {they}; keep your own changes in a copy elsewhere", names.join(", "))
+    })
 }
 
 fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Result<(), Failure> {

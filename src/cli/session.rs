@@ -12,7 +12,7 @@ use crate::operation::sourcing::Sourcing;
 use crate::plan::catalog::SourceRef;
 use crate::plan::key::Numeric;
 use crate::plan::pins::{LockedError, Pins, PinsError};
-use crate::plan::selection::{self, Part, Request, SelectionError};
+use crate::plan::selection::{self, Narrowed, Part, Request, SelectionError};
 use crate::plan::{self, Instance, Plan, Question, State};
 use crate::protocol::{LIBTORCH, StageError};
 use crate::spec::{self, Pipeline};
@@ -141,6 +141,14 @@ impl Session {
     pub fn instances(&self, selection: &str) -> Result<Vec<&Instance>, Failure> {
         let chosen = selection::select(&self.plan, &[selection.to_owned()])?;
         Ok(chosen.ids().map(|id| &self.plan.instances[id]).collect())
+    }
+
+    /// The instances that a selection means, without what they read, as a plan to be looked at.
+    ///
+    /// # Errors
+    /// As [`Session::instances`].
+    pub fn only(&self, selection: &str) -> Result<Narrowed, Failure> {
+        Ok(Narrowed::alone(&self.plan, &selection::select(&self.plan, &[selection.to_owned()])?))
     }
 
     /// How the digest of a file is found: the store remembers those of unchanged files.

@@ -22,6 +22,9 @@ pub struct StatusArguments {
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,
+    /// A selection: only these stages or cells (`'fit[method=spp,seed=1|2]'`), or one with what it reads (`+fit`). Without
+    /// it, all
+    pub stage: Option<String>,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
@@ -30,8 +33,14 @@ pub struct StatusArguments {
 /// Prints what is done, what runs, what failed and what is to do. Changes nothing, and disturbs no run.
 pub fn status(arguments: &StatusArguments) -> Result<(), Failure> {
     let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
-    let found = standings(&session.store, &session.assess())?;
-    let status = Status { plan: &session.plan, found: &found };
+    let chosen = arguments.stage.as_deref().map(|selection| session.only(selection)).transpose()?;
+    let states = session.assess();
+    let (plan, states) = match &chosen {
+        None => (&session.plan, states),
+        Some(part) => (&part.plan, part.ids.iter().map(|&id| states[id].clone()).collect()),
+    };
+    let found = standings(&session.store, &states)?;
+    let status = Status { plan, found: &found };
     super::print(&match arguments.json {
         true => super::as_json(&status.as_json()),
         false => status.as_text(&shell_word(&arguments.pipeline.file.display().to_string())),

@@ -37,7 +37,7 @@ use crate::base::{Digest, many};
 use crate::plan::Instance;
 use crate::plan::catalog::{Place, SourceRef};
 use crate::protocol::StageError;
-use crate::store::{Found, KeyAttempt, KeyLock, StoreError};
+use crate::store::{Found, KeyAttempt, KeyLock, Sought, StoreError};
 
 /// How often signals and the claims of other runners are looked at.
 const POLL: Duration = Duration::from_millis(100);
@@ -411,8 +411,12 @@ struct Looked {
 fn look(run: &Run<'_>, made: &HashSet<Digest>, id: usize, outputs: &[Digest]) -> Result<Looked, StageError> {
     let key = run.plan.key(id, outputs, run.pins, run.numeric).map_err(unknown)?;
     let anew = (run.forced)(&run.plan.instances[id]) && !made.contains(&key);
-    let found = if anew { Ok(Found::Missing) } else { run.store.find(&key) };
-    let noted = if matches!(found, Ok(Found::Whole(_))) { note(run, id, &key, outputs) } else { Ok(()) };
+    if anew {
+        return Ok(Looked { key, found: Ok(Found::Missing), noted: Ok(()) });
+    }
+    let instance = &run.plan.instances[id];
+    let preimage = || run.plan.preimage(id, outputs, run.pins, run.numeric).ok();
+    let Sought { found, noted } = run.store.find_latest(&run.plan.pipeline, instance, &key, preimage);
     Ok(Looked { key, found, noted })
 }
 

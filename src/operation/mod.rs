@@ -19,6 +19,7 @@ pub mod claims;
 pub mod command;
 pub mod compare;
 pub mod confusion;
+mod edited;
 pub mod evaluate;
 pub mod fetch;
 pub mod format;

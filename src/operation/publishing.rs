@@ -1,13 +1,16 @@
 //! Copies what publishing stages made out of the cache into the pipeline's output folder, with a note of what ran.
 
+use std::fs::Metadata;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::base::Digest;
-use crate::base::files::{clear_unfinished, write_atomically};
+use super::edited::LastRun;
+use crate::base::canonical::Encoder;
+use crate::base::files::{clear_unfinished, write_and_look, write_atomically};
+use crate::base::{Digest, many};
 use crate::plan::catalog::SourceRef;
 use crate::plan::pins::{Pin, Pins};
 use crate::plan::{Instance, Parameters, Plan};
@@ -22,6 +25,8 @@ pub struct Published {
     pub folder: PathBuf,
     /// Their names, in alphabetical order.
     pub files: Vec<String>,
+    /// Those that somebody had changed since the last run, and that were replaced.
+    pub replaced: Vec<String>,
 }
 
 /// The file in an output folder that says what ran.
@@ -40,19 +45,24 @@ pub fn publish(
     folder: &Path,
 ) -> Result<Vec<Published>, PublishError> {
     let mut published = Vec::new();
+    let note = folder.join(NOTE);
+    let last = LastRun::new(store, &note);
     clear_unfinished(folder);
     for instance in plan.instances.iter().filter(|instance| instance.publishes) {
         let Some((key, output)) = results.get(instance.id).copied().flatten() else { continue };
         let Some(record) = store.record(&key)? else { continue };
         let target = folder.join(folder_name(instance));
         clear_unfinished(&target);
+        let mut replaced = Vec::new();
         for name in record.files.keys() {
-            copy(&store.object_folder(&output).join(name), &target.join(name))?;
+            let before = copy(&store.object_folder(&output).join(name), &target.join(name))?;
+            replaced
+                .extend(before.filter(|bytes| last.left_otherwise(instance.name(), name, bytes)).map(|_| name.clone()));
         }
         let files = record.files.keys().cloned().collect();
-        published.push(Published { operation: instance.operation.clone(), folder: target, files });
+        published.push(Published { operation: instance.operation.clone(), folder: target, files, replaced });
     }
-    write_note(&folder.join(NOTE), &Note::new(plan, results, pins))?;
+    write_note(store, &note, &Note::new(plan, results, pins))?;
     Ok(published)
 }
 
@@ -79,28 +89,42 @@ fn folder_name(instance: &Instance) -> String {
     name
 }
 
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    write_if_changed(to, &fs_err::read(from)?)
+/// Copies a file, unless the same is there; returns what it has replaced.
+fn copy(from: &Path, to: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    let (bytes, present) = (fs_err::read(from)?, fs_err::read(to).ok());
+    if present.as_ref() == Some(&bytes) {
+        return Ok(None);
+    }
+    write_atomically(to, &bytes)?;
+    Ok(present)
 }
 
-fn write_if_changed(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if fs_err::read(path).is_ok_and(|present| present == bytes) {
+/// Writes a note, unless the same one is there: as the cache remembers, or else as its bytes say.
+fn write_note(store: &Store, path: &Path, note: &Note<'_>) -> std::io::Result<()> {
+    let said = note.digest();
+    if store.says(note.pipeline, path, &said) {
         return Ok(());
     }
-    write_atomically(path, bytes)
+    let file = match has(path, note)? {
+        Some(file) => file,
+        None => {
+            let mut bytes = Vec::new();
+            note.write(&mut bytes)?;
+            write_and_look(path, &bytes)?
+        }
+    };
+    store.note_said(note.pipeline, path, &file, said);
+    Ok(())
 }
 
-/// Writes a note, unless the same one is there. It may have megabytes, so neither is held in memory to be compared.
-fn write_note(path: &Path, note: &Note<'_>) -> std::io::Result<()> {
-    if let Ok(file) = fs_err::File::open(path) {
-        let mut same = Same { there: BufReader::with_capacity(1 << 16, file), piece: Vec::new() };
-        if note.write(&mut BufWriter::with_capacity(1 << 16, &mut same)).is_ok() && same.is_over()? {
-            return Ok(());
-        }
-    }
-    let mut bytes = Vec::new();
-    note.write(&mut bytes)?;
-    write_atomically(path, &bytes)
+/// What the file system says of a file with this note, if it has it. Both may have megabytes, so neither is held in memory
+/// to be compared.
+fn has(path: &Path, note: &Note<'_>) -> std::io::Result<Option<Metadata>> {
+    let Ok(file) = fs_err::File::open(path) else { return Ok(None) };
+    let metadata = file.metadata()?;
+    let mut same = Same { there: BufReader::with_capacity(1 << 16, file), piece: Vec::new() };
+    let is_same = note.write(&mut BufWriter::with_capacity(1 << 16, &mut same)).is_ok() && same.is_over()?;
+    Ok(is_same.then_some(metadata))
 }
 
 /// Takes bytes as long as they are those that can be read.
@@ -149,6 +173,21 @@ struct Made<'a> {
     version: u32,
 }
 
+impl Made<'_> {
+    fn digest(&self) -> Digest {
+        let Self { inputs, key, operation, output, parameters, stage, version } = self;
+        let mut all = Encoder::new("compt run note, a stage");
+        all.list(inputs.len());
+        inputs.iter().for_each(|input| all.string(input));
+        for digest in [key, output] {
+            all.string(&digest.map(|digest| digest.to_string()).unwrap_or_default());
+        }
+        [*operation, parameters.text(), *stage].iter().for_each(|text| all.string(text));
+        all.whole(i128::from(*version));
+        all.digest()
+    }
+}
+
 impl<'a> Note<'a> {
     fn new(plan: &'a Plan, results: &[Option<(Digest, Digest)>], pins: &Pins) -> Self {
         let made = |instance: &'a Instance| {
@@ -170,6 +209,19 @@ impl<'a> Note<'a> {
             sources: pins.iter().map(source).collect(),
             stages: plan.instances.iter().map(made).collect(),
         }
+    }
+
+    /// A digest of all that it says, in less time than it takes to write it.
+    fn digest(&self) -> Digest {
+        let mut all = Encoder::new("compt run note");
+        all.string(self.compt);
+        all.string(self.pipeline);
+        all.list(self.sources.len());
+        self.sources.iter().for_each(|source| all.value(source));
+        let stages = many::map(&self.stages, Made::digest);
+        all.list(stages.len());
+        stages.iter().for_each(|stage| all.string(&stage.to_string()));
+        all.digest()
     }
 
     fn write(&self, to: &mut impl Write) -> std::io::Result<()> {

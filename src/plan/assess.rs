@@ -17,6 +17,9 @@ pub trait Records: Sync {
     /// The output digest of the result with this key, if there is one that verifies.
     fn lookup(&self, key: &Digest) -> Lookup;
 
+    /// The same for the key of this instance of a pipeline, which may be known from the last run.
+    fn lookup_latest(&self, pipeline: &str, instance: &Instance, key: &Digest) -> Lookup;
+
     /// The key's preimage of the latest result of this instance, whether or not that is still in the cache.
     fn previous(&self, pipeline: &str, instance: &Instance) -> Option<Preimage>;
 
@@ -126,7 +129,7 @@ impl Question<'_> {
         let reasons = if (self.forced)(instance) {
             vec![Reason::Forced]
         } else {
-            match self.records.lookup(&key) {
+            match self.records.lookup_latest(&self.plan.pipeline, instance, &key) {
                 Lookup::Found(output) => return Some(State::Cached { key, output }),
                 Lookup::Damaged(what) => vec![Reason::ResultDamaged { what }],
                 Lookup::Missing => match self.records.previous(&self.plan.pipeline, instance) {
@@ -242,6 +245,10 @@ mod tests {
                 return Lookup::Damaged("it is gnawed".into());
             }
             self.results.get(key).map_or(Lookup::Missing, |output| Lookup::Found(*output))
+        }
+
+        fn lookup_latest(&self, _: &str, _: &Instance, key: &Digest) -> Lookup {
+            self.lookup(key)
         }
 
         fn previous(&self, _: &str, instance: &Instance) -> Option<Preimage> {

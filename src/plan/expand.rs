@@ -15,6 +15,7 @@ use super::matrix::{Axis, Table};
 use super::parameters::{Parameters, spelled};
 use crate::base::{many, suggest};
 use crate::protocol::Coordinates;
+use crate::spec::substitute::UnknownName;
 use crate::spec::{Invalid, Pipeline, Problem, Stage};
 
 /// A stage of more cells than this is taken for a slip.
@@ -78,7 +79,7 @@ impl Expansion<'_> {
             self.unknown_operation(stage);
         }
         let Some(table) = self.cells(stage, reads) else { return };
-        let coordinates: Vec<Coordinates> = table.rows.iter().map(|row| table.coordinates(row)).collect();
+        let coordinates: Vec<Coordinates> = many::map(&table.rows, |row| table.coordinates(row));
         let resolved = self.parameters(stage, &coordinates);
         if let Some(any) = resolved.iter().flatten().next() {
             self.check_reads(stage, reads, any.accepts);
@@ -88,19 +89,21 @@ impl Expansion<'_> {
         self.offsets[position] = offset;
         // Doubling what is there would leave half of it empty.
         self.plan.instances.reserve_exact(coordinates.len());
-        for (i, coordinates) in coordinates.into_iter().enumerate() {
-            let Some(resolved) = &resolved[i] else { continue };
+        let labels = many::map(&table.rows, |row| table.name(&stage.name, row));
+        let cells = coordinates.into_iter().zip(labels).zip(inputs).zip(resolved);
+        for (i, (((coordinates, label), inputs), resolved)) in cells.enumerate() {
+            let Some(resolved) = resolved else { continue };
             self.plan.instances.push(Instance {
                 id: offset + i,
                 stage: stage.name.clone(),
                 scope: stage.scope.clone(),
                 title: stage.title.clone(),
-                label: table.name(&stage.name, &table.rows[i]),
+                label,
                 coordinates,
                 operation: stage.operation.clone(),
                 version: resolved.version,
                 parameters: resolved.parameters.clone(),
-                inputs: inputs[i].clone(),
+                inputs,
                 sources: resolved.sources.clone(),
                 resources: stage.resources.clone(),
                 policy: stage.policy.clone(),
@@ -161,8 +164,9 @@ impl Expansion<'_> {
     /// The completed parameters of every cell; `None` for a cell whose parameters are refused. Cells with equal
     /// parameters are checked once and share them.
     fn parameters(&mut self, stage: &Stage, cells: &[Coordinates]) -> Vec<Option<Arc<Shared>>> {
-        let mut known: HashMap<String, Option<Arc<Shared>>> = HashMap::new();
         let mut reported: BTreeSet<(String, String)> = BTreeSet::new();
+        // What was checked, and where among it parameters of this spelling stand.
+        let (mut checked, mut places): (Vec<Option<Arc<Shared>>>, HashMap<String, usize>) = Default::default();
         let mut all = Vec::with_capacity(cells.len());
         let (pipeline, catalog, root) = (self.pipeline, self.catalog, self.root);
         // In portions, so that not all of them are there at once with what they are made of.
@@ -170,18 +174,25 @@ impl Expansion<'_> {
             let given = many::map(cells, |coordinates| {
                 pipeline.parameters_at(stage, coordinates).map(|parameters| (spelled(&parameters), parameters))
             });
-            let mut new: Vec<(&String, &Value)> =
-                given.iter().flatten().map(|(spelled, parameters)| (spelled, parameters)).collect();
-            new.retain(|(spelled, _)| !known.contains_key(*spelled));
-            new.sort_by_key(|(spelled, _)| *spelled);
-            new.dedup_by_key(|(spelled, _)| *spelled);
-            let resolved = many::map(&new, |(_, parameters)| catalog.resolve(&stage.operation, parameters, root));
-            let mut resolved: HashMap<&String, Option<Result<Resolved, Vec<ParameterError>>>> =
-                new.into_iter().map(|(spelled, _)| spelled).zip(resolved).collect();
-            // Faults are told in the order of the cells.
-            for given in &given {
-                let (spelled, _) = match given {
-                    Ok(given) => given,
+            let mut new: Vec<Value> = Vec::new();
+            let mut place = |(spelled, parameters)| {
+                let next = places.len();
+                let place = *places.entry(spelled).or_insert(next);
+                if place == next {
+                    new.push(parameters);
+                }
+                place
+            };
+            let given: Vec<Result<usize, UnknownName>> = given.into_iter().map(|given| given.map(&mut place)).collect();
+            let resolved = many::map(&new, |parameters| {
+                let resolved = catalog.resolve(&stage.operation, parameters, root)?;
+                Some(resolved.map(|resolved| Arc::new(Shared::from(resolved))))
+            });
+            let mut resolved = resolved.into_iter();
+            // Faults are told in the order of the cells, which is that of the new ones too.
+            for given in given {
+                let place = match given {
+                    Ok(place) => place,
                     Err(unknown) => {
                         let path = unknown.path.clone();
                         let fault = ParameterError { message: unknown.to_string(), path, help: None };
@@ -190,18 +201,13 @@ impl Expansion<'_> {
                         continue;
                     }
                 };
-                if let Some(resolved) = resolved.remove(spelled) {
-                    let shared = match resolved {
-                        Some(Ok(resolved)) => Some(Arc::new(Shared::from(resolved))),
-                        Some(Err(faults)) => {
-                            self.refused(stage, faults, &mut reported);
-                            None
-                        }
-                        None => None,
-                    };
-                    known.insert(spelled.clone(), shared);
+                if place == checked.len() {
+                    let faultless = resolved.next().flatten().and_then(|resolved| {
+                        resolved.map_err(|faults| self.refused(stage, faults, &mut reported)).ok()
+                    });
+                    checked.push(faultless);
                 }
-                all.push(known.get(spelled).cloned().flatten());
+                all.push(checked[place].clone());
             }
         }
         all

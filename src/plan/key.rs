@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::catalog::{Place, SourceRef};
 use super::instance::Instance;
+use super::parameters::Parameters;
 use super::pins::Pins;
 use crate::base::Digest;
 use crate::base::canonical::Encoder;
@@ -173,7 +174,7 @@ pub fn key<'a>(
         schema: SCHEMA,
         operation: &instance.operation,
         version: instance.version,
-        parameters: &instance.parameters.value(),
+        parameters: Given::Text(&instance.parameters),
         inputs: &content.inputs,
         sources: &content.sources,
         numeric: content.numeric.as_ref(),
@@ -233,6 +234,7 @@ impl Preimage {
     pub fn key(&self) -> Digest {
         let Self { schema, operation, version, parameters, inputs, sources, numeric } = self;
         let (schema, version, numeric) = (*schema, *version, numeric.as_ref());
+        let parameters = Given::Value(parameters);
         Fields { schema, operation, version, parameters, inputs, sources, numeric }.key()
     }
 }
@@ -242,10 +244,16 @@ struct Fields<'a> {
     schema: u32,
     operation: &'a str,
     version: u32,
-    parameters: &'a Value,
+    parameters: Given<'a>,
     inputs: &'a [InputKey],
     sources: &'a [SourceKey],
     numeric: Option<&'a Numeric>,
+}
+
+/// Parameters, as they are kept.
+enum Given<'a> {
+    Value(&'a Value),
+    Text(&'a Parameters),
 }
 
 impl Fields<'_> {
@@ -263,7 +271,10 @@ impl Fields<'_> {
         out.key("operation");
         out.string(self.operation);
         out.key("parameters");
-        out.value(self.parameters);
+        match self.parameters {
+            Given::Value(value) => out.value(value),
+            Given::Text(parameters) => parameters.encode(&mut out),
+        }
         out.key("schema");
         out.whole(self.schema.into());
         out.key("sources");

@@ -73,10 +73,13 @@ impl Table {
         if self.axes.is_empty() {
             return stage.to_owned();
         }
-        let cells: Vec<String> = (0..self.axes.len())
-            .map(|axis| format!("{}={}", self.axes[axis].name, self.level(row, axis).text))
-            .collect();
-        format!("{stage}[{}]", cells.join(","))
+        let mut name = format!("{stage}[");
+        for (position, axis) in self.axes.iter().enumerate() {
+            let separator = if position > 0 { "," } else { "" };
+            name.extend([separator, &axis.name, "=", &self.level(row, position).text]);
+        }
+        name.push(']');
+        name
     }
 
     fn positions(&self, exclusion: &Exclusion) -> Option<Vec<(usize, u32)>> {

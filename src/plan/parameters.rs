@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::base::canonical::Encoder;
+
 /// Complete parameters as JSON text, shared by the instances that have the same. As a tree of maps they take five times the
 /// room, which is most of what a plan of a hundred thousand instances needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,11 @@ impl Parameters {
     /// The parameters themselves.
     pub fn value(&self) -> Value {
         serde_json::from_str(&self.0).expect("it was written from a value")
+    }
+
+    /// Writes them for a digest, as [`Encoder::value`] would write [`Self::value`].
+    pub(super) fn encode(&self, out: &mut Encoder) {
+        out.json(&self.0).expect("it was written from a value");
     }
 
     /// Their text: equal parameters have equal texts.

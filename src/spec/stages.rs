@@ -86,9 +86,9 @@ pub(super) fn check_links(context: &mut Context<'_>, stages: &mut [Stage], inclu
             .iter()
             .map(|from| axes[stages.iter().position(|stage| stage.name == *from)?].as_ref())
             .collect();
-        let stage = stages[i].clone();
+        let stage = &stages[i];
         for (axis, texts) in &stage.only {
-            check_only(context, &stage, axis, texts, read.as_deref(), |name| available(name, &axis_names));
+            check_only(context, stage, axis, texts, read.as_deref(), |name| available(name, &axis_names));
         }
     }
 }

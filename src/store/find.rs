@@ -1,6 +1,8 @@
 //! Looking for results. What does not verify is set aside and counts as not there.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use fs_err as fs;
 
 use super::memo::Stat;
 use super::record::{self, Brief, Latest, LatestKey, Maker, Outline, Record};
+use super::seen::Look;
 use super::tree::{self, StoredFile};
 use super::{Access, Store, StoreError};
 use crate::base::{Digest, files};
@@ -30,6 +33,18 @@ pub enum Found {
     /// Something that does not verify; it has been set aside if the cache may be written.
     Damaged(Damage),
 }
+
+/// What came of looking for an instance's result.
+#[derive(Debug)]
+pub struct Sought {
+    /// What is there.
+    pub found: Result<Found, StoreError>,
+    /// Whether a result that is there could be noted as the instance's latest.
+    pub noted: Result<(), StoreError>,
+}
+
+/// The files of a result by their path inside its folder.
+type Files = BTreeMap<String, StoredFile>;
 
 /// Why a result can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,14 +74,46 @@ impl Store {
     /// # Errors
     /// When the cache can't be read; a damaged result is no error but [`Found::Damaged`].
     pub fn find(&self, key: &Digest) -> Result<Found, StoreError> {
+        self.look(key).map(|(found, _)| found)
+    }
+
+    /// The result of an instance under this key, as [`Store::find`] finds it, and noted as the instance's latest if it is
+    /// there. The preimage is asked for only when the note is not up to date.
+    pub fn find_latest(
+        &self,
+        pipeline: &str,
+        instance: &Instance,
+        key: &Digest,
+        preimage: impl FnOnce() -> Option<Preimage>,
+    ) -> Sought {
+        if let Some(brief) = self.recall(pipeline, instance, key) {
+            return Sought { found: Ok(Found::Whole(brief)), noted: Ok(()) };
+        }
+        let (found, seen) = match self.look(key) {
+            Ok(looked) => looked,
+            Err(error) => return Sought { found: Err(error), noted: Ok(()) },
+        };
+        let (Found::Whole(brief), Some((record, files))) = (&found, seen) else {
+            return Sought { found: Ok(found), noted: Ok(()) };
+        };
+        let noted = self.note(pipeline, instance, key, preimage).map(|note| {
+            if let Some(note) = note {
+                self.remember(pipeline, instance, &Look { key, brief, record, note, files: &files });
+            }
+        });
+        Sought { found: Ok(found), noted }
+    }
+
+    /// What [`Store::find`] returns; of a whole result also what the file system says of its record, and its files.
+    fn look(&self, key: &Digest) -> Result<(Found, Option<(Stat, Files)>), StoreError> {
         let path = self.record_path(key);
-        let Some(read) = self.read(&path)? else { return Ok(Found::Missing) };
-        let record = match outline(&read.bytes) {
+        let Some(read) = self.read(&path)? else { return Ok((Found::Missing, None)) };
+        let mut record = match outline(&read.bytes) {
             Ok(Some(record)) if record.key == *key => record,
             Ok(Some(record)) => {
                 return self.damaged(key, &path, format!("its record is the one of key {}", record.key.short()));
             }
-            Ok(None) => return Ok(Found::Missing),
+            Ok(None) => return Ok((Found::Missing, None)),
             Err(error) => return self.damaged(key, &path, format!("its record can't be read: {error}")),
         };
         let folder = self.object_folder(&record.output);
@@ -83,17 +130,19 @@ impl Store {
         if record.files.is_empty() && !folder.exists() {
             return self.damaged(key, &path, "its folder is gone".to_owned());
         }
-        self.touch(&read);
-        Ok(Found::Whole(self.briefs.note(key, record.into())))
+        let stat = self.touch(&read);
+        let files = std::mem::take(&mut record.files);
+        Ok((Found::Whole(self.briefs.note(key, record.into())), stat.map(|stat| (stat, files))))
     }
 
-    /// Notes that a record was used, for [`super::gc`]; where that can't be noted, it seems older than it is.
-    fn touch(&self, record: &Read) {
-        let is_recent =
-            |changed: SystemTime| SystemTime::now().duration_since(changed).is_ok_and(|age| age < USE_NOTED);
-        if self.access == Access::Write && !record.modified.is_some_and(is_recent) {
-            let _ = record.file.file().set_modified(SystemTime::now());
+    /// Notes that a record was used, for [`super::gc`]; where that can't be noted, it seems older than it is. Returns what
+    /// the file system says of it then.
+    fn touch(&self, record: &Read) -> Option<Stat> {
+        if self.access == Access::Read || !is_due(&record.metadata) {
+            return Some(Stat::of(&record.metadata));
         }
+        note_use(&record.file);
+        record.file.metadata().ok().map(|metadata| Stat::of(&metadata))
     }
 
     /// The record with this key as it stands, its files not verified.
@@ -110,7 +159,7 @@ impl Store {
     /// # Errors
     /// When the cache can't be read; a file there that makes no sense is as good as none.
     pub fn latest(&self, pipeline: &str, instance: &Instance) -> Result<Option<Latest>, StoreError> {
-        let read = self.read(&self.name_path(pipeline, instance))?;
+        let read = self.read(&self.name_path(pipeline, &instance.identity()))?;
         Ok(read.and_then(|read| serde_json::from_slice(&read.bytes).ok()))
     }
 
@@ -126,15 +175,28 @@ impl Store {
         key: &Digest,
         preimage: impl FnOnce() -> Option<Preimage>,
     ) -> Result<(), StoreError> {
-        let path = self.name_path(pipeline, instance);
-        let noted = self.read(&path)?.and_then(|read| serde_json::from_slice::<LatestKey>(&read.bytes).ok());
-        if noted.is_some_and(|noted| noted.key == *key) {
-            return Ok(());
+        self.note(pipeline, instance, key, preimage).map(drop)
+    }
+
+    /// The same; returns what the file system says of the note.
+    pub(super) fn note(
+        &self,
+        pipeline: &str,
+        instance: &Instance,
+        key: &Digest,
+        preimage: impl FnOnce() -> Option<Preimage>,
+    ) -> Result<Option<Stat>, StoreError> {
+        let path = self.name_path(pipeline, &instance.identity());
+        if let Some(read) = self.read(&path)?
+            && serde_json::from_slice::<LatestKey>(&read.bytes).is_ok_and(|noted| noted.key == *key)
+        {
+            return Ok(Some(Stat::of(&read.metadata)));
         }
-        let Some(preimage) = preimage() else { return Ok(()) };
+        let Some(preimage) = preimage() else { return Ok(None) };
         let latest = Latest { name: instance.label.clone(), key: *key, preimage };
         let text = serde_json::to_vec(&latest).map_err(|error| self.fail(error.into()))?;
-        files::replace(&path, &text).map_err(|error| self.fail(error))
+        let written = files::replace(&path, &text).map_err(|error| self.fail(error))?;
+        Ok(Some(Stat::of(&written)))
     }
 
     /// What is wrong with a file of a result that should be there.
@@ -158,8 +220,8 @@ impl Store {
         }
     }
 
-    fn damaged(&self, key: &Digest, culprit: &Path, what: String) -> Result<Found, StoreError> {
-        Ok(Found::Damaged(Damage { key: *key, what, moved_to: self.set_aside(culprit)? }))
+    fn damaged<T>(&self, key: &Digest, culprit: &Path, what: String) -> Result<(Found, Option<T>), StoreError> {
+        Ok((Found::Damaged(Damage { key: *key, what, moved_to: self.set_aside(culprit)? }), None))
     }
 
     /// Moves a file or folder into `quarantine/`; `None` when the cache is only read, or another process was faster.
@@ -185,12 +247,30 @@ impl Store {
         }
     }
 
-    fn name_path(&self, pipeline: &str, instance: &Instance) -> PathBuf {
-        self.root.join("names").join(pipeline).join(format!("{}.json", instance.identity()))
+    pub(super) fn name_path(&self, pipeline: &str, identity: &Digest) -> PathBuf {
+        self.root.join("names").join(pipeline).join(format!("{identity}.json"))
     }
 }
 
+/// Whether the use of a record has to be noted again.
+pub(super) fn is_due(record: &Metadata) -> bool {
+    let is_recent = |changed| SystemTime::now().duration_since(changed).is_ok_and(|age| age < USE_NOTED);
+    !record.modified().is_ok_and(is_recent)
+}
+
+/// Notes the use of a record; one that can't be noted is none of the user's business.
+pub(super) fn note_use(record: &fs::File) {
+    let _ = record.file().set_modified(SystemTime::now());
+}
+
 impl Records for Store {
+    fn lookup_latest(&self, pipeline: &str, instance: &Instance, key: &Digest) -> Lookup {
+        match self.recall(pipeline, instance, key) {
+            Some(brief) => Lookup::Found(brief.output),
+            None => self.lookup(key),
+        }
+    }
+
     fn lookup(&self, key: &Digest) -> Lookup {
         match self.find(key) {
             Ok(Found::Whole(brief)) => Lookup::Found(brief.output),
@@ -212,7 +292,7 @@ impl Records for Store {
 /// A file that was read.
 pub(super) struct Read {
     file: fs::File,
-    modified: Option<SystemTime>,
+    metadata: Metadata,
     pub bytes: Vec<u8>,
 }
 
@@ -223,7 +303,7 @@ impl Read {
         let metadata = file.metadata()?;
         let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
         file.read_exact(&mut bytes)?;
-        Ok(Self { file, modified: metadata.modified().ok(), bytes })
+        Ok(Self { file, metadata, bytes })
     }
 }
 

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::durations;
 use super::memo;
 use super::record::{Latest, Record};
+use super::seen;
 use super::tree::{self, StoredFile};
 use super::{Access, KeyAttempt, KeyLock, Store, StoreError, find};
 use crate::base::{Digest, files, lock};
@@ -395,7 +396,7 @@ impl Store {
 
     /// Files that were being written when this was asked, or when a process died.
     pub(super) fn unfinished(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let mut folders = vec![self.root.clone()];
+        let mut folders = vec![self.root.clone(), self.root.join(seen::FOLDER)];
         for kind in ["records", "names"] {
             folders.extend(self.entries(&self.root.join(kind))?.into_iter().filter(|path| path.is_dir()));
         }

@@ -14,6 +14,7 @@
 //!   quarantine/                  what did not verify
 //!   unflushed/                   who has published results that may not be on the disk yet
 //!   memo, durations              digests of files, seconds of earlier runs: may be deleted at any time
+//!   seen/PIPELINE                results as the last run saw them: may be deleted at any time
 //!   in-use                       locked by all who use the cache, so that nothing is removed under their hands
 //! ```
 //!
@@ -38,6 +39,7 @@ mod memo;
 mod publish;
 mod record;
 mod runs;
+mod seen;
 mod sweep;
 mod tree;
 mod unflushed;
@@ -55,11 +57,12 @@ use briefs::Briefs;
 use fsck::Checkup;
 use journal::Journal;
 use memo::Memo;
+use seen::Seen;
 use unflushed::Unflushed;
 
 pub use durations::Durations;
 pub use error::StoreError;
-pub use find::{Damage, Found};
+pub use find::{Damage, Found, Sought};
 pub use memo::Stat;
 pub use publish::{Finished, Work};
 pub use record::{Brief, Latest, Maker, Record};
@@ -93,6 +96,7 @@ pub struct Store {
     /// Absent where only reading is possible and no writer was ever there.
     presence: Option<Arc<Presence>>,
     briefs: Briefs,
+    seen: Seen,
     unflushed: Unflushed,
     recovered: Option<Checkup>,
 }
@@ -197,6 +201,7 @@ impl Store {
             counter: AtomicU64::new(0),
             presence,
             briefs: Briefs::default(),
+            seen: Seen::default(),
             unflushed: Unflushed::default(),
             recovered: None,
         }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::durations::Durations;
 use super::memo::Stat;
 use super::record::{self, Brief, Record};
+use super::seen::Look;
 use super::tree::{self, StoredFile};
 use super::{KeyLock, Store, StoreError};
 use crate::base::{Digest, files, lock};
@@ -117,11 +118,15 @@ impl Store {
             versions: finished.versions,
         };
         let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;
-        files::replace(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
-        self.note_latest(finished.pipeline, finished.instance, &key, || Some(record.preimage.clone()))?;
+        let written = files::replace(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
+        let note = self.note(finished.pipeline, finished.instance, &key, || Some(record.preimage.clone()))?;
         Durations::note(&self.durations, finished.pipeline, finished.instance, &key, finished.seconds);
         tree::remove(&self.scratch_path(&key)).map_err(|error| self.fail(error))?;
-        self.briefs.note(&key, Brief::from(&record));
+        let brief = self.briefs.note(&key, Brief::from(&record));
+        if let Some(note) = note {
+            let look = Look { key: &key, brief: &brief, record: Stat::of(&written), note, files: &record.files };
+            self.remember(finished.pipeline, finished.instance, &look);
+        }
         Ok(record)
     }
 

@@ -61,7 +61,7 @@ pub struct Brief {
 }
 
 /// What made a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maker {
     /// The machine.
     pub host: String,

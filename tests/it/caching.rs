@@ -1,6 +1,6 @@
 //! What runs again after a change, and what does not.
 
-use crate::project::{Project, both};
+use crate::project::{LIGHT, Project, both, light};
 
 /// How many executed stages are of this stage.
 fn count(executed: &[String], stage: &str) -> usize {
@@ -96,6 +96,52 @@ fn why_names_the_old_and_the_new_value() {
     assert!(show.contains("prompts.safetensors") && show.contains("up to date"), "{show}");
     let log = both(&project.compt(&["show", "pipelines/toy.yaml", "fit[method=spp,seed=1]", "--log"]));
     assert!(log.contains("fit[method=spp,seed=1]"), "{log}");
+}
+
+#[test]
+fn a_published_file_that_was_edited_is_replaced_with_a_warning() {
+    let project = light();
+    project.edit(LIGHT, "stages:\n", "stages:\n  list:\n    matrix: {}\n    run: { command: { publish: true, program: [sh, -c, \"echo ${k} > a; echo b > b\"], outputs: [a, b] } }\n");
+    let run = |more: &[&str]| {
+        let output = project.compt(&[&["run", LIGHT][..], more].concat());
+        assert!(output.status.success(), "{}", both(&output));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let warned = |text: &str| text.contains("warning: ");
+    assert!(!warned(&run(&[])));
+    assert!(!warned(&run(&["--set", "k=9"])), "another result replaces what the last run has left");
+    assert_eq!(project.read("outputs/light/list/a"), "9\n");
+    project.write("outputs/light/list/a", "mine\n");
+    let text = run(&["--set", "k=9"]);
+    assert!(text.contains("warning: `outputs/light/list/a` was changed since the last run"), "{text}");
+    assert_eq!(project.read("outputs/light/list/a"), "9\n");
+    assert!(!warned(&run(&["--set", "k=9"])));
+    // Also when there is another result in its place now.
+    project.write("outputs/light/list/a", "mine\n");
+    project.write("outputs/light/list/b", "mine\n");
+    let text = run(&[]);
+    assert!(text.contains("`outputs/light/list/a`, `outputs/light/list/b` were changed"), "{text}");
+    assert_eq!((&*project.read("outputs/light/list/a"), &*project.read("outputs/light/list/b")), ("8\n", "b\n"));
+    // A file that is gone is only put back.
+    fs_err::remove_file(project.path("outputs/light/list/a")).unwrap();
+    assert!(!warned(&run(&[])) && project.path("outputs/light/list/a").exists());
+}
+
+#[test]
+fn a_run_note_that_was_edited_is_written_again() {
+    let project = light();
+    let run = || assert!(project.compt(&["run", LIGHT]).status.success());
+    run();
+    let note = project.read("outputs/light/run.json");
+    run();
+    for edited in [note.replace("light", "night"), String::new()] {
+        project.write("outputs/light/run.json", &edited);
+        run();
+        assert_eq!(project.read("outputs/light/run.json"), note);
+    }
+    fs_err::remove_file(project.path("outputs/light/run.json")).unwrap();
+    run();
+    assert_eq!(project.read("outputs/light/run.json"), note);
 }
 
 #[test]

@@ -191,6 +191,16 @@ fn the_status_tells_of_a_run_in_another_process() {
     assert!(text.contains("work[way=fail] failed: ") && text.contains("running: way=wait"), "{text}");
     assert!(text.contains("`compt show pipelines/slow.yaml 'work[way=fail]' --log` prints the log"), "{text}");
 
+    // The same of a part, without what it reads.
+    let of = |selection: &str| project.compt(&["status", "pipelines/slow.yaml", selection, "--json"]);
+    let one = json(&of("work[way=wait]"));
+    assert_eq!((&one["tally"]["running"], &one["instances"][0]), (&1.into(), &found["instances"][0]));
+    assert_eq!((one["instances"].as_array().unwrap().len(), one["stages"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(json(&of("after"))["instances"], serde_json::json!([found["instances"][2]]));
+    assert_eq!(json(&of("+after"))["tally"], found["tally"]);
+    let refused = of("wrok");
+    assert!(refused.status.code() == Some(2) && both(&refused).contains("`work`"), "{}", both(&refused));
+
     // The same where nothing can be written.
     let folders = [".compt", ".compt/locks", ".compt/work"].map(|name| project.path(name));
     let permit = |mode| {

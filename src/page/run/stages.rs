@@ -146,7 +146,7 @@ fn instances(facts: &Facts) -> Markup {
 
 /// The first digits; the others where a pointer rests.
 pub(super) fn short(digest: &str) -> Markup {
-    html! { code title=(digest) { (digest.chars().take(12).collect::<String>()) } }
+    html! { code title=(digest) { (digest.get(..12).unwrap_or(digest)) } }
 }
 
 fn outcome(outcome: Outcome) -> &'static str {

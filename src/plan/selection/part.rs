@@ -15,12 +15,17 @@ pub struct Narrowed {
 impl Narrowed {
     /// The instances of `targets` with all that they read.
     pub fn of(whole: &Plan, targets: &InstanceSet) -> Self {
-        let ids: Vec<usize> = targets.with_read(whole, usize::MAX).ids().collect();
-        let mut places = vec![0; whole.instances.len()];
-        ids.iter().enumerate().for_each(|(place, &id)| places[id] = place);
+        Self::alone(whole, &targets.with_read(whole, usize::MAX))
+    }
+
+    /// These instances alone, to be looked at: of what they read only what is among them.
+    pub fn alone(whole: &Plan, chosen: &InstanceSet) -> Self {
+        let ids: Vec<usize> = chosen.ids().collect();
+        let mut places = vec![None; whole.instances.len()];
+        ids.iter().enumerate().for_each(|(place, &id)| places[id] = Some(place));
         let instance = |(place, &id): (usize, &usize)| {
             let instance = &whole.instances[id];
-            let inputs = instance.inputs.iter().map(|&input| places[input]).collect();
+            let inputs = instance.inputs.iter().filter_map(|&input| places[input]).collect();
             Instance { id: place, inputs, ..instance.clone() }
         };
         let stage = |stage: &StagePlan| {
