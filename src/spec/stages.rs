@@ -1,6 +1,6 @@
 //! Stages: from what is written to what is checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -63,7 +63,8 @@ pub(super) fn build(context: &mut Context<'_>, name: &str, raw: &RawStage) -> Op
 /// Fills parameters in, and checks what a stage says about the axes of the stages it reads. The first `included` stages
 /// come from other files, where that has been done.
 pub(super) fn check_links(context: &mut Context<'_>, stages: &mut [Stage], included: usize) {
-    let axes: Vec<Option<Axes>> = (0..stages.len()).map(|stage| axes_of(stages, stage, &mut BTreeSet::new())).collect();
+    let sources = places_read(stages);
+    let axes = axes(stages, &sources);
     for (i, own) in axes.iter().enumerate().skip(included) {
         // A stage that reads something unknown may have any axis.
         let available = |name: &str, context_axes: &BTreeSet<String>| match own {
@@ -81,11 +82,8 @@ pub(super) fn check_links(context: &mut Context<'_>, stages: &mut [Stage], inclu
                 parameters
             }
         };
-        let read: Option<Vec<&Axes>> = stages[i]
-            .from
-            .iter()
-            .map(|from| axes[stages.iter().position(|stage| stage.name == *from)?].as_ref())
-            .collect();
+        let read: Option<Vec<&Axes>> =
+            sources[i].as_ref().and_then(|sources| sources.iter().map(|source| axes[*source].as_ref()).collect());
         let stage = &stages[i];
         for (axis, texts) in &stage.only {
             check_only(context, stage, axis, texts, read.as_deref(), |name| available(name, &axis_names));
@@ -122,24 +120,52 @@ fn check_resources(context: &mut Context<'_>, path: &str, resources: &BTreeMap<S
 /// The axes that a stage has, with the values they may have.
 type Axes = BTreeMap<String, BTreeSet<String>>;
 
-/// `None` when the stage reads itself, or something that could not be read; the planner reports cycles.
-fn axes_of(stages: &[Stage], stage: usize, above: &mut BTreeSet<usize>) -> Option<Axes> {
+/// The places of the stages that each stage reads; `None` where it names one that could not be read.
+fn places_read(stages: &[Stage]) -> Vec<Option<Vec<usize>>> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (place, stage) in stages.iter().enumerate() {
+        places.entry(&stage.name).or_insert(place);
+    }
+    stages.iter().map(|stage| stage.from.iter().map(|from| places.get(from.as_str()).copied()).collect()).collect()
+}
+
+/// The axes of every stage: of its matrix, or of all that it reads. `None` when a stage reads itself, or something that could
+/// not be read; the planner reports cycles. Each stage is looked at once, after what it reads.
+fn axes(stages: &[Stage], sources: &[Option<Vec<usize>>]) -> Vec<Option<Axes>> {
     let texts = |values: &Vec<AxisValue>| values.iter().map(|value| value.text.clone()).collect();
-    if let Some(matrix) = &stages[stage].matrix {
-        return Some(matrix.iter().map(|(axis, values)| (axis.clone(), texts(values))).collect());
-    }
-    if !above.insert(stage) {
-        return None;
-    }
-    let mut all = Axes::new();
-    for from in &stages[stage].from {
-        let source = stages.iter().position(|other| other.name == *from)?;
-        for (axis, values) in axes_of(stages, source, above)? {
-            all.entry(axis).or_default().extend(values);
+    let mut found: Vec<Option<Axes>> = vec![None; stages.len()];
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); stages.len()];
+    let mut awaited = vec![0; stages.len()];
+    let mut ready = Vec::new();
+    for (place, stage) in stages.iter().enumerate() {
+        match (&stage.matrix, &sources[place]) {
+            (None, None) => {}
+            (None, Some(sources)) if !sources.is_empty() => {
+                awaited[place] = sources.len();
+                sources.iter().for_each(|source| readers[*source].push(place));
+            }
+            _ => ready.push(place),
         }
     }
-    above.remove(&stage);
-    Some(all)
+    while let Some(place) = ready.pop() {
+        let mut all = Axes::new();
+        match (&stages[place].matrix, &sources[place]) {
+            (Some(matrix), _) => all.extend(matrix.iter().map(|(axis, values)| (axis.clone(), texts(values)))),
+            (None, sources) => {
+                for (axis, values) in sources.iter().flatten().filter_map(|source| found[*source].as_ref()).flatten() {
+                    all.entry(axis.clone()).or_default().extend(values.iter().cloned());
+                }
+            }
+        }
+        found[place] = Some(all);
+        for reader in std::mem::take(&mut readers[place]) {
+            awaited[reader] -= 1;
+            if awaited[reader] == 0 {
+                ready.push(reader);
+            }
+        }
+    }
+    found
 }
 
 fn matrix(context: &mut Context<'_>, path: &str, raw: &RawStage) -> Vec<(String, Vec<AxisValue>)> {

@@ -2,7 +2,8 @@
 //! however busy the machine is.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::project::{Project, both};
 
@@ -100,4 +101,33 @@ fn a_stage_costs_the_same_among_few_and_among_many() {
     // Otherwise of each result its record and the note of the latest one are read, once.
     let unseen = many[3].per_stage(few[3], 120);
     assert!((2.0..4.0).contains(&unseen.reads) && unseen.writes < 0.5, "{unseen:?}");
+}
+
+/// In forty layers there are a million millions of ways from the last stage to the first; each stage is looked at once.
+#[test]
+fn a_plan_does_not_follow_every_way_through_its_graph() {
+    let project = Project::new();
+    let mut text = String::from("name: layers\nstages:\n  a0:\n    run: { command: { program: [a], outputs: [x] } }\n");
+    text += "  b0:\n    run: { command: { program: [b], outputs: [x] } }\n";
+    for layer in 1..40 {
+        for name in ["a", "b"] {
+            let from = format!("[a{before}, b{before}]", before = layer - 1);
+            let run = format!("{{ command: {{ from: {from}, program: [{name}], outputs: [x] }} }}");
+            text += &format!("  {name}{layer}:\n    run: {run}\n");
+        }
+    }
+    project.write("pipelines/layers.yaml", &text);
+    let mut plan = project.command(&["plan", "pipelines/layers.yaml"]).stdout(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        match plan.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                plan.kill().unwrap();
+                panic!("the plan of 80 stages takes longer than a minute");
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert!(status.success());
 }
