@@ -107,6 +107,23 @@ fn it_learns_and_every_weight_moves() {
     assert!(last < 0.7 * first, "from {first} to {last}");
 }
 
+/// Texts and task use the ids 1, 10 to 29 and 40 to 42, and the decoder starts from 0; nobody ever sees 55.
+#[test]
+fn pieces_that_never_occur_stay_as_they_were_drawn() {
+    let _alone = alone();
+    let settings = settings(&json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let model = fresh(folder.path(), &settings);
+    let table = model.leaves().iter().position(|leaf| leaf.names == ["shared.weight"]).unwrap();
+    let before = bytes_of(&model.leaves()[table].tensor);
+    let after = &run(&settings, None, None).0[table];
+    let row = |bytes: &[u8], id: usize| bytes[id * 16 * 4..(id + 1) * 16 * 4].to_vec(); // 16 numbers
+    assert_eq!(row(&before, 55), row(after, 55));
+    for id in [0, 1, 12, 41] {
+        assert_ne!(row(&before, id), row(after, id), "{id}");
+    }
+}
+
 /// What the frozen model computes must be what the trainable one computes, at its current numbers.
 #[test]
 fn a_trainable_model_is_the_frozen_one_with_gradients() {
