@@ -18,7 +18,7 @@ use crate::task::world;
 pub struct Pretrain;
 
 /// Bumped when equal inputs and parameters give other results.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What workers that pre-train have in common, where others have a backbone: they load none.
 const AFFINITY: &str = "pretrain";
@@ -36,6 +36,8 @@ pub struct PretrainParameters {
     pub corpus: Corpus,
     /// Tasks that are read and scored, but not learned.
     pub held_out: Vec<String>,
+    /// What stands before task examples and means nothing.
+    pub distraction: Distraction,
     /// Examples in a batch, of texts and tasks together.
     pub batch: usize,
     /// Learning rate of the matrices at the top of its schedule (linear rise, linear fall).
@@ -104,6 +106,16 @@ pub struct Corpus {
     pub share: f64,
 }
 
+/// Random pieces before a task's text. Whoever learns to read on is not put off by a prompt that has just been drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Distraction {
+    /// The part of task examples that have any.
+    pub share: f64,
+    /// The most pieces, `max_source_tokens` not counted; every number from 1 on is as likely.
+    pub longest: usize,
+}
+
 /// Where plain text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -121,6 +133,7 @@ impl Default for PretrainParameters {
             shape: Shape::default(),
             corpus: Corpus::default(),
             held_out: Vec::new(),
+            distraction: Distraction::default(),
             batch: 64,
             learning_rate: 4e-4,
             embedding_rate: 1e-2,
@@ -163,6 +176,12 @@ impl Default for Corpus {
             alone: 0,
             share: 0.25,
         }
+    }
+}
+
+impl Default for Distraction {
+    fn default() -> Self {
+        Self { share: 0.0, longest: 20 }
     }
 }
 
@@ -237,6 +256,7 @@ fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
         ("shape.vocabulary", shape.vocabulary, shape.sentinels + 128),
         ("corpus.texts", corpus.texts, 1),
         ("corpus.length", corpus.length, 8),
+        ("distraction.longest", settings.distraction.longest, 1),
     ];
     for (path, value, least) in least {
         if value < least {
@@ -255,6 +275,7 @@ fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
         ("corpus.noise", corpus.noise, 0.01..=0.9),
         ("corpus.span", corpus.span, 1.0..=32.0),
         ("corpus.share", corpus.share, 0.0..=1.0),
+        ("distraction.share", settings.distraction.share, 0.0..=1.0),
     ];
     for (path, value, range) in ranges {
         if !range.contains(&value) {
@@ -289,10 +310,15 @@ mod tests {
 
     #[test]
     fn all_faults_at_once() {
-        let given = json!({"shape": {"layers": 0, "buckets": 7, "sentinels": 2}, "corpus": {"noise": 1.5}});
+        let given = json!({
+            "shape": {"layers": 0, "buckets": 7, "sentinels": 2}, "corpus": {"noise": 1.5},
+            "distraction": {"share": -0.1, "longest": 0},
+        });
         let mut paths: Vec<String> = resolve(&given).unwrap_err().into_iter().map(|fault| fault.path).collect();
         paths.sort();
         paths.dedup();
-        assert_eq!(paths, ["corpus.noise", "shape.buckets", "shape.layers", "shape.sentinels", "steps"]);
+        let corpus_and_prefix = ["corpus.noise", "distraction.longest", "distraction.share"];
+        let shape_and_steps = ["shape.buckets", "shape.layers", "shape.sentinels", "steps"];
+        assert_eq!(paths, [&corpus_and_prefix[..], &shape_and_steps].concat());
     }
 }

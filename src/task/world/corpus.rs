@@ -4,7 +4,7 @@
 use super::fact::clause;
 use super::inference::{self, Relation};
 use super::paraphrase::lookalikes;
-use super::register::{REGISTERS, Register};
+use super::register::{NEWS, REGISTERS, Register, VILLAGE};
 use super::review::{FILM, RESTAURANT, excerpt, review};
 use super::sentence::{Style, punctuated, sentence, told};
 use super::tasks::key;
@@ -50,7 +50,11 @@ fn drawn(stream: &mut Stream) -> Option<(String, String)> {
         }
         7 => question::answer(true, stream).map(|(asked, said)| (format!("{asked} {said}"), key(&[&asked, &said]))),
         8 => match stream.below(2) {
-            0 => lookalikes(true, stream).map(|(one, other)| (format!("{one} {other}"), key(&[&one, &other]))),
+            0 => {
+                let register = [&VILLAGE, &NEWS][stream.below(2)];
+                let (one, other) = lookalikes(register, true, stream)?;
+                Some((format!("{one} {other}"), key(&[&one, &other])))
+            }
             _ => grammar::sentence(true, stream).map(|text| (text.clone(), key(&[&text]))),
         },
         _ => {

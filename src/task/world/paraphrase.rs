@@ -4,32 +4,40 @@ use super::entity::{Reference, definite, dimension};
 use super::fact::{Action, Clause, changed, clause, event, some_setting, swapped};
 use super::inference::same_meaning;
 use super::lexicon::{DIMENSIONS, colours};
-use super::register::{NEWS, Register, VILLAGE};
+use super::register::{NEWS, REGISTERS, Register};
 use super::sentence::{Style, noun_phrase, punctuated, told};
 use crate::base::random::Stream;
 
-/// How often a news text has two clauses.
+/// How often a paper speaks of politics and business; else it speaks of anything in the world, these included.
+const NEWS_ONLY: f64 = 0.25;
+/// How often its two texts are made of the same words, as paragraphs about one event are.
+const SAME_WORDS: f64 = 0.35;
+/// How often a text has two clauses.
 const TWO_CLAUSES: f64 = 0.4;
-/// How often a news text quotes a report.
+/// How often a text quotes a report.
 const QUOTED: f64 = 0.25;
 
-/// Two news texts: the same in other words, or with one point of one clause changed. `None` where the draw met
+/// Two texts of a paper: the same in other words, or with one point of one clause changed. `None` where the draw met
 /// something that cannot be told twice.
 pub(crate) fn news_pair(equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
-    let first = clause(&NEWS, stream);
-    let second = (stream.unit() < TWO_CLAUSES).then(|| clause(&NEWS, stream));
+    let register = if stream.unit() < NEWS_ONLY { &NEWS } else { REGISTERS[stream.below(REGISTERS.len())] };
+    if stream.unit() < SAME_WORDS {
+        return lookalikes(register, equivalent, stream);
+    }
+    let first = clause(register, stream);
+    let second = (stream.unit() < TWO_CLAUSES).then(|| clause(register, stream));
     if second.is_some_and(|second| !may_stand_beside(&first, &second)) {
         return None;
     }
     let (mut third, fourth) = (first, second);
     if !equivalent {
-        third = altered(first, &NEWS, stream)?;
+        third = altered(first, register, stream)?;
         if fourth.is_some_and(|fourth| !may_stand_beside(&third, &fourth)) {
             return None;
         }
     }
     let quoted = stream.unit() < QUOTED;
-    let style = Style::for_pair(NEWS.tense, stream);
+    let style = Style::for_pair(register.tense, stream);
     let mut text = |first: Clause, second: Option<Clause>| {
         let mut parts: Vec<String> = [Some(first), second].iter().flatten().map(|c| told(c, style, stream)).collect();
         stream.shuffle(&mut parts);
@@ -61,35 +69,37 @@ fn altered(clause: Clause, register: &Register, stream: &mut Stream) -> Option<C
 }
 
 /// Two texts of the same words: the same told in another way, or with two of its parts in each other's place.
-pub(crate) fn lookalikes(equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
+pub(crate) fn lookalikes(register: &Register, equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
     // Those that are told apart by which words are neighbours come as often as those that take the voice of the verb:
     // a reader learns the first on the way to the second.
     match stream.below(5) {
-        0 | 1 => joined_states(equivalent, stream),
-        2 => exchanged_colours(equivalent, stream),
-        _ => exchanged_roles(equivalent, stream),
+        0 | 1 => joined_states(register, equivalent, stream),
+        2 => exchanged_colours(register, equivalent, stream),
+        _ => exchanged_roles(register, equivalent, stream),
     }
 }
 
 /// A style with the first word of every sense, so that the two texts share their words.
-fn plain(turned: bool, fronted: bool) -> Style {
-    Style { tense: VILLAGE.tense, synonyms: false, turned: Some(turned), fronted: Some(fronted) }
+fn plain(register: &Register, turned: bool, fronted: bool) -> Style {
+    Style { tense: register.tense, synonyms: false, turned: Some(turned), fronted: Some(fronted) }
 }
 
-fn exchanged_roles(equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
+fn exchanged_roles(register: &Register, equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
     let mut first = if stream.below(3) == 0 {
-        clause(&VILLAGE, stream)
+        clause(register, stream)
     } else {
         let positive = stream.below(2) == 0;
-        event(&VILLAGE, positive, stream)?
+        event(register, positive, stream)?
     };
     let references = first.references();
     if references.len() < 2 || !references.iter().all(|one| one.is_definite()) || first.is_confusing_with(&first) {
         return None;
     }
     let mut has_setting = false;
-    if let Clause::Event { action: Action::Do(_), setting, .. } = &mut first {
-        *setting = Some(some_setting(&VILLAGE, stream));
+    if let Clause::Event { action: Action::Do(_), setting, .. } = &mut first
+        && register.settings > 0.0
+    {
+        *setting = Some(some_setting(register, stream));
         has_setting = true;
     }
     // A clause that is its own mirror image has no look-alike, and a true pair must not show that it has none.
@@ -102,7 +112,7 @@ fn exchanged_roles(equivalent: bool, stream: &mut Stream) -> Option<(String, Str
         (true, 3) => (!turned, !fronted),
         _ => (!turned, fronted),
     };
-    told_twice((&first, plain(turned, fronted)), (&second, plain(turned_too, fronted_too)), stream)
+    told_twice((&first, plain(register, turned, fronted)), (&second, plain(register, turned_too, fronted_too)), stream)
 }
 
 fn told_twice(a: (&Clause, Style), b: (&Clause, Style), stream: &mut Stream) -> Option<(String, String)> {
@@ -111,10 +121,10 @@ fn told_twice(a: (&Clause, Style), b: (&Clause, Style), stream: &mut Stream) -> 
 }
 
 /// `The fox is big and the dog is wet`, with the parts in another order or the properties exchanged.
-fn joined_states(equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
-    let categories = VILLAGE.categories();
+fn joined_states(register: &Register, equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
+    let categories = register.categories();
     let category = categories[stream.below(categories.len())];
-    let (a, b) = (definite(&VILLAGE, category, stream)?, definite(&VILLAGE, category, stream)?);
+    let (a, b) = (definite(register, category, stream)?, definite(register, category, stream)?);
     if a == b || a.is_confusable(b) {
         return None;
     }
@@ -143,8 +153,8 @@ fn joined_states(equivalent: bool, stream: &mut Stream) -> Option<(String, Strin
 }
 
 /// `The red cube is above the blue ball`, with the colours exchanged or not.
-fn exchanged_colours(equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
-    let first = clause(&VILLAGE, stream);
+fn exchanged_colours(register: &Register, equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
+    let first = clause(register, stream);
     // As many colours as both participants come in.
     let shared = first.references().iter().map(|one| colours(one.category())).min().filter(|&count| count > 1)?;
     let (one, further) = (stream.below(shared), 1 + stream.below(shared - 1));
@@ -155,7 +165,7 @@ fn exchanged_colours(equivalent: bool, stream: &mut Stream) -> Option<(String, S
     }
     let (turned, fronted) = (stream.below(2) == 0, stream.below(2) == 0);
     let second = if equivalent { first } else { exchanged };
-    told_twice((&first, plain(turned, fronted)), (&second, plain(!turned, fronted)), stream)
+    told_twice((&first, plain(register, turned, fronted)), (&second, plain(register, !turned, fronted)), stream)
 }
 
 /// The clause with its two participants in these colours; `None` where they cannot have any.

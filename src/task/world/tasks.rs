@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fact::{Clause, clause};
 use super::inference::{self, Relation};
 use super::paraphrase::{self, may_stand_beside};
-use super::register::{NEWS, REGISTERS, Register, SCIENCE, TRAVEL};
+use super::register::{NEWS, REGISTERS, Register, SCIENCE, TRAVEL, VILLAGE};
 use super::review::{self, FILM, RESTAURANT};
 use super::sentence::{Style, punctuated, sentence, told};
 use super::{Row, grammar, question, similarity};
@@ -117,7 +117,7 @@ pub(crate) const ALL: [Task; 13] = [
         name: "paws",
         columns: SENTENCES,
         labels: TWO,
-        draw: |class, s| Drawn::two(paraphrase::lookalikes(class == 1, s)),
+        draw: |class, s| Drawn::two(paraphrase::lookalikes(&VILLAGE, class == 1, s)),
     },
     Task {
         name: "scitail",

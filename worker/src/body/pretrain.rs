@@ -60,6 +60,7 @@ pub fn run(job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
     let texts = windows(&tokenizer, &plain, settings.corpus.length)?;
     let tasks = learned.iter().map(|texts| pairs(&tokenizer, &settings, texts)).collect::<Result<Vec<_>, _>>()?;
     let corruption = corruption(&settings, &tokenizer)?;
+    let distractors = distractors(&tokenizer, &corruption);
     let identity = identity(job, &texts, &tasks);
     let checkpoint = Checkpoint::new(&job.scratch, identity, None);
     let parameters = parameters(&model);
@@ -70,6 +71,7 @@ pub fn run(job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
         texts: &texts,
         corruption: &corruption,
         tasks: &tasks,
+        distractors: &distractors,
         checkpoint: Some(&checkpoint),
         stop_after: None,
     };
@@ -216,6 +218,12 @@ fn corruption(settings: &PretrainParameters, tokenizer: &Tokenizer) -> Result<Co
         sentinels,
         end: i64::from(tokenizer.eos()),
     })
+}
+
+/// Every piece but the special ones and the sentinels: what a prompt may start from.
+fn distractors(tokenizer: &Tokenizer, corruption: &Corruption) -> Vec<i64> {
+    let first = vocabulary::SPECIAL.len() as i64;
+    (first..tokenizer.pieces() as i64).filter(|id| !corruption.sentinels.contains(id)).collect()
 }
 
 /// All that the result depends on.

@@ -62,6 +62,8 @@ pub struct Pretraining<'a> {
     pub corruption: &'a Corruption,
     /// The tasks that are learned; without any, all examples are plain text.
     pub tasks: &'a [TaskPairs],
+    /// Pieces that can stand before an example and mean nothing.
+    pub distractors: &'a [i64],
     /// Where interrupted work is kept.
     pub checkpoint: Option<&'a Checkpoint>,
     /// Leave after this many steps without a word, as a kill would.
@@ -136,7 +138,7 @@ impl Pretraining<'_> {
                     let mut stream = Stream::new(self.settings.seed, &["mask", &number.to_string()]);
                     self.corruption.pair(text, &mut stream)
                 }
-                Slot::Example(number) => mixture.example(number).clone(),
+                Slot::Example(number) => self.distracted(mixture.example(number), number),
             };
             batch.sources.push(source);
             batch.targets.push(target);
@@ -144,11 +146,26 @@ impl Pretraining<'_> {
         batch
     }
 
+    /// The example of this number, as often as `distraction.share` says with random pieces before it.
+    fn distracted(&self, example: &Pair, number: u64) -> Pair {
+        let settings = &self.settings.distraction;
+        let mut stream = Stream::new(self.settings.seed, &["distraction", &number.to_string()]);
+        if self.distractors.is_empty() || stream.unit() >= settings.share {
+            return example.clone();
+        }
+        let pieces = 1 + stream.below(settings.longest);
+        let mut source: Vec<i64> =
+            (0..pieces).map(|_| self.distractors[stream.below(self.distractors.len())]).collect();
+        source.extend(&example.source);
+        Pair { source, target: example.target.clone() }
+    }
+
     /// 1 for every piece of the vocabulary that occurs in what is learned, else 0: `[pieces, 1]`.
     ///
     /// What never occurs is never right, so the softmax would push its row on and on, all such rows in one direction,
     /// until they were several times as long as all others. The name of a task that is held out is made of such rows, and
     /// prompts may start from them. They stay as they were drawn: then they mean nothing and are in nobody's way.
+    /// Distractors do not count: they are read and never said.
     fn occurring(&self) -> Tensor {
         let config = self.model.config();
         let mut flags = vec![0.0_f32; config.vocab_size as usize];

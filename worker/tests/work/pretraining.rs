@@ -57,22 +57,27 @@ fn fresh(folder: &Path, settings: &PretrainParameters) -> T5 {
 fn run(settings: &PretrainParameters, scratch: Option<&Path>, stop_after: Option<u64>) -> (Vec<Vec<u8>>, Outcome) {
     let folder = tempfile::tempdir().unwrap();
     let model = fresh(folder.path(), settings);
+    let outcome = train(&model, settings, scratch, stop_after);
+    (model.leaves().iter().map(|leaf| bytes_of(&leaf.tensor)).collect(), outcome)
+}
+
+fn train(model: &T5, settings: &PretrainParameters, scratch: Option<&Path>, stop_after: Option<u64>) -> Outcome {
     let (texts, tasks) = data();
     let corruption = Corruption { noise: 0.15, span: 3.0, sentinels: vec![59, 58, 57, 56], end: 1 };
     let checkpoint = scratch.map(|folder| Checkpoint::new(folder, "this pre-training", Some(3)));
-    let parameters = parameters(&model);
+    let parameters = parameters(model);
     let training = Pretraining {
-        model: &model,
+        model,
         parameters: &parameters,
         settings,
         texts: &texts,
         corruption: &corruption,
         tasks: &tasks,
+        distractors: &(50..56).collect::<Vec<i64>>(),
         checkpoint: checkpoint.as_ref(),
         stop_after,
     };
-    let outcome = training.run(&mut |_| {}).unwrap();
-    (model.leaves().iter().map(|leaf| bytes_of(&leaf.tensor)).collect(), outcome)
+    training.run(&mut |_| {}).unwrap()
 }
 
 #[test]
@@ -105,6 +110,33 @@ fn it_learns_and_every_weight_moves() {
     };
     let (first, last) = (mean(&curve[4..14]), mean(&curve[140..]));
     assert!(last < 0.7 * first, "from {first} to {last}");
+}
+
+/// Half of the examples are distracted by pieces that nothing else uses: the model learns to say the same behind them as
+/// without any, and leaves their rows as they were.
+#[test]
+fn what_means_nothing_is_read_over() {
+    let _alone = alone();
+    let loss = |model: &T5, before: &[i64]| {
+        let pairs = &data().1[0].train;
+        let sources = pairs.iter().map(|pair| [before, &pair.source].concat()).collect();
+        let targets = pairs.iter().map(|pair| pair.target.clone()).collect();
+        let batch = Batch { sources, targets, prompt_of_row: Vec::new() };
+        model.losses(&batch, None, Mode::Evaluation).unwrap().mean().double_value(&[])
+    };
+    let worse_behind = |share: f64| {
+        let distraction = json!({"share": share, "longest": 3});
+        let settings = settings(&json!({"steps": 400, "dropout": 0.0, "distraction": distraction}));
+        let folder = tempfile::tempdir().unwrap();
+        let model = fresh(folder.path(), &settings);
+        let row = |model: &T5| bytes_of(&model.embed(&[52]).unwrap());
+        let before = row(&model);
+        train(&model, &settings, None, None);
+        assert_eq!(row(&model), before);
+        loss(&model, &[53, 50]) - loss(&model, &[])
+    };
+    let (used_to_it, not) = (worse_behind(0.5), worse_behind(0.0));
+    assert!(used_to_it < 0.5 * not, "{used_to_it} used to it, {not} not");
 }
 
 /// Texts and task use the ids 1, 10 to 29 and 40 to 42, and the decoder starts from 0; nobody ever sees 55.
