@@ -314,7 +314,7 @@ mod tests {
             input: null.as_fd(),
             output: null.as_fd(),
         };
-        let image = program.image(&program.files()[0], false).unwrap();
+        let image = program.image(&program.files().next().unwrap(), false).unwrap();
         let leader = super::Leader::start(&image, &program, Some(guard.as_fd())).unwrap();
         drop(guard);
         let mut told = String::new();

@@ -139,6 +139,7 @@ mod linux {
     use std::mem::{MaybeUninit, zeroed};
     use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
     use std::ptr::{null, null_mut};
+    use std::sync::OnceLock;
 
     use super::{Leader, Unstarted};
     use crate::base::program::{Image, Program};
@@ -162,6 +163,8 @@ mod linux {
         input: c_int,
         output: c_int,
         guard: Option<c_int>,
+        /// Signals that get their usual meaning back.
+        signals: &'a [c_int],
         parent: libc::pid_t,
         /// What went wrong.
         error: c_int,
@@ -176,6 +179,7 @@ mod linux {
             input: program.input.as_raw_fd(),
             output: program.output.as_raw_fd(),
             guard: guard.map(|guard| guard.as_raw_fd()),
+            signals: own_signals(),
             // SAFETY: a system call without memory.
             parent: unsafe { libc::getpid() },
             error: 0,
@@ -240,7 +244,7 @@ mod linux {
                 };
                 libc::write(guard, line.as_ptr().cast(), line.len() - left);
             }
-            reset_signals();
+            reset_signals(start.signals);
             checked(libc::dup2(start.input, 0))?;
             checked(libc::dup2(start.output, 1))?;
             checked(libc::dup2(start.output, 2))?;
@@ -252,21 +256,33 @@ mod linux {
         Err(io::Error::last_os_error())
     }
 
-    /// Gives every signal back its usual meaning where this program has given it another, and lets them come. What the user
-    /// has made this program ignore (`nohup`), the child ignores too, but for what Rust ignores in every program.
-    unsafe fn reset_signals() {
+    /// The signals to which this program has given another meaning, asked when the first program starts. What the user has
+    /// made this program ignore (`nohup`), the child ignores too, but for what Rust ignores in every program.
+    fn own_signals() -> &'static [c_int] {
+        static SIGNALS: OnceLock<Vec<c_int>> = OnceLock::new();
+        SIGNALS.get_or_init(|| {
+            let has_another = |signal: &c_int| {
+                // SAFETY: the call writes into a value of ours that zero bytes make a valid one.
+                let (known, now) = unsafe {
+                    let mut now: libc::sigaction = zeroed();
+                    (libc::sigaction(*signal, null(), &raw mut now) == 0, now.sa_sigaction)
+                };
+                let stays = now == libc::SIG_DFL || now == libc::SIG_IGN && *signal != libc::SIGPIPE;
+                known && !stays
+            };
+            (1..=LAST_SIGNAL).filter(has_another).collect()
+        })
+    }
+
+    /// Gives these signals back their usual meaning, and lets all of them come. A handler that was set later would not
+    /// outlive `execve` either.
+    unsafe fn reset_signals(signals: &[c_int]) {
         // SAFETY: system calls on values of ours; the child's handlers are not its parent's.
         unsafe {
             let mut usual: libc::sigaction = zeroed();
             usual.sa_sigaction = libc::SIG_DFL;
-            for signal in 1..=LAST_SIGNAL {
-                let mut now: libc::sigaction = zeroed();
-                let known = libc::sigaction(signal, null(), &raw mut now) == 0;
-                let stays =
-                    now.sa_sigaction == libc::SIG_DFL || now.sa_sigaction == libc::SIG_IGN && signal != libc::SIGPIPE;
-                if known && !stays {
-                    libc::sigaction(signal, &raw const usual, null_mut());
-                }
+            for signal in signals {
+                libc::sigaction(*signal, &raw const usual, null_mut());
             }
             let mut none: libc::sigset_t = zeroed();
             libc::sigemptyset(&raw mut none);

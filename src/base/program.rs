@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString, c_char};
 use std::io;
+use std::iter::{empty, once};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -42,15 +43,17 @@ pub(super) struct Image {
 
 impl Program<'_> {
     /// The files that its name can mean, in the order in which they are tried.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
-        let Some(name) = self.words.first().filter(|name| !name.is_empty()) else { return Vec::new() };
+    pub(super) fn files(&self) -> Box<dyn Iterator<Item = PathBuf> + '_> {
+        let Some(name) = self.words.first().filter(|name| !name.is_empty()) else { return Box::new(empty()) };
         let here = self.folder.unwrap_or(Path::new(""));
         if name.as_bytes().contains(&b'/') {
-            return vec![here.join(name)];
+            return Box::new(once(here.join(name)));
         }
         let path = self.environment.get(OsStr::new("PATH")).map_or(OsStr::new(USUAL_PATH), OsString::as_os_str);
-        let folders = path.as_bytes().split(|byte| *byte == b':').map(|folder| here.join(OsStr::from_bytes(folder)));
-        folders.map(|folder| folder.join(name)).filter(|file| file.is_file()).collect()
+        let folders =
+            path.as_bytes().split(|byte| *byte == b':').map(move |folder| here.join(OsStr::from_bytes(folder)));
+        // One after the other: mostly the first is the one.
+        Box::new(folders.map(move |folder| folder.join(name)).filter(|file| file.is_file()))
     }
 
     /// This program as the file at `path`; `script` puts the shell before it.

@@ -116,7 +116,12 @@ impl Attempt<'_> {
         let log = Log::create(&path, self.instance.name(), self.number, self.secrets.clone())?;
         after.log = Some(log.clone());
         let started = lock::now();
-        let work = self.store.begin(&self.lock).map_err(failed)?;
+        // A program's own folder becomes its result.
+        let work = match self.instance.place {
+            Place::Program => self.store.begin_without_folder(&self.lock),
+            Place::Thread | Place::Worker { .. } => self.store.begin(&self.lock),
+        }
+        .map_err(failed)?;
         let scratch = self.store.scratch(self.lock.key()).map_err(failed)?;
         let mut voice = Voice {
             id: self.instance.id,

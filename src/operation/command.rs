@@ -113,7 +113,12 @@ impl Operation for Command {
                 .with_hint("let it write a copy in its own folder; the damaged result is made again by the next run"));
         }
         ended.check(&parameters.program, folder.path())?;
-        let undeclared = outputs::keep(folder.path(), &found.written, &parameters.outputs, &job.output)?;
+        let undeclared = outputs::undeclared(&found.written, &parameters.outputs)?;
+        if !(undeclared.is_empty() && folder.becomes(&found, &job.output)) {
+            let kept = found.written.iter().filter(|path| !undeclared.contains(path));
+            outputs::keep(folder.path(), kept, &job.output)?;
+            folder.remove();
+        }
         if !undeclared.is_empty() {
             reporter.warn(&format!(
                 "undeclared writes, which are not kept: {}; name them in `outputs` if they are results",
@@ -121,9 +126,6 @@ impl Operation for Command {
             ));
             reporter.fact(UNDECLARED, json!(undeclared));
         }
-        folder.remove(&found);
-        // Most programs leave none, and then nobody has to look for them.
-        let _ = fs_err::remove_dir(environment::checkpoints(job));
         Ok(())
     }
 }

@@ -34,7 +34,7 @@ pub struct Job {
     pub inputs: Vec<Input>,
     /// Where the sources that its parameters name are found on this machine.
     pub sources: Vec<ResolvedSource>,
-    /// An empty folder for the results.
+    /// An empty folder for the results; one that runs a program makes it itself.
     pub output: PathBuf,
     /// A folder that outlives a killed attempt: checkpoints go here.
     pub scratch: PathBuf,

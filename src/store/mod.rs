@@ -8,6 +8,7 @@
 //!   names/PIPELINE/IDENTITY.json the latest key of each instance and its preimage, for `compt why`
 //!   work/                        results in the making; moved to objects/ when they are whole
 //!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
+//!   scratch/KEY.folder/          where a program runs; becomes its result
 //!   logs/KEY/N.log               one log per attempt
 //!   runs/RUN.jsonl               what happened in each run, line by line
 //!   locks/KEY.lock               who is building this key; readers never lock

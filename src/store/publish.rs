@@ -44,7 +44,7 @@ pub struct Finished<'a> {
 }
 
 impl Work {
-    /// The empty folder for the result's files.
+    /// The folder for the result's files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -69,14 +69,22 @@ impl Store {
     /// # Errors
     /// When the folder can't be made.
     pub fn begin(&self, lock: &KeyLock) -> Result<Work, StoreError> {
+        let work = self.begin_without_folder(lock)?;
+        fs::create_dir(&work.folder).map_err(|error| self.fail(error))?;
+        Ok(work)
+    }
+
+    /// The same for one who brings the folder: it is only said where it belongs.
+    ///
+    /// # Errors
+    /// When what is left of dead attempts can't be removed.
+    pub fn begin_without_folder(&self, lock: &KeyLock) -> Result<Work, StoreError> {
         let all = self.root.join("work");
         let prefix = lock.key().to_string();
         if lock.left_by().is_some() {
             self.clear_work(&all, &prefix).map_err(|error| self.fail(error))?;
         }
-        let folder = all.join(self.unique(&prefix));
-        fs::create_dir(&folder).map_err(|error| self.fail(error))?;
-        Ok(Work { key: *lock.key(), folder })
+        Ok(Work { key: *lock.key(), folder: all.join(self.unique(&prefix)) })
     }
 
     fn clear_work(&self, all: &Path, prefix: &str) -> io::Result<()> {

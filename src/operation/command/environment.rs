@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -15,11 +14,6 @@ pub(super) const PREFIX: &str = "COMPT_PARAM_";
 
 /// The folder for what shall outlive a killed attempt.
 const CHECKPOINTS: &str = "COMPT_CHECKPOINTS";
-
-/// Where that is.
-pub(super) fn checkpoints(job: &Job) -> PathBuf {
-    job.scratch.join("checkpoints")
-}
 
 /// What programs can hardly do without.
 pub(super) fn usual() -> Vec<String> {
@@ -72,10 +66,9 @@ impl Environment {
     /// Adds how to compute, and where checkpoints go.
     ///
     /// # Errors
-    /// The folder for checkpoints can't be made.
+    /// Nobody knows where the folder for checkpoints is.
     pub(super) fn add_settings(&mut self, job: &Job) -> Result<(), StageError> {
-        let folder = std::path::absolute(checkpoints(job))?;
-        fs_err::create_dir_all(&folder)?;
+        let folder = std::path::absolute(&job.scratch)?;
         self.variables.insert(CHECKPOINTS.into(), folder.into_os_string());
         let gpus = job.compute.device.strip_prefix("cuda:").unwrap_or_default();
         for (name, value) in

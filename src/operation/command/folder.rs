@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -54,14 +55,14 @@ struct Tree {
 }
 
 impl Folder {
-    /// Makes the folder; what a killed attempt left there is removed. Results are links to files, which only root could
+    /// Makes the folder, beside that for checkpoints; what a killed attempt left there is removed. Results are links to files, which only root could
     /// write to, in real folders; files of the project are copies, so that a script finds nothing beside itself that its
     /// stage does not name.
     pub(super) fn prepare(job: &Job, parameters: &Parameters) -> Result<Self, StageError> {
-        let root = std::path::absolute(job.scratch.join("folder"))?;
+        let root = std::path::absolute(job.scratch.with_extension("folder"))?;
         match fs::create_dir(&root) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                fs::remove_dir_all(&root)?;
+                clear(&root)?;
                 fs::create_dir(&root)?;
             }
             made => made?,
@@ -71,6 +72,9 @@ impl Folder {
             folder.copy(name, source)?;
         }
         let mut listed = Vec::new();
+        if !job.inputs.is_empty() {
+            fs::create_dir(folder.root.join(INPUTS))?;
+        }
         for input in &job.inputs {
             let name = format!("{INPUTS}/{}", name_of(input));
             folder.link(&name, &std::path::absolute(&input.folder)?)?;
@@ -103,15 +107,27 @@ impl Folder {
         Ok(found)
     }
 
-    /// Removes it with what was found there, when the outputs are kept. It is part of the stage's scratch folder, which goes
-    /// in any case; but that would look into each folder once more.
-    pub(super) fn remove(self, found: &Found) {
-        for file in found.tree.files.values() {
-            let _ = fs::remove_file(file);
-        }
-        for folder in found.tree.folders.iter().rev().chain([&self.root]) {
-            let _ = fs::remove_dir(folder);
-        }
+    /// Makes it the result, if what the program wrote are plain files: takes out of it what the program was given, and gives
+    /// it the result's name. That is far less work for a disk than to make, fill and remove another one. Returns whether
+    /// it has done so; otherwise what was written is still there.
+    pub(super) fn becomes(&self, found: &Found, result: &Path) -> bool {
+        let is_plain = |inside: &String| {
+            let metadata = fs::symlink_metadata(&found.tree.files[inside]);
+            // Another name of the same file could be written to later.
+            metadata.is_ok_and(|metadata| metadata.is_file() && metadata.nlink() == 1)
+        };
+        let holds_results =
+            |folder: &Path| found.written.iter().any(|inside| self.root.join(inside).starts_with(folder));
+        let given = || found.tree.files.iter().filter(|(inside, _)| !found.written.contains(inside));
+        found.written.iter().all(is_plain)
+            && given().all(|(_, file)| fs::remove_file(file).is_ok())
+            && found.tree.folders.iter().rev().all(|folder| holds_results(folder) || fs::remove_dir(folder).is_ok())
+            && fs::rename(&self.root, result).is_ok()
+    }
+
+    /// Removes it, when the outputs are kept; what is left of it harms nobody.
+    pub(super) fn remove(self) {
+        let _ = clear(&self.root);
     }
 
     /// Copies a file or a folder of the project.
@@ -133,7 +149,7 @@ impl Folder {
     fn link(&mut self, name: &str, result: &Path) -> io::Result<()> {
         let tree = Tree::below(result)?;
         let folder = self.root.join(name);
-        fs::create_dir_all(&folder)?;
+        fs::create_dir(&folder)?;
         for inside in tree.folders.iter().filter_map(|folder| folder.strip_prefix(result).ok()) {
             fs::create_dir(folder.join(inside))?;
         }
@@ -170,6 +186,17 @@ fn name_of(input: &Input) -> String {
     let axes: Vec<String> =
         input.coordinates.iter().map(|(axis, value)| format!("{axis}={}", spelled(value))).collect();
     if axes.is_empty() { input.stage.clone() } else { format!("{}[{}]", input.stage, axes.join(",")) }
+}
+
+/// Removes a folder, in which a program may have made folders that can't be written to.
+fn clear(folder: &Path) -> io::Result<()> {
+    fs::remove_dir_all(folder).or_else(|_| {
+        fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
+        for inside in Tree::below(folder)?.folders {
+            fs::set_permissions(inside, PermissionsExt::from_mode(0o755))?;
+        }
+        fs::remove_dir_all(folder)
+    })
 }
 
 impl Tree {

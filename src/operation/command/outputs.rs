@@ -10,28 +10,31 @@ use crate::base::suggest;
 use crate::protocol::StageError;
 use crate::task::source::glob;
 
-/// Moves the declared outputs into the result; returns what was written besides.
+/// What was written besides the declared outputs.
 ///
 /// # Errors
-/// A declared output is not there, or is something that can't be kept.
-pub(super) fn keep(
-    folder: &Path,
-    written: &[String],
-    declared: &[String],
-    result: &Path,
-) -> Result<Vec<String>, StageError> {
+/// A declared output is not there.
+pub(super) fn undeclared(written: &[String], declared: &[String]) -> Result<Vec<String>, StageError> {
     if let Some(missing) = declared.iter().find(|pattern| !written.iter().any(|path| names(pattern, path))) {
         return Err(absent(missing, written));
     }
-    let (kept, undeclared): (Vec<&String>, Vec<&String>) =
-        written.iter().partition(|path| declared.iter().any(|pattern| names(pattern, path)));
+    let undeclared = written.iter().filter(|path| !declared.iter().any(|pattern| names(pattern, path)));
+    Ok(undeclared.cloned().collect())
+}
+
+/// Moves files of the program's folder into a new folder, the result.
+///
+/// # Errors
+/// One of them is something that can't be kept.
+pub(super) fn keep<'a>(folder: &Path, kept: impl Iterator<Item = &'a String>, result: &Path) -> Result<(), StageError> {
+    fs::create_dir(result)?;
     for inside in kept {
         if let Some((parent, _)) = inside.rsplit_once('/') {
             fs::create_dir_all(result.join(parent))?;
         }
         take(folder, inside, &result.join(inside))?;
     }
-    Ok(undeclared.into_iter().cloned().collect())
+    Ok(())
 }
 
 /// Whether a declared output means this file: its own path, or that of a folder above it.
