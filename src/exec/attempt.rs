@@ -122,7 +122,11 @@ impl Attempt<'_> {
             Place::Thread | Place::Worker { .. } => self.store.begin(&self.lock),
         }
         .map_err(failed)?;
-        let scratch = self.store.scratch(self.lock.key()).map_err(failed)?;
+        let scratch = match self.instance.place {
+            // What is done in here leaves no checkpoints.
+            Place::Thread => self.store.scratch_path(self.lock.key()),
+            Place::Program | Place::Worker { .. } => self.store.scratch(self.lock.key()).map_err(failed)?,
+        };
         let mut voice = Voice {
             id: self.instance.id,
             messages,

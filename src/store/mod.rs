@@ -319,7 +319,8 @@ impl Store {
         self.fanned("records", key).with_extension("json")
     }
 
-    fn scratch_path(&self, key: &Digest) -> PathBuf {
+    /// Where that folder is, if anybody has made it.
+    pub(crate) fn scratch_path(&self, key: &Digest) -> PathBuf {
         self.root.join("scratch").join(key.to_string())
     }
 
