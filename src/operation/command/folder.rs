@@ -55,9 +55,9 @@ struct Tree {
 }
 
 impl Folder {
-    /// Makes the folder, beside that for checkpoints; what a killed attempt left there is removed. Results are links to files, which only root could
-    /// write to, in real folders; files of the project are copies, so that a script finds nothing beside itself that its
-    /// stage does not name.
+    /// Makes the folder, beside that for checkpoints; what a killed attempt left there is removed. Results are links to
+    /// files, which only root could write to, in real folders; files of the project are copies, so that a script finds
+    /// nothing beside itself that its stage does not name.
     pub(super) fn prepare(job: &Job, parameters: &Parameters) -> Result<Self, StageError> {
         let root = std::path::absolute(job.scratch.with_extension("folder"))?;
         match fs::create_dir(&root) {

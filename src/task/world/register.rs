@@ -57,7 +57,7 @@ fn category_of(word: &str) -> Option<Category> {
     NOUNS.iter().find(|noun| noun.one == word).map(|noun| noun.category)
 }
 
-/// Village life with toys and animals (mnli, qqp, qnli, stsb, paws, cola).
+/// Village life with toys and animals (mnli, mrpc, qqp, qnli, stsb, paws, cola).
 pub(crate) const VILLAGE: Register = Register {
     nouns: &[
         "farmer", "doctor", "teacher", "baker", "dog", "cat", "fox", "horse", "rabbit", "cube", "ball", "box", "cup",
@@ -71,7 +71,7 @@ pub(crate) const VILLAGE: Register = Register {
     weights: [3.0, 3.0, 2.0, 2.0, 4.0, 1.0],
 };
 
-/// On the road (mnli, multinli, qqp).
+/// On the road (mnli, mrpc, multinli, qqp).
 pub(crate) const TRAVEL: Register = Register {
     nouns: &[
         "pilot", "driver", "guide", "clerk", "dog", "horse", "goat", "car", "bus", "boat", "truck", "bike", "bag",
@@ -99,7 +99,7 @@ pub(crate) const NEWS: Register = Register {
     weights: [2.0, 2.0, 1.0, 0.5, 6.0, 1.5],
 };
 
-/// General statements about nature (mnli, scitail).
+/// General statements about nature (mnli, mrpc, scitail).
 pub(crate) const SCIENCE: Register = Register {
     nouns: &[
         "ant", "bee", "beetle", "rose", "tree", "fern", "planet", "moon", "star", "rock", "crystal", "magnet", "wire",
@@ -112,5 +112,5 @@ pub(crate) const SCIENCE: Register = Register {
     weights: [2.0, 4.0, 2.0, 0.7, 4.0, 0.0],
 };
 
-/// Every register; mnli, as the real one, speaks of all these things.
+/// Every register; mnli, as the real one, and mrpc speak of all these things.
 pub(crate) const REGISTERS: &[&Register] = &[&VILLAGE, &TRAVEL, &NEWS, &SCIENCE];
