@@ -112,7 +112,7 @@ pub struct Corpus {
 pub struct Distraction {
     /// The part of task examples that have any.
     pub share: f64,
-    /// The most pieces, `max_source_tokens` not counted; every number from 1 on is as likely.
+    /// The most pieces, on top of `max_source_tokens`; each number from 1 to this is as likely.
     pub longest: usize,
 }
 

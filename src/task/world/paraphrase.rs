@@ -8,7 +8,7 @@ use super::register::{NEWS, REGISTERS, Register};
 use super::sentence::{Style, noun_phrase, punctuated, told};
 use crate::base::random::Stream;
 
-/// How often a paper speaks of politics and business; else it speaks of anything in the world, these included.
+/// How often a newspaper speaks of politics and business; else it speaks of anything in the world, these included.
 const NEWS_ONLY: f64 = 0.25;
 /// How often its two texts are made of the same words, as paragraphs about one event are.
 const SAME_WORDS: f64 = 0.35;
@@ -17,7 +17,7 @@ const TWO_CLAUSES: f64 = 0.4;
 /// How often a text quotes a report.
 const QUOTED: f64 = 0.25;
 
-/// Two texts of a paper: the same in other words, or with one point of one clause changed. `None` where the draw met
+/// Two texts of a newspaper: the same in other words, or with one point of one clause changed. `None` where the draw met
 /// something that cannot be told twice.
 pub(crate) fn news_pair(equivalent: bool, stream: &mut Stream) -> Option<(String, String)> {
     let register = if stream.unit() < NEWS_ONLY { &NEWS } else { REGISTERS[stream.below(REGISTERS.len())] };
