@@ -95,12 +95,20 @@ impl Secrets {
         }
     }
 
-    /// Masks every text in `value`.
+    /// Masks every text in `value`, the names of maps included.
     pub fn mask_json(&self, value: &mut serde_json::Value) {
         match value {
             serde_json::Value::String(text) => self.mask(text),
             serde_json::Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
-            serde_json::Value::Object(map) => map.values_mut().for_each(|item| self.mask_json(item)),
+            serde_json::Value::Object(map) => {
+                if map.keys().any(|name| matches!(self.masked(name), Cow::Owned(_))) {
+                    *map = std::mem::take(map)
+                        .into_iter()
+                        .map(|(name, item)| (self.masked(&name).into_owned(), item))
+                        .collect();
+                }
+                map.values_mut().for_each(|item| self.mask_json(item));
+            }
             _ => {}
         }
     }
@@ -209,9 +217,9 @@ mod tests {
         );
         assert_eq!(found.within("x=hf_abcdef"), Some("HF_TOKEN"));
         assert_eq!(found.within("x"), None);
-        let mut value = json!({"a": ["hf_abcdef", 1], "b": {"c": "is 1234"}});
+        let mut value = json!({"a": ["hf_abcdef", 1], "b": {"c": "is 1234", "of 1234": {"1234": 2}}});
         found.mask_json(&mut value);
-        assert_eq!(value, json!({"a": ["***", 1], "b": {"c": "is ***"}}));
+        assert_eq!(value, json!({"a": ["***", 1], "b": {"c": "is ***", "of ***": {"***": 2}}}));
         assert_eq!(found.with("file", "from-a-file").masked("from-a-file"), "***");
     }
 

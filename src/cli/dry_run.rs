@@ -17,7 +17,7 @@ pub fn dry_run(arguments: &RunArguments) -> Result<(), Failure> {
     let states = session.assess_part();
     arguments.request.check(&session, &states, &arguments.pipeline.file)?;
     let told = fates(&states, &session.part_plan().firsts(&session.numeric));
-    let times = Times::of(&session, &told, options(arguments, &session).jobs);
+    let times = Times::of(&session, &told, options(arguments, &session));
     super::print(&match arguments.json {
         true => as_json(&session, &states, &told, &times),
         false => as_text(&session, &states, &told) + &times.as_text(),

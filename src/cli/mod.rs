@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. The only place that prints.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ use failure::Failure;
 
 /// Runs the command that was typed and prints what went wrong, if anything did.
 pub fn main() -> ExitCode {
+    mask_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -141,6 +143,17 @@ fn secrets() -> Secrets {
     }
 }
 
+/// From here on the words of a panic are printed without secrets, and where it came from if `RUST_BACKTRACE` asks for that.
+fn mask_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{}", secrets().masked(&panic.to_string()));
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            eprintln!("{trace}");
+        }
+    }));
+}
+
 /// Prints something to know on standard error, where it is the last thing or the last but the error.
 fn warn(message: &str) {
     eprintln!("warning: {}", secrets().masked(message));
@@ -180,6 +193,30 @@ mod tests {
     fn a_panic_ends_with_the_code_of_a_fault_of_ours() {
         assert_eq!(end(false, || panic!("index out of range")), ExitCode::from(1));
         assert_eq!(end(false, || Ok(())), ExitCode::SUCCESS);
+    }
+
+    /// The name of a variable that makes [`panics_when_it_is_asked_to`] panic.
+    const ASKED: &str = "COMPT_TEST_PANIC";
+
+    #[test]
+    fn panics_when_it_is_asked_to() {
+        if let Ok(words) = std::env::var(ASKED) {
+            super::mask_panics();
+            panic!("at {words}");
+        }
+    }
+
+    #[test]
+    fn a_panic_says_no_secret() {
+        // In a process of its own: how panics are told is one thing for a whole process.
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "cli::tests::panics_when_it_is_asked_to", "--nocapture"])
+            .envs([(ASKED, "hf_abcdef"), ("HF_TOKEN", "hf_abcdef"), ("RUST_BACKTRACE", "1")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!output.status.success() && said.contains("\nat ***\n") && !said.contains("hf_abcdef"), "{said}");
+        assert!(said.contains("src/cli/mod.rs") && said.contains("panics_when_it_is_asked_to"), "{said}");
     }
 
     #[test]

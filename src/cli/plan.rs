@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::run::default_jobs;
 use super::session::{Cache, Missing, Session};
 use super::times::Times;
-use crate::exec::resources;
+use crate::exec::Options;
 use crate::plan::fate::{Fates, fates};
 use crate::plan::summary::{lines, summarize};
 
@@ -20,7 +20,9 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let instances = &plan.instances;
     let firsts = plan.firsts(&session.numeric);
     let told = fates(&states, &firsts);
-    let times = Times::of(&session, &told, default_jobs(&session, &resources::visible_gpus()));
+    let defaults = Options::default();
+    let jobs = default_jobs(&session, &defaults.gpus);
+    let times = Times::of(&session, &told, Options { jobs, ..defaults });
     let shared = instances.iter().filter(|instance| firsts[instance.id] != instance.id).count();
     if arguments.json {
         let stages: Vec<_> = instances

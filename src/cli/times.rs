@@ -4,16 +4,17 @@ use serde_json::{Value, json};
 
 use super::session::Session;
 use crate::exec::expectation::{self, Basis};
-use crate::exec::forecast;
+use crate::exec::{Options, forecast, needs};
 use crate::page::words::{count, duration};
 use crate::plan::Plan;
-use crate::plan::catalog::Place;
 use crate::plan::fate::Fate;
+use crate::plan::key::Numeric;
 
 /// What is expected of the part of a plan that was asked for.
 pub struct Times<'a> {
     plan: &'a Plan,
-    jobs: usize,
+    numeric: &'a Numeric,
+    options: Options,
     /// What each instance needs in this run: nothing, so many seconds, or nobody knows.
     pub each: Vec<Option<f64>>,
 }
@@ -28,8 +29,8 @@ pub struct Work {
 }
 
 impl<'a> Times<'a> {
-    /// What is expected of instances with these fates, when `jobs` workers run at once. One that may run counts as if it did.
-    pub fn of(session: &'a Session, told: &[Fate], jobs: usize) -> Self {
+    /// What is expected of instances with these fates, in a run with these options. One that may run counts as if it did.
+    pub fn of(session: &'a Session, told: &[Fate], options: Options) -> Self {
         let (plan, durations) = (session.part_plan(), session.store.durations());
         let expected = expectation::of_plan(plan, &durations);
         let each = expected.into_iter().zip(told).map(|(expected, fate)| match fate {
@@ -38,7 +39,7 @@ impl<'a> Times<'a> {
                 expected.filter(|known| known.basis != Basis::Guess).map(|known| known.seconds)
             }
         });
-        Self { plan, jobs, each: each.collect() }
+        Self { plan, numeric: &session.numeric, options, each: each.collect() }
     }
 
     /// The work of the instances at these places.
@@ -52,8 +53,8 @@ impl<'a> Times<'a> {
     /// Seconds until the run ends, without what is not known.
     fn to_the_end(&self) -> f64 {
         let seconds: Vec<Option<f64>> = self.each.iter().map(|known| known.or(Some(0.0))).collect();
-        let heavy: Vec<bool> = self.plan.instances.iter().map(|instance| instance.place != Place::Thread).collect();
-        forecast::seconds_left(&self.plan.readers(), &seconds, &heavy, self.jobs).unwrap_or_default()
+        let parts = needs::parts(self.plan, self.numeric, &self.options);
+        forecast::seconds_left(&self.plan.readers(), &seconds, &parts).unwrap_or_default()
     }
 
     /// The work at each value of each axis; axes with one value, and values without work, are left out.
@@ -79,7 +80,7 @@ impl<'a> Times<'a> {
         }
         let mut text = format!("expected: {}", all.said());
         if all.seconds > 0.0 {
-            text += &format!("; {} with {}\n", duration(self.to_the_end()), count(self.jobs, "job"));
+            text += &format!("; {} with {}\n", duration(self.to_the_end()), count(self.options.jobs, "job"));
             for (axis, works) in self.by_axis() {
                 let known = works.iter().filter(|(_, work)| work.seconds > 0.0);
                 let said: Vec<String> =
@@ -101,7 +102,7 @@ impl<'a> Times<'a> {
             json!({ "axis": axis, "values": values.collect::<Vec<_>>() })
         });
         json!({
-            "seconds": self.to_the_end(), "work_seconds": all.seconds, "unknown": all.unknown, "jobs": self.jobs,
+            "seconds": self.to_the_end(), "work_seconds": all.seconds, "unknown": all.unknown, "jobs": self.options.jobs,
             "axes": axes.collect::<Vec<_>>(),
         })
     }

@@ -112,7 +112,10 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             listener,
             sender,
             start: Instant::now(),
-            outlook: LazyCell::new(Box::new(|| Outlook::new(plan, &plan.firsts(run.numeric), run.store.durations()))),
+            outlook: LazyCell::new(Box::new(|| {
+                let parts = needs::parts(plan, run.numeric, options);
+                Outlook::new(plan, &plan.firsts(run.numeric), run.store.durations(), parts)
+            })),
             board: Board::new(plan.instances.iter().map(|instance| instance.inputs.len()), plan.readers()),
             ledger: needs::ledger(&needs, options),
             needs,
@@ -394,8 +397,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             State::Done { .. } | State::Over => Some(0.0),
             _ => running.get(&id).map_or(expected, |running| running.pace.left(expected)),
         };
-        let at_once = self.run.options.jobs.min(self.run.options.cores);
-        LazyCell::force_mut(&mut self.outlook).estimate(left, at_once)
+        LazyCell::force_mut(&mut self.outlook).estimate(left)
     }
 }
 

@@ -1,5 +1,7 @@
 //! How long a run will take, from how long its stages took: the order of starting and an honest estimate of the end.
 
+use std::sync::Arc;
+
 /// For every node the seconds of the longest path from its start to the end of the run. `readers[i]` are the nodes that
 /// read node `i`; they come later, because plans are in topological order.
 pub fn remaining_paths(readers: &[Vec<usize>], seconds: &[f64]) -> Vec<f64> {
@@ -11,20 +13,32 @@ pub fn remaining_paths(readers: &[Vec<usize>], seconds: &[f64]) -> Vec<f64> {
     remaining
 }
 
-/// Seconds until the run ends: the longest path, or the heavy work shared by `jobs` workers when that is longer.
-/// `seconds[i]` is what node `i` still needs (0 when it has ended); `None` as soon as one is unknown.
-pub fn seconds_left(readers: &[Vec<usize>], seconds: &[Option<f64>], heavy: &[bool], jobs: usize) -> Option<f64> {
+/// What a node takes while it runs: of each resource, known by a number, the part of all there is (0 to 1).
+pub type Parts = Arc<[(usize, f64)]>;
+
+/// Seconds until the run ends: the longest path, or the work that shares the scarcest resource when that is longer.
+/// `seconds[i]` is what node `i` still needs (0 when it has ended); `None` as soon as one is unknown. `parts[i]` is what it
+/// takes. No order of starting is faster; some are slower.
+pub fn seconds_left(readers: &[Vec<usize>], seconds: &[Option<f64>], parts: &[Parts]) -> Option<f64> {
     let seconds: Vec<f64> = seconds.iter().copied().collect::<Option<_>>()?;
     let longest = remaining_paths(readers, &seconds).into_iter().fold(0.0, f64::max);
-    let work: f64 = seconds.iter().zip(heavy).filter(|(_, heavy)| **heavy).map(|(seconds, _)| seconds).sum();
-    Some(longest.max(work / jobs.max(1) as f64))
+    let mut busy: Vec<f64> = Vec::new();
+    for (seconds, parts) in seconds.iter().zip(parts) {
+        for (resource, part) in parts.iter() {
+            if busy.len() <= *resource {
+                busy.resize(resource + 1, 0.0);
+            }
+            busy[*resource] += seconds * part;
+        }
+    }
+    Some(busy.into_iter().fold(longest, f64::max))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{remaining_paths, seconds_left};
+    use super::{Parts, remaining_paths, seconds_left};
 
     #[test]
     fn the_longest_path_counts() {
@@ -33,16 +47,33 @@ mod tests {
         assert_eq!(remaining_paths(&readers, &[1.0, 10.0, 2.0, 4.0]), [15.0, 14.0, 6.0, 4.0]);
     }
 
+    /// Each takes one of `jobs` workers, or nothing.
+    fn workers(heavy: &[bool], jobs: usize) -> Vec<Parts> {
+        heavy.iter().map(|heavy| if *heavy { [(0, 1.0 / jobs as f64)].into() } else { [].into() }).collect()
+    }
+
+    #[test]
+    fn the_scarcest_resource_counts() {
+        let apart = vec![Vec::new(); 4];
+        // Four workers; two of three stages need the only GPU, the third has half of the memory.
+        let parts: [Parts; 4] =
+            [[(0, 0.25), (1, 1.0)].into(), [(0, 0.25), (1, 1.0)].into(), [(0, 0.25), (2, 0.5)].into(), [].into()];
+        let left = |seconds: [f64; 4]| seconds_left(&apart, &seconds.map(Some), &parts).unwrap();
+        assert_eq!(left([6.0, 7.0, 5.0, 1.0]), 13.0, "one after the other on the GPU");
+        assert_eq!(left([6.0, 1.0, 50.0, 1.0]), 50.0, "the longest alone");
+        assert_eq!(left([1.0, 1.0, 1.0, 9.0]), 9.0);
+    }
+
     #[test]
     fn an_unknown_duration_leaves_the_end_unknown() {
         let apart = vec![Vec::new(); 4];
         let chain = [vec![1], vec![2], vec![3], vec![]];
         let known = [Some(6.0); 4];
-        assert_eq!(seconds_left(&apart, &known, &[true; 4], 2), Some(12.0));
-        assert_eq!(seconds_left(&apart, &known, &[false; 4], 2), Some(6.0));
-        assert_eq!(seconds_left(&chain, &known, &[true; 4], 2), Some(24.0));
-        assert_eq!(seconds_left(&chain, &[Some(0.0), Some(0.0), Some(1.0), None], &[true; 4], 2), None);
-        assert_eq!(seconds_left(&[], &[], &[], 2), Some(0.0));
+        assert_eq!(seconds_left(&apart, &known, &workers(&[true; 4], 2)), Some(12.0));
+        assert_eq!(seconds_left(&apart, &known, &workers(&[false; 4], 2)), Some(6.0));
+        assert_eq!(seconds_left(&chain, &known, &workers(&[true; 4], 2)), Some(24.0));
+        assert_eq!(seconds_left(&chain, &[Some(0.0), Some(0.0), Some(1.0), None], &workers(&[true; 4], 2)), None);
+        assert_eq!(seconds_left(&[], &[], &[]), Some(0.0));
     }
 
     /// Nodes with seconds, whether they are heavy, and edges to later nodes.
@@ -68,18 +99,18 @@ mod tests {
         #[test]
         fn the_end_is_never_told_too_early((readers, seconds, heavy) in graphs(), jobs in 1usize..5) {
             let known: Vec<Option<f64>> = seconds.iter().copied().map(Some).collect();
-            let left = seconds_left(&readers, &known, &heavy, jobs).unwrap();
+            let left = seconds_left(&readers, &known, &workers(&heavy, jobs)).unwrap();
             let path = (0..seconds.len()).map(|node| longest(&readers, &seconds, node)).fold(0.0, f64::max);
             let work: f64 = seconds.iter().zip(&heavy).filter(|(_, heavy)| **heavy).map(|(seconds, _)| seconds).sum();
             prop_assert!(left >= 0.0 && left >= path - 1e-9 && left >= work / jobs as f64 - 1e-9);
             // One after the other is always possible.
             prop_assert!(left <= seconds.iter().sum::<f64>() + 1e-9);
-            prop_assert!(seconds_left(&readers, &known, &heavy, jobs + 1).unwrap() <= left + 1e-9);
+            prop_assert!(seconds_left(&readers, &known, &workers(&heavy, jobs + 1)).unwrap() <= left + 1e-9);
         }
 
         #[test]
         fn what_is_done_needs_nothing((readers, seconds, heavy) in graphs(), jobs in 1usize..5) {
-            prop_assert_eq!(seconds_left(&readers, &vec![Some(0.0); seconds.len()], &heavy, jobs), Some(0.0));
+            prop_assert_eq!(seconds_left(&readers, &vec![Some(0.0); seconds.len()], &workers(&heavy, jobs)), Some(0.0));
         }
 
         #[test]
@@ -90,19 +121,19 @@ mod tests {
             which in any::<prop::sample::Index>(),
         ) {
             let mut known: Vec<Option<f64>> = seconds.iter().copied().map(Some).collect();
-            let before = seconds_left(&readers, &known, &heavy, jobs).unwrap();
+            let before = seconds_left(&readers, &known, &workers(&heavy, jobs)).unwrap();
             // A stage takes longer; then there is one more, which something else waits for.
             if !seconds.is_empty() {
                 let id = which.index(seconds.len());
                 known[id] = Some(seconds[id] + more);
                 readers[id].push(seconds.len());
             }
-            let longer = seconds_left(&[&readers[..], &[Vec::new()]].concat(), &[&known[..], &[Some(0.0)]].concat(), &[&heavy[..], &[true]].concat(), jobs);
+            let longer = seconds_left(&[&readers[..], &[Vec::new()]].concat(), &[&known[..], &[Some(0.0)]].concat(), &workers(&[&heavy[..], &[true]].concat(), jobs));
             prop_assert!(longer.unwrap() >= before - 1e-9);
             readers.push(Vec::new());
             known.push(Some(added));
             heavy.push(true);
-            prop_assert!(seconds_left(&readers, &known, &heavy, jobs) >= longer);
+            prop_assert!(seconds_left(&readers, &known, &workers(&heavy, jobs)) >= longer);
         }
     }
 }

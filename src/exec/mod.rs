@@ -24,7 +24,7 @@ pub mod interrupt;
 pub mod journal;
 pub mod locate;
 pub mod log;
-mod needs;
+pub mod needs;
 mod outlook;
 pub mod pool;
 mod queue;

@@ -1,7 +1,9 @@
 //! What an instance takes while it runs, and how much of everything a run has.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::forecast::Parts;
 use super::resources::{Amounts, CPU, GPU, LIGHT, Ledger, Shortage, WORKER};
 use super::run::Options;
 use crate::plan::catalog::Place;
@@ -68,6 +70,26 @@ pub(super) fn ledger(needs: &[Arc<Amounts>], options: &Options) -> Ledger {
     Ledger::new(total, options.gpus.clone())
 }
 
+/// What each instance of a plan takes of all there is in a run with these options.
+pub fn parts(plan: &Plan, numeric: &Numeric, options: &Options) -> Vec<Parts> {
+    let needs = all(plan, numeric);
+    let ledger = ledger(&needs, options);
+    let numbers: BTreeMap<&str, usize> = ledger.total().keys().zip(0..).map(|(name, i)| (name.as_str(), i)).collect();
+    let part = |(name, needed): (&String, &u64)| {
+        let total = *ledger.total().get(name)?;
+        Some((*numbers.get(name.as_str())?, (*needed as f64 / total.max(1) as f64).min(1.0)))
+    };
+    let mut parts: Vec<Parts> = Vec::with_capacity(needs.len());
+    for (id, needed) in needs.iter().enumerate() {
+        let before = id.checked_sub(1).filter(|before| Arc::ptr_eq(&needs[*before], needed));
+        parts.push(match before {
+            Some(before) => Arc::clone(&parts[before]),
+            None => needed.iter().filter_map(part).collect(),
+        });
+    }
+    parts
+}
+
 /// A shortage as the reason why a stage can't run.
 pub(super) fn explain(shortage: &Shortage) -> StageError {
     let Shortage { name, needed, total } = shortage;
@@ -82,5 +104,36 @@ pub(super) fn explain(shortage: &Shortage) -> StageError {
             )),
         (_, None) => StageError::environment(format!("it needs {needed} `{name}`, and nobody said how much there is"))
             .with_hint(format!("say it with `--resource {name}={needed}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::parts;
+    use crate::exec::forecast::seconds_left;
+    use crate::exec::run::Options;
+    use crate::exec::testing::{numeric, plan};
+    use crate::plan::Plan;
+    use crate::plan::catalog::Place;
+
+    /// Ten programs of a minute each on eight cores; of one licence, all of them need it, or three.
+    #[test]
+    fn a_run_is_expected_to_wait_for_what_is_scarce() {
+        let mut plan = plan(&["a"; 10].map(|name| (name, &[][..], json!({}))));
+        plan.instances.iter_mut().for_each(|instance| instance.place = Place::Program);
+        let options =
+            Options { jobs: 8, cores: 8, resources: [("licence".to_owned(), 1)].into(), ..Options::default() };
+        let minutes = |plan: &Plan| {
+            let left = seconds_left(&vec![Vec::new(); 10], &[Some(60.0); 10], &parts(plan, &numeric(), &options));
+            left.unwrap() / 60.0
+        };
+        assert_eq!(minutes(&plan), 1.25, "ten minutes of work shared by eight workers");
+        plan.instances.iter_mut().for_each(|instance| instance.resources = [("licence".to_owned(), 1)].into());
+        assert_eq!(minutes(&plan), 10.0);
+        // The others need none.
+        plan.instances[3..].iter_mut().for_each(|instance| instance.resources.clear());
+        assert_eq!(minutes(&plan), 3.0);
     }
 }

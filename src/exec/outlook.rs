@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::expectation::{self, Basis, Expectation, median};
-use super::forecast;
+use super::forecast::{self, Parts};
 use crate::base::Digest;
 use crate::plan::Plan;
-use crate::plan::catalog::Place;
 use crate::store::Durations;
 
 /// Seconds taken for a stage in a worker that never ran, to choose what starts first. No end of a run is told from it.
@@ -32,7 +31,7 @@ pub struct Estimate {
 #[derive(Debug)]
 pub(super) struct Outlook {
     readers: Vec<Vec<usize>>,
-    heavy: Vec<bool>,
+    parts: Vec<Parts>,
     /// From earlier runs, where there were some.
     expected: Vec<Option<Expectation>>,
     durations: Durations,
@@ -66,8 +65,8 @@ impl Shown {
 
 impl Outlook {
     /// From what earlier runs took. `firsts` are the instances that do the work (see [`Plan::firsts`]): the others take
-    /// no time.
-    pub(super) fn new(plan: &Plan, firsts: &[usize], durations: Durations) -> Self {
+    /// no time. `parts` is what each takes while it runs.
+    pub(super) fn new(plan: &Plan, firsts: &[usize], durations: Durations, parts: Vec<Parts>) -> Self {
         let mut expected = expectation::of_plan(plan, &durations);
         for (id, _) in firsts.iter().enumerate().filter(|(id, first)| id != *first) {
             expected[id] = Some(Expectation { seconds: 0.0, basis: Basis::Key });
@@ -91,7 +90,7 @@ impl Outlook {
         Self {
             remaining,
             readers,
-            heavy: plan.instances.iter().map(|instance| instance.place != Place::Thread).collect(),
+            parts,
             shown: vec![Shown::default(); numbers.len()],
             stage_of,
             expected,
@@ -145,22 +144,18 @@ impl Outlook {
 
     /// When the run will end; nothing as long as a duration that it needs is unknown. `left(id, expected)` tells how many
     /// seconds an instance still needs.
-    pub(super) fn estimate(
-        &mut self,
-        left: impl Fn(usize, Option<f64>) -> Option<f64>,
-        jobs: usize,
-    ) -> Option<Estimate> {
+    pub(super) fn estimate(&mut self, left: impl Fn(usize, Option<f64>) -> Option<f64>) -> Option<Estimate> {
         if let Some((at, estimate)) = self.estimate
             && at.elapsed() < RENEWED
         {
             return estimate;
         }
-        let estimate = self.estimate_now(left, jobs);
+        let estimate = self.estimate_now(left);
         self.estimate = Some((Instant::now(), estimate));
         estimate
     }
 
-    fn estimate_now(&self, left: impl Fn(usize, Option<f64>) -> Option<f64>, jobs: usize) -> Option<Estimate> {
+    fn estimate_now(&self, left: impl Fn(usize, Option<f64>) -> Option<f64>) -> Option<Estimate> {
         let mut basis = Basis::Key;
         let mut seconds = Vec::with_capacity(self.expected.len());
         for id in 0..self.expected.len() {
@@ -173,7 +168,7 @@ impl Outlook {
             }
             seconds.push(needed);
         }
-        let seconds = forecast::seconds_left(&self.readers, &seconds, &self.heavy, jobs)?;
+        let seconds = forecast::seconds_left(&self.readers, &seconds, &self.parts)?;
         Some(Estimate { seconds, basis })
     }
 }
@@ -221,6 +216,7 @@ mod tests {
 
     use super::{Basis, Outlook, Pace};
     use crate::base::Digest;
+    use crate::exec::forecast::Parts;
     use crate::exec::testing::plan;
     use crate::plan::Plan;
     use crate::plan::catalog::Place;
@@ -232,23 +228,28 @@ mod tests {
         plan
     }
 
+    /// One worker for all.
+    fn alone(plan: &Plan) -> Vec<Parts> {
+        plan.instances.iter().map(|_| [(0, 1.0)].into()).collect()
+    }
+
     #[test]
     fn the_end_is_known_once_every_stage_is() {
         let plan = two();
-        let mut outlook = Outlook::new(&plan, &[0, 1], Durations::default());
+        let mut outlook = Outlook::new(&plan, &[0, 1], Durations::default(), alone(&plan));
         let all = |_: usize, expected: Option<f64>| expected;
-        assert_eq!(outlook.estimate(all, 1), None);
+        assert_eq!(outlook.estimate(all), None);
         outlook.learn(0, 3.0);
-        assert_eq!(outlook.estimate_now(all, 1), None);
+        assert_eq!(outlook.estimate_now(all), None);
         outlook.learn(1, 4.0);
-        let estimate = outlook.estimate_now(all, 1).unwrap();
+        let estimate = outlook.estimate_now(all).unwrap();
         assert_eq!((estimate.seconds, estimate.basis), (7.0, Basis::Stage));
         assert!(outlook.remaining(0) > outlook.remaining(1));
         // What has ended needs no reason.
-        let done = outlook.estimate_now(|_, _| Some(0.0), 1).unwrap();
+        let done = outlook.estimate_now(|_, _| Some(0.0)).unwrap();
         assert_eq!((done.seconds, done.basis), (0.0, Basis::Key));
         // A stage that takes the result of another one takes no time.
-        let twins = Outlook::new(&plan, &[0, 0], Durations::default());
+        let twins = Outlook::new(&plan, &[0, 0], Durations::default(), alone(&plan));
         assert_eq!((twins.expected(0), twins.expected(1).unwrap().seconds), (None, 0.0));
     }
 
@@ -263,7 +264,7 @@ mod tests {
             let root = folder.path().join(Digest::of(line.as_bytes()).to_string());
             let store = Store::open(&root).unwrap();
             fs_err::write(root.join("durations"), line).unwrap();
-            let mut outlook = Outlook::new(&plan, &[0, 1], store.durations());
+            let mut outlook = Outlook::new(&plan, &[0, 1], store.durations(), alone(&plan));
             outlook.know_key(0, &key);
             outlook.expected(0).map(|expected| (expected.seconds, expected.basis))
         };
@@ -288,7 +289,7 @@ mod tests {
         for (instance, seed) in plan.instances.iter_mut().zip(["1", "2", "4"]) {
             instance.coordinates = [("seed".to_owned(), seed.to_owned())].into();
         }
-        let mut outlook = Outlook::new(&plan, &[0, 1, 2], store.durations());
+        let mut outlook = Outlook::new(&plan, &[0, 1, 2], store.durations(), alone(&plan));
         let seconds = |outlook: &Outlook, id| outlook.expected(id).unwrap().seconds.round();
         assert_eq!([seconds(&outlook, 1), seconds(&outlook, 2)], [10.0, 10.0]);
         // Three times as many epochs as before.

@@ -68,6 +68,11 @@ impl Ledger {
         Self { free: total.clone(), total, gpus }
     }
 
+    /// All there is.
+    pub fn total(&self) -> &Amounts {
+        &self.total
+    }
+
     /// What is free now.
     pub fn free(&self) -> &Amounts {
         &self.free

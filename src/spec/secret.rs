@@ -7,21 +7,46 @@ use serde_json::Value;
 
 use super::diagnostic::Problem;
 use super::source::SourceFile;
-use super::substitute::visit;
+use super::substitute::{below, visit};
 use crate::base::secrets::Secrets;
 
 const CODE: &str = "compt::spec::secret";
 
-/// Every value of a document that holds a secret.
+/// Every value and every name of a document that holds a secret.
 pub(super) fn in_document(file: &Arc<SourceFile>, value: &Value, secrets: &Secrets) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let refused = |name: &str, at: &dyn Fn(String) -> Problem| {
+        let message = format!("the value of the environment variable `{name}` stands here");
+        at(message).with_help(help(name)).with_label("a secret")
+    };
     visit(value, "", &mut |text, path| {
-        if let Some(name) = secrets.within(text) {
-            let message = format!("the value of the environment variable `{name}` stands here");
-            problems.push(file.problem(path, CODE, message).with_help(help(name)).with_label("a secret"));
-        }
+        let found = secrets.within(text);
+        problems.extend(found.map(|name| refused(name, &|message| file.problem(path, CODE, message))));
+    });
+    visit_names(value, "", &mut |text, path| {
+        let found = secrets.within(text);
+        problems.extend(found.map(|name| refused(name, &|message| file.key_problem(path, CODE, message))));
     });
     problems
+}
+
+/// Shows every name of a map with its path.
+fn visit_names(value: &Value, path: &str, see: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                visit_names(item, &format!("{path}[{i}]"), see);
+            }
+        }
+        Value::Object(map) => {
+            for (name, item) in map {
+                let path = below(path, name);
+                see(name, &path);
+                visit_names(item, &path, see);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Every `--set NAME=TEXT` that holds a secret.
@@ -52,11 +77,12 @@ mod tests {
     #[test]
     fn a_secret_is_found_where_it_stands_and_is_not_repeated() {
         let secrets = Secrets::of([("MY_TOKEN".to_owned(), "abc\"123".to_owned())]);
-        let text = "name: x\nparams:\n  url: 'https://host/?t=abc\"123'\n  list: [good, \"abc\\\"123\"]\n# abc\"123\n";
+        let text = "name: x\nparams:\n  url: 'https://host/?t=abc\"123'\n  list: [good, \"abc\\\"123\"]\n# abc\"123\n\
+                    axes: { a: [{ 'abc\"123': 1 }] }\n";
         let document = Document::parse(Path::new("x.yaml"), text).unwrap();
         let problems = in_document(&document.file, &document.value, &secrets);
         let places: Vec<_> = problems.iter().map(|problem| problem.line_column().unwrap()).collect();
-        assert_eq!(places, [(4, 16), (3, 8)], "in the order of the names");
+        assert_eq!(places, [(4, 16), (3, 8), (6, 14)], "values in the order of their names, then names");
         for problem in &problems {
             assert_eq!(problem.message(), "the value of the environment variable `MY_TOKEN` stands here");
             assert!(problem.help().unwrap().contains("`secrets: [MY_TOKEN]`"));

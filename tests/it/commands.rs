@@ -1,5 +1,7 @@
 //! Programs as stages: what they get, what is kept of what they write, and how they end.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,7 +47,7 @@ fn log(project: &Project, stage: &str) -> String {
 
 /// The example of the documentation, as it stands there: the pipeline and its script.
 fn example() -> Project {
-    let document = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
     let text = fs_err::read_to_string(document).unwrap();
     let block = |language: &str| {
         let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
@@ -139,6 +141,29 @@ fn undeclared_writes_are_reported_and_not_kept() {
     assert_eq!(kept, ["d/x.png", "kept"]);
     let show = both(&project.compt(&["show", "pipelines/c.yaml", "say", "--json"]));
     assert!(show.contains("undeclared_writes") && show.contains("d/y.log"), "{show}");
+}
+
+/// A large result is not written twice: the folder of the program is that of the result, without what it was given.
+#[test]
+fn the_folder_of_a_program_becomes_its_result() {
+    let make = "  make:\n    run: { command: { program: [sh, -c, 'echo 1 > a'], outputs: [a] } }\n";
+    let line = quote("ls -di . > number; mkdir -p own/inner; cat inputs/make/a > own/inner/b; mkdir nothing");
+    let project = project(&format!(
+        "{make}  say:\n    run:\n      command: {{ from: make, program: [sh, -c, {line}], outputs: [number, own] }}\n"
+    ));
+    assert_eq!(ran(&project).len(), 2);
+    let shown = project.compt(&["show", "pipelines/c.yaml", "say", "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let output = shown[0]["output"].as_str().unwrap();
+    let folder = format!(".compt/objects/{}/{output}", &output[..2]);
+    let number = fs_err::metadata(project.path(&folder)).unwrap().ino().to_string();
+    assert_eq!(project.read(&format!("{folder}/number")).split_whitespace().next(), Some(number.as_str()));
+    let files: Vec<String> = project.files(&folder).into_keys().collect();
+    assert_eq!(files, ["number", "own/inner/b"]);
+    let folders =
+        fs_err::read_dir(project.path(&folder)).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    assert_eq!(folders.count(), 1, "neither `inputs` nor the empty `nothing`");
+    assert_eq!(fs_err::read_dir(project.path(".compt/scratch")).unwrap().count(), 0);
 }
 
 #[test]
@@ -244,7 +269,7 @@ fn a_second_interrupt_kills_what_a_program_has_started() {
 }
 
 /// The processes that are at work somewhere below a folder.
-fn below(folder: &std::path::Path) -> Vec<String> {
+fn below(folder: &Path) -> Vec<String> {
     let folder = folder.canonicalize().unwrap();
     let processes = fs_err::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let is_there = |pid: &String| {
