@@ -82,7 +82,7 @@ mod tests {
         let document = Document::parse(Path::new("x.yaml"), text).unwrap();
         let problems = in_document(&document.file, &document.value, &secrets);
         let places: Vec<_> = problems.iter().map(|problem| problem.line_column().unwrap()).collect();
-        assert_eq!(places, [(4, 16), (3, 8), (6, 14)], "values in the order of their names, then names");
+        assert_eq!(places, [(4, 16), (3, 8), (6, 15)], "values in the order of their names, then names");
         for problem in &problems {
             assert_eq!(problem.message(), "the value of the environment variable `MY_TOKEN` stands here");
             assert!(problem.help().unwrap().contains("`secrets: [MY_TOKEN]`"));
