@@ -1,38 +1,25 @@
 //! Programs with all that they start: one process group, killed as a whole.
 //!
-//! When the runner is killed, nobody else knows what its programs have started. So there is one guard: a small shell that is
-//! told which groups run and that reads until the runner's end of a pipe closes, however that comes about. Then it kills
-//! what it was told of. A group tells its number itself, before its program runs. A process that leaves its group on purpose
-//! (`setsid`) is out of reach. The program itself is killed by the kernel ([`super::leader`]), with a shell or without.
+//! When the runner is killed, nobody else knows what its programs have started. So there is one [`super::guard`], which then
+//! kills the groups that were noted for it. A group notes its number itself, before its program runs. A process that leaves
+//! its group on purpose (`setsid`) is out of reach. The program itself is killed by the kernel ([`super::leader`]), with a
+//! guard or without.
 
-use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::process::CommandExt;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::process::{ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::process::ExitStatus;
 use std::time::Duration;
 
+use super::guard::{Guard, Note};
 use super::leader::{Leader, Unstarted};
-use super::program::{Program, SHELL};
-
-/// Numbers of groups come a line each, with `-` before one that is over.
-const GUARD: &str = r#"
-groups=" "
-while read -r line; do
-  case $line in
-    -*) gone=${line#-}; groups="${groups%% "$gone" *} ${groups#* "$gone" }" ;;
-    *) groups="$groups$line " ;;
-  esac
-done
-for group in $groups; do kill -s KILL -- "-$group"; done
-"#;
+use super::program::Program;
 
 /// A running program and whatever it has started. Dropping it kills them all.
 #[derive(Debug)]
 pub struct Group {
     leader: Leader,
-    over: bool,
+    note: Option<Note<'static>>,
 }
 
 /// What became of a program that was watched.
@@ -70,10 +57,11 @@ impl Group {
 
     fn start(program: &Program<'_>, file: &Path, script: bool) -> io::Result<Self> {
         let image = program.image(file, script)?;
-        match Leader::start(&image, program, guard().map(AsFd::as_fd)) {
-            Ok(leader) => Ok(Self { leader, over: false }),
+        let note = Guard::of_this_process().and_then(|guard| guard.note().ok());
+        match Leader::start(&image, program, note.as_ref().map(Note::place)) {
+            Ok(leader) => Ok(Self { leader, note }),
             Err(Unstarted { error, leader }) => {
-                drop(leader.map(|leader| Self { leader, over: false }));
+                drop(leader.map(|leader| Self { leader, note }));
                 Err(error)
             }
         }
@@ -93,12 +81,9 @@ impl Group {
     /// # Errors
     /// None on a program that was started here.
     pub fn end(&mut self) -> io::Result<ExitStatus> {
-        if !self.over {
-            // In this order: the number is ours until the leader is waited for.
-            self.leader.kill_group();
-            tell_guard_of_end(self.leader.number());
-            self.over = true;
-        }
+        // In this order: the number is ours until the leader is waited for, and nothing is killed after that.
+        self.leader.kill_group();
+        self.note = None;
         self.leader.wait()
     }
 }
@@ -110,42 +95,46 @@ impl Drop for Group {
     }
 }
 
-fn tell_guard_of_end(number: i32) {
-    if let Some(mut guard) = guard() {
-        // In one write, so that lines of several threads do not mix.
-        let _ = guard.write_all(format!("-{number}\n").as_bytes());
+#[cfg(test)]
+pub(super) mod testing {
+    use std::io::{BufRead, BufReader, Read};
+    use std::time::{Duration, Instant};
+
+    /// A shell's line that starts a `sleep` and says its number.
+    pub const FAMILY: &str = "sleep 600 & echo $!; wait";
+
+    /// The number that comes first.
+    pub fn number(output: impl Read) -> u32 {
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        line.trim().parse().unwrap()
     }
-}
 
-/// The way to the guard, which is started when it is needed first. Without a guard (there is no shell) programs still die
-/// with the runner, but not what they have started.
-fn guard() -> Option<&'static ChildStdin> {
-    static PIPE: OnceLock<Option<ChildStdin>> = OnceLock::new();
-    PIPE.get_or_init(start_guard).as_ref()
-}
-
-/// Starts the guard, in a group of its own, so that nothing that is meant for the runner reaches it.
-fn start_guard() -> Option<ChildStdin> {
-    let mut shell = Command::new(SHELL);
-    shell.args(["-c", GUARD]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    shell.spawn().ok()?.stdin
+    /// Waits until a process is gone or only waits to be waited for.
+    pub fn dies(pid: u32) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            match fs_err::read_to_string(format!("/proc/{pid}/stat")) {
+                Ok(stat) if !stat.contains(") Z") => std::thread::sleep(Duration::from_millis(2)),
+                _ => return true,
+            }
+        }
+        false
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{GUARD, Group, Program, Seen};
+    use super::testing::{FAMILY, dies, number};
+    use super::{Group, Program, Seen};
     use std::collections::BTreeMap;
     use std::ffi::OsString;
-    use std::io::{BufRead, BufReader, ErrorKind, PipeReader, Read, Write};
+    use std::io::{ErrorKind, PipeReader, Read, Seek, Write};
     use std::os::fd::AsFd;
     use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::os::unix::process::ExitStatusExt;
     use std::path::Path;
-    use std::process::{Child, Command, Stdio};
-    use std::time::{Duration, Instant};
-
-    /// A shell's line that starts a `sleep` and says its number.
-    const FAMILY: &str = "sleep 600 & echo $!; wait";
+    use std::time::Duration;
 
     /// Starts a program in a folder, with these variables; what it says comes out of the pipe.
     fn spawn(
@@ -174,24 +163,6 @@ mod tests {
         output.read_to_string(&mut said)?;
         while group.watch(None, Duration::from_secs(10)) != Seen::End {}
         Ok((group.end()?.code(), said))
-    }
-
-    fn number(output: impl Read) -> u32 {
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).unwrap();
-        line.trim().parse().unwrap()
-    }
-
-    /// Waits until a process is gone or only waits to be waited for.
-    fn dies(pid: u32) -> bool {
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(10) {
-            match fs_err::read_to_string(format!("/proc/{pid}/stat")) {
-                Ok(stat) if !stat.contains(") Z") => std::thread::sleep(Duration::from_millis(2)),
-                _ => return true,
-            }
-        }
-        false
     }
 
     #[test]
@@ -280,32 +251,11 @@ mod tests {
         });
     }
 
-    /// A guard that is told by us: `told` before `family`, which is in a group of its own.
+    /// What the group notes for the guard is there before its program can start anything.
     #[test]
-    fn the_guard_kills_what_runs_when_the_pipe_closes_and_nothing_else() {
-        let mut guard = Command::new("/bin/sh").args(["-c", GUARD]).stdin(Stdio::piped()).spawn().unwrap();
-        let family =
-            || Command::new("sh").args(["-c", FAMILY]).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
-        let mut families: Vec<Child> = (0..3).map(|_| family()).collect();
-        let children: Vec<u32> = families.iter_mut().map(|family| number(family.stdout.take().unwrap())).collect();
-        let mut pipe = guard.stdin.take().unwrap();
-        for family in &families {
-            writeln!(pipe, "{}", family.id()).unwrap();
-        }
-        writeln!(pipe, "-{}", families[1].id()).unwrap();
-        drop(pipe);
-        guard.wait().unwrap();
-        assert!(dies(children[0]) && dies(children[2]));
-        assert!(families[1].try_wait().unwrap().is_none());
-        Command::new("kill").args(["-KILL", "--", &format!("-{}", families[1].id())]).status().unwrap();
-        assert!(dies(children[1]));
-        families.iter_mut().for_each(|family| drop(family.wait()));
-    }
-
-    /// What the group says to the guard is there before its program can start anything.
-    #[test]
-    fn the_guard_knows_of_a_group_before_its_program_runs() {
-        let (mut heard, guard) = std::io::pipe().unwrap();
+    fn a_group_is_noted_before_its_program_runs() {
+        let mut noted = tempfile::tempfile().unwrap();
+        noted.write_all(b"1          \n").unwrap();
         let null = std::fs::File::open("/dev/null").unwrap();
         let program = Program {
             words: ["sleep", "600"].map(OsString::from).to_vec(),
@@ -315,11 +265,11 @@ mod tests {
             output: null.as_fd(),
         };
         let image = program.image(&program.files().next().unwrap(), false).unwrap();
-        let leader = super::Leader::start(&image, &program, Some(guard.as_fd())).unwrap();
-        drop(guard);
-        let mut told = String::new();
-        heard.read_to_string(&mut told).unwrap();
-        assert_eq!(told, format!("{}\n", leader.number()));
-        drop(Group { leader, over: false });
+        let leader = super::Leader::start(&image, &program, Some((noted.as_fd(), 12))).unwrap();
+        let mut text = String::new();
+        noted.rewind().unwrap();
+        noted.read_to_string(&mut text).unwrap();
+        assert_eq!(text, format!("1          \n{:<11}\n", leader.number()));
+        drop(Group { leader, note: None });
     }
 }

@@ -29,27 +29,30 @@ pub(super) struct Leader {
 
 impl Leader {
     /// Starts `image`, which is one of the files that `program` can mean. The kernel kills it when the thread that starts it
-    /// ends (Linux ties that to the thread, not to its process). Before it runs, its number was written to `guard`.
+    /// ends (Linux ties that to the thread, not to its process). Before it runs, its number stands in the file and
+    /// at the place of `note`.
     ///
     /// # Errors
     /// When it can't be started.
     #[cfg(target_os = "linux")]
-    pub fn start(image: &Image, program: &Program<'_>, guard: Option<BorrowedFd<'_>>) -> Result<Self, Unstarted> {
-        linux::start(image, program, guard)
+    pub fn start(image: &Image, program: &Program<'_>, note: Option<(BorrowedFd<'_>, u64)>) -> Result<Self, Unstarted> {
+        linux::start(image, program, note)
     }
 
     /// Other systems can't tie it to its parent: there only the guard kills it.
     #[cfg(not(target_os = "linux"))]
-    pub fn start(image: &Image, program: &Program<'_>, guard: Option<BorrowedFd<'_>>) -> Result<Self, Unstarted> {
+    pub fn start(image: &Image, program: &Program<'_>, note: Option<(BorrowedFd<'_>, u64)>) -> Result<Self, Unstarted> {
         let started = image.command(program).and_then(|mut command| command.spawn());
         let number = started.map_err(|error| Unstarted { error, leader: None })?.id() as i32;
-        if let Some(Ok(guard)) = guard.map(|guard| guard.try_clone_to_owned()) {
-            let _ = std::io::Write::write_all(&mut std::fs::File::from(guard), format!("{number}\n").as_bytes());
+        if let Some((Ok(file), place)) = note.map(|(file, place)| (file.try_clone_to_owned(), place)) {
+            let file = std::fs::File::from(file);
+            let _ = std::os::unix::fs::FileExt::write_all_at(&file, &super::guard::spelled(number), place);
         }
         Ok(Self { number, end: None, status: None })
     }
 
     /// The number of its process and of its group.
+    #[cfg(test)]
     pub fn number(&self) -> i32 {
         self.number
     }
@@ -135,13 +138,14 @@ pub fn stirs<const N: usize>(files: [Option<BorrowedFd<'_>>; N], at_most: Durati
 #[cfg(target_os = "linux")]
 mod linux {
     use std::ffi::{CStr, c_char, c_int, c_void};
-    use std::io::{self, Write};
+    use std::io;
     use std::mem::{MaybeUninit, zeroed};
     use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
     use std::ptr::{null, null_mut};
     use std::sync::OnceLock;
 
     use super::{Leader, Unstarted};
+    use crate::base::guard::spelled;
     use crate::base::program::{Image, Program};
 
     /// Bytes of the stack on which the child makes its few calls.
@@ -162,7 +166,7 @@ mod linux {
         folder: Option<&'a CStr>,
         input: c_int,
         output: c_int,
-        guard: Option<c_int>,
+        note: Option<(c_int, libc::off_t)>,
         /// Signals that get their usual meaning back.
         signals: &'a [c_int],
         parent: libc::pid_t,
@@ -170,7 +174,11 @@ mod linux {
         error: c_int,
     }
 
-    pub fn start(image: &Image, program: &Program<'_>, guard: Option<BorrowedFd<'_>>) -> Result<Leader, Unstarted> {
+    pub fn start(
+        image: &Image,
+        program: &Program<'_>,
+        note: Option<(BorrowedFd<'_>, u64)>,
+    ) -> Result<Leader, Unstarted> {
         let mut start = Start {
             path: image.path.as_c_str(),
             words: &image.words(),
@@ -178,7 +186,7 @@ mod linux {
             folder: image.folder.as_deref(),
             input: program.input.as_raw_fd(),
             output: program.output.as_raw_fd(),
-            guard: guard.map(|guard| guard.as_raw_fd()),
+            note: note.map(|(file, place)| (file.as_raw_fd(), place as libc::off_t)),
             signals: own_signals(),
             // SAFETY: a system call without memory.
             parent: unsafe { libc::getpid() },
@@ -234,15 +242,9 @@ mod linux {
                 libc::_exit(1);
             }
             // What the program starts is known to the guard before there is anything.
-            if let Some(guard) = start.guard {
-                let (mut line, number) = ([0_u8; 16], libc::getpid());
-                let left = {
-                    let mut rest = &mut line[..];
-                    // Numbers are shorter than this.
-                    let _ = writeln!(rest, "{number}");
-                    rest.len()
-                };
-                libc::write(guard, line.as_ptr().cast(), line.len() - left);
+            if let Some((file, place)) = start.note {
+                let line = spelled(libc::getpid());
+                libc::pwrite(file, line.as_ptr().cast(), line.len(), place);
             }
             reset_signals(start.signals);
             checked(libc::dup2(start.input, 0))?;

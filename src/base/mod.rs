@@ -8,6 +8,7 @@ pub mod disk;
 pub mod duration;
 pub mod files;
 pub mod group;
+mod guard;
 pub mod leader;
 pub mod lock;
 pub mod many;

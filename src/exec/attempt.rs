@@ -123,9 +123,9 @@ impl Attempt<'_> {
         }
         .map_err(failed)?;
         let scratch = match self.instance.place {
-            // What is done in here leaves no checkpoints.
-            Place::Thread => self.store.scratch_path(self.lock.key()),
-            Place::Program | Place::Worker { .. } => self.store.scratch(self.lock.key()).map_err(failed)?,
+            // What is done in here leaves no checkpoints; a program gets a folder for them if its stage says so.
+            Place::Thread | Place::Program => self.store.scratch_path(self.lock.key()),
+            Place::Worker { .. } => self.store.scratch(self.lock.key()).map_err(failed)?,
         };
         let mut voice = Voice {
             id: self.instance.id,

@@ -62,8 +62,8 @@ pub(super) fn all(plan: &Plan, numeric: &Numeric) -> Vec<Arc<Amounts>> {
 /// come from a bigger machine; it then has all cores for itself.
 pub(super) fn ledger(needs: &[Arc<Amounts>], options: &Options) -> Ledger {
     let widest = needs.iter().filter_map(|needs| needs.get(CPU)).max().copied().unwrap_or(0);
-    let cores = options.cores.max(1) as u64;
     let mut total = options.resources.clone();
+    let cores = total.get(CPU).copied().unwrap_or(options.cores as u64).max(1);
     total.insert(WORKER.into(), options.jobs.max(1) as u64);
     total.insert(CPU.into(), widest.max(cores));
     total.insert(LIGHT.into(), cores);

@@ -1,7 +1,7 @@
 //! `command`: any program, in a private folder, with declared inputs and outputs.
 //!
 //! The folder has the declared files of the project, what the stage reads under `inputs/`, and the parameters as
-//! `parameters.json`. Of what the program leaves there, the declared outputs become the stage's result; whatever else it
+//! `parameters.json`, if there are any. Of what the program leaves there, the declared outputs become the stage's result; whatever else it
 //! wrote is reported. See `docs/commands.md` for what is kept from the program and what can't be.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ mod process;
 mod words;
 
 /// Bumped when a program finds another folder or another environment for the same parameters.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The fact of a record that names undeclared writes.
 const UNDECLARED: &str = "undeclared_writes";
@@ -63,6 +63,9 @@ pub struct Parameters {
     /// Variables that must be there and are passed on, and whose values are written down nowhere.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// Whether the program gets a folder that outlives a killed or failed attempt, `COMPT_CHECKPOINTS`.
+    #[serde(default, skip_serializing)]
+    pub checkpoints: bool,
     /// Whether the outputs are copied to the pipeline's output folder.
     #[serde(default, skip_serializing)]
     pub publish: bool,
@@ -104,7 +107,10 @@ impl Operation for Command {
         // Before anything is made: a missing secret.
         let mut environment = environment::of(&parameters)?;
         let folder = Folder::prepare(job, &parameters)?;
-        environment.add_settings(job)?;
+        environment.add_settings(job);
+        if parameters.checkpoints {
+            environment.add_checkpoints(&job.scratch)?;
+        }
         let ended = process::run(&parameters.program, folder.path(), &environment, reporter)?;
         let found = folder.found()?;
         if !found.spoiled.is_empty() {

@@ -9,7 +9,7 @@
 //!   work/                        results in the making; moved to objects/ when they are whole
 //!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
 //!   scratch/KEY.folder/          where a program runs; becomes its result
-//!   logs/KEY/N.log               one log per attempt
+//!   logs/KEY.log                 the log of the first attempt; logs/KEY/N.log that of the N-th
 //!   runs/RUN.jsonl               what happened in each run, line by line
 //!   locks/KEY.lock               who is building this key; readers never lock
 //!   quarantine/                  what did not verify
@@ -239,30 +239,33 @@ impl Store {
     /// The number of the next attempt at `key`, from 1, and the path for its log.
     ///
     /// # Errors
-    /// When the folder for the logs of this key can't be made or read.
+    /// When the logs of this key can't be read, or a folder for further ones can't be made.
     pub fn next_log(&self, key: &Digest) -> Result<(u32, PathBuf), StoreError> {
-        let folder = self.log_folder(key);
-        let attempt = match fs::create_dir(&folder) {
-            Ok(()) => 1,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.logs(key)?.last().map_or(1, |(last, _)| last + 1)
+        let attempt = self.logs(key)?.last().map_or(1, |(last, _)| last + 1);
+        // Nearly all stages have one attempt, for which a folder would be more work than the log.
+        let path = match attempt {
+            1 => self.first_log(key),
+            _ => {
+                let folder = self.log_folder(key);
+                fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
+                folder.join(format!("{attempt}.log"))
             }
-            Err(error) => return Err(self.fail(error)),
         };
-        Ok((attempt, folder.join(format!("{attempt}.log"))))
+        Ok((attempt, path))
     }
 
     /// The logs of the attempts at `key`, oldest first, with their numbers.
     ///
     /// # Errors
-    /// When their folder can't be read.
+    /// When they can't be read.
     pub fn logs(&self, key: &Digest) -> Result<Vec<(u32, PathBuf)>, StoreError> {
+        let first = self.first_log(key);
+        let mut logs: Vec<(u32, PathBuf)> = first.exists().then_some((1, first)).into_iter().collect();
         let entries = match fs::read_dir(self.log_folder(key)) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(logs),
             Err(error) => return Err(self.fail(error)),
         };
-        let mut logs = Vec::new();
         for entry in entries {
             let path = entry.map_err(|error| self.fail(error))?.path();
             if let Some(attempt) = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()) {
@@ -324,6 +327,11 @@ impl Store {
         self.root.join("scratch").join(key.to_string())
     }
 
+    fn first_log(&self, key: &Digest) -> PathBuf {
+        self.root.join("logs").join(format!("{key}.log"))
+    }
+
+    /// Where the logs of all further attempts are.
     fn log_folder(&self, key: &Digest) -> PathBuf {
         self.root.join("logs").join(key.to_string())
     }

@@ -52,7 +52,7 @@ fn the_journal_tells_what_became_of_each_stage() {
         "[ -e \"$COMPT_CHECKPOINTS/tried\" ] || { touch \"$COMPT_CHECKPOINTS/tried\"; kill -9 $$; }; echo a > out";
     let project = commands(
         &[
-            stage("a", twice, ""),
+            stage("a", twice, ", checkpoints: true"),
             stage("b", "exit 3", ""),
             stage("c", "cat inputs/b/out > out", ", from: b"),
             stage("d", "cat inputs/a/out > out", ", from: a"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -63,20 +64,24 @@ impl Environment {
         self.variables.insert(name.into(), value.into());
     }
 
-    /// Adds how to compute, and where checkpoints go.
+    /// Adds where checkpoints go, a folder that is made if it isn't there.
     ///
     /// # Errors
-    /// Nobody knows where the folder for checkpoints is.
-    pub(super) fn add_settings(&mut self, job: &Job) -> Result<(), StageError> {
-        let folder = std::path::absolute(&job.scratch)?;
-        self.variables.insert(CHECKPOINTS.into(), folder.into_os_string());
+    /// When it can't be made.
+    pub(super) fn add_checkpoints(&mut self, folder: &Path) -> Result<(), StageError> {
+        fs_err::create_dir_all(folder)?;
+        self.variables.insert(CHECKPOINTS.into(), std::path::absolute(folder)?.into_os_string());
+        Ok(())
+    }
+
+    /// Adds how to compute.
+    pub(super) fn add_settings(&mut self, job: &Job) {
         let gpus = job.compute.device.strip_prefix("cuda:").unwrap_or_default();
         for (name, value) in
             [("OMP_NUM_THREADS", job.compute.threads.to_string()), ("CUDA_VISIBLE_DEVICES", gpus.to_owned())]
         {
             self.variables.entry(name.into()).or_insert_with(|| value.into());
         }
-        Ok(())
     }
 
     /// `line` without the values of secrets.

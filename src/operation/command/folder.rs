@@ -55,7 +55,7 @@ struct Tree {
 }
 
 impl Folder {
-    /// Makes the folder, beside that for checkpoints; what a killed attempt left there is removed. Results are links to
+    /// Makes the folder, beside the place for checkpoints; what a killed attempt left there is removed. Results are links to
     /// files, which only root could write to, in real folders; files of the project are copies, so that a script finds
     /// nothing beside itself that its stage does not name.
     pub(super) fn prepare(job: &Job, parameters: &Parameters) -> Result<Self, StageError> {
@@ -81,8 +81,12 @@ impl Folder {
             listed.push(json!({ "stage": input.stage, "axes": input.coordinates, "operation": input.operation,
                 "folder": name }));
         }
-        folder.note(INPUTS_NOTE, &Value::from(listed))?;
-        folder.note(PARAMETERS_NOTE, &json!(parameters.parameters))?;
+        if !listed.is_empty() {
+            folder.note(INPUTS_NOTE, &Value::from(listed))?;
+        }
+        if !parameters.parameters.is_empty() {
+            folder.note(PARAMETERS_NOTE, &json!(parameters.parameters))?;
+        }
         Ok(folder)
     }
 
