@@ -109,14 +109,32 @@ pub(super) fn explain(shortage: &Shortage) -> StageError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
-    use super::parts;
+    use super::{Amounts, CPU, LIGHT, ledger, parts};
     use crate::exec::forecast::seconds_left;
     use crate::exec::run::Options;
     use crate::exec::testing::{numeric, plan};
     use crate::plan::Plan;
     use crate::plan::catalog::Place;
+
+    /// Six cores that the run may use, of eight or of two that there are; a stage of more threads has them all.
+    #[test]
+    fn the_cores_are_those_of_the_machine_unless_the_run_says_others() {
+        let cpu = |cores, said: Option<u64>, widest| {
+            let resources = said.map(|said| (CPU.to_owned(), said)).into_iter().collect();
+            let needs = [Arc::new(Amounts::from([(CPU.to_owned(), widest)]))];
+            let ledger = ledger(&needs, &Options { cores, resources, ..Options::default() });
+            (ledger.total()[CPU], ledger.total()[LIGHT])
+        };
+        assert_eq!(cpu(8, None, 1), (8, 8));
+        assert_eq!(cpu(8, Some(6), 1), (6, 6));
+        assert_eq!(cpu(2, Some(6), 1), (6, 6));
+        assert_eq!(cpu(2, Some(6), 7), (7, 6));
+        assert_eq!(cpu(0, Some(0), 1), (1, 1));
+    }
 
     /// Ten programs of a minute each on eight cores; of one licence, all of them need it, or three.
     #[test]

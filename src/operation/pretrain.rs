@@ -18,7 +18,7 @@ use crate::task::world;
 pub struct Pretrain;
 
 /// Bumped when equal inputs and parameters give other results.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// What workers that pre-train have in common, where others have a backbone: they load none.
 const AFFINITY: &str = "pretrain";
@@ -42,7 +42,8 @@ pub struct PretrainParameters {
     pub batch: usize,
     /// Learning rate of the matrices at the top of its schedule (linear rise, linear fall).
     pub learning_rate: f64,
-    /// The same for the word embeddings, whose numbers are some 20 times as large (METHODS 1.1).
+    /// The same for the tables: the word embeddings, whose numbers are some 20 times as large (METHODS 1.1), and the
+    /// relative positions, of which few are looked up often.
     pub embedding_rate: f64,
     /// The part of all steps in which the learning rates rise.
     pub warmup: f64,

@@ -11,7 +11,7 @@ use crate::base::random::Stream;
 /// How often a newspaper speaks of politics and business; else it speaks of anything in the world, these included.
 const NEWS_ONLY: f64 = 0.25;
 /// How often its two texts are made of the same words, as paragraphs about one event are.
-const SAME_WORDS: f64 = 0.35;
+const SAME_WORDS: f64 = 0.6;
 /// How often a text has two clauses.
 const TWO_CLAUSES: f64 = 0.4;
 /// How often a text quotes a report.

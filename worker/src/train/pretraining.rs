@@ -20,13 +20,16 @@ use crate::model::{Batch, Mode, T5};
 
 /// The name of the embeddings in a checkpoint of the hub.
 pub const EMBEDDINGS: &str = "shared.weight";
+/// How the names of the tables of relative positions end in it.
+const POSITIONS: &str = "relative_attention_bias.weight";
 
 /// The weights of a model that was loaded to be trained, as the optimizer and checkpoints know them. The optimizer has
-/// learning rates by group: the embeddings take the first, all else the second.
+/// learning rates by group: the tables, embeddings and relative positions, take the first, the matrices the second.
 pub fn parameters(model: &T5) -> Parameters {
     let mut parameters = Parameters::default();
     for leaf in model.leaves() {
-        let group = if leaf.names[0] == EMBEDDINGS { Group::Source } else { Group::Private };
+        let is_table = leaf.names[0] == EMBEDDINGS || leaf.names[0].ends_with(POSITIONS);
+        let group = if is_table { Group::Source } else { Group::Private };
         parameters.adopt(&leaf.names.join("+"), group, leaf.names, leaf.tensor);
     }
     parameters
