@@ -8,6 +8,7 @@ processor time of the whole tree, and the memory of the largest process; ratios 
 compt from 100 stages to 100,000: a level line, if the cost per stage is constant. Tools that are not on PATH are left out; COMPT names another executable of ours.
 
   tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
+                 [--jobs 2]
 """
 import argparse
 import json
@@ -125,14 +126,18 @@ def make_dvc(folder, count):
 
 
 MAKERS = {"ninja": make_ninja, "make": make_make, "snakemake": make_snakemake, "dvc": make_dvc, "compt": make_compt}
-JOBS = str(os.cpu_count())
-RUN = {
-    "compt": [COMPT, "run", "many.yaml", *QUIET],
-    "ninja": ["ninja", f"-j{JOBS}", "--quiet"],
-    "make": ["make", "-s", f"-j{JOBS}", "all"],
-    "snakemake": ["snakemake", "--cores", JOBS, "--quiet", "all"],
-    "dvc": ["dvc", "repro", "-q"],
-}
+
+def commands(jobs):
+    """How each tool is told to run so many stages at once. compt counts a core for each program unless it is told otherwise."""
+    return {
+        "compt": [COMPT, "run", "many.yaml", "--no-progress", "--jobs", jobs, "--resource", f"cpu={jobs}"],
+        "ninja": ["ninja", f"-j{jobs}", "--quiet"],
+        "make": ["make", "-s", f"-j{jobs}", "all"],
+        "snakemake": ["snakemake", "--cores", str(jobs), "--quiet", "all"],
+        "dvc": ["dvc", "repro", "-q"],
+    }
+
+
 STATE = {
     "compt": [".compt", "outputs"],
     "ninja": ["out", ".ninja_log", ".ninja_deps"],
@@ -143,7 +148,7 @@ STATE = {
 
 
 def set_aside(folder, tool):
-    """As if nothing had run. What has is deleted in the end only: ext4 looks for inodes that were not deleted within the last
+    """As if nothing had run. What has is deleted in the end only: ext4 without a journal looks for inodes that were not deleted within the last
     half minute, so that whoever makes files after thousands were deleted waits, whichever tool it is."""
     aside = pathlib.Path(tempfile.mkdtemp(dir=folder.parent))
     for name in STATE[tool]:
@@ -157,12 +162,14 @@ def set_aside(folder, tool):
 def once(command, folder):
     """Seconds, processor seconds of the whole tree, and MiB of the largest process; the command must succeed.
 
-    A small Python of its own starts the command, so that the memory counted is not that of this process."""
+    A small Python of its own starts the command, so that the memory counted is not that of this process. What the command says
+    goes to a file: a reader at the end of a pipe would take a core from it, line by line."""
     probe = (
-        "import os,resource,subprocess,sys,time,json\n"
-        "t=time.perf_counter(); done=subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL,stderr=subprocess.PIPE)\n"
-        "s=time.perf_counter()-t; u=resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "print(json.dumps([s,u.ru_utime+u.ru_stime,u.ru_maxrss/1024,done.returncode,done.stderr.decode()[-800:]]))"
+        "import json,resource,subprocess,sys,tempfile,time\n"
+        "said=tempfile.TemporaryFile()\n"
+        "t=time.perf_counter(); done=subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL,stderr=said)\n"
+        "s=time.perf_counter()-t; u=resource.getrusage(resource.RUSAGE_CHILDREN); said.seek(0)\n"
+        "print(json.dumps([s,u.ru_utime+u.ru_stime,u.ru_maxrss/1024,done.returncode,said.read().decode()[-800:]]))"
     )
     words = [str(word) for word in command]
     told = subprocess.run([sys.executable, "-c", probe, *words], cwd=folder, stdout=subprocess.PIPE, check=True)
@@ -199,10 +206,10 @@ def start(folder, tools, rounds):
     beside_ninja("version", 0, runs)
 
 
-def processes(work, tools, rounds, count):
+def processes(work, tools, rounds, count, jobs):
     """A first run and a run without anything to do, of stages that start a shell."""
     tools = [tool for tool in tools if count <= MOST.get(tool, count)]
-    folders = {tool: work / f"{tool}{count}" for tool in tools}
+    run, folders = commands(jobs), {tool: work / f"{tool}{count}" for tool in tools}
     for tool, folder in folders.items():
         folder.mkdir()
         MAKERS[tool](folder, count)
@@ -210,9 +217,9 @@ def processes(work, tools, rounds, count):
     for _ in range(rounds):
         for tool, folder in folders.items():
             set_aside(folder, tool)
-            first[tool].append(once(RUN[tool], folder))
+            first[tool].append(once(run[tool], folder))
         for tool, folder in folders.items():
-            again[tool].append(once(RUN[tool], folder))
+            again[tool].append(once(run[tool], folder))
     beside_ninja("first_run_of_commands", count, first)
     beside_ninja("nothing_to_do_commands", count, again)
 
@@ -260,6 +267,7 @@ def main():
     parser.add_argument("--sizes", default="100,1000,10000,100000")
     parser.add_argument("--tools", default=",".join(["compt", *PEERS]))
     parser.add_argument("--only", choices=["start", "processes", "in_process"])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="commands at once; as many as there are cores")
     parser.add_argument("--run-up-to", type=int, default=10_000, help="larger graphs are planned, not run")
     args = parser.parse_args()
     tools = [tool for tool in args.tools.split(",") if tool == "compt" or shutil.which(tool)]
@@ -273,7 +281,7 @@ def main():
             start(work, tools, args.rounds)
         if args.only in (None, "processes"):
             for size in [size for size in sizes if size <= 1_000]:
-                processes(work, tools, args.rounds, size)
+                processes(work, tools, args.rounds, size, args.jobs)
         if args.only in (None, "in_process"):
             line({size: in_process(work, args.rounds, size, size <= args.run_up_to) for size in sizes})
 
