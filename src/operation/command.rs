@@ -64,7 +64,7 @@ pub struct Parameters {
     #[serde(default)]
     pub secrets: Vec<String>,
     /// Whether the program gets a folder that outlives a killed or failed attempt, `COMPT_CHECKPOINTS`.
-    #[serde(default, skip_serializing)]
+    #[serde(default)]
     pub checkpoints: bool,
     /// Whether the outputs are copied to the pipeline's output folder.
     #[serde(default, skip_serializing)]

@@ -117,6 +117,23 @@ fn a_stage_reads_others_through_links_and_may_not_change_them() {
     assert!(said.contains("changed what it was given to read: `inputs/make[n="), "{said}");
 }
 
+/// No folder for checkpoints, and no notes of nothing; with `checkpoints: true` that folder, which is gone afterwards.
+#[test]
+fn a_program_finds_what_its_stage_asks_for() {
+    let published = "        outputs: [a]\n        publish: true\n";
+    let project = shell("[ -z \"$COMPT_CHECKPOINTS\" ] && ls -A > a", published);
+    ran(&project);
+    assert_eq!(project.read("outputs/c/say/a"), "a\n");
+
+    let line = "cd \"$${COMPT_CHECKPOINTS:?}\" && echo half > state && pwd > \"$OLDPWD/a\"";
+    let project = shell(line, &format!("{published}        checkpoints: true\n"));
+    ran(&project);
+    let folder = project.read("outputs/c/say/a");
+    let scratch = project.path(".compt/scratch").canonicalize().unwrap();
+    assert_eq!(Path::new(folder.trim_end()).parent(), Some(scratch.as_path()));
+    assert_eq!(fs_err::read_dir(scratch).unwrap().count(), 0);
+}
+
 #[test]
 fn a_missing_output_is_named_with_what_was_written_instead() {
     let project =

@@ -49,7 +49,7 @@ fn until(what: &str, mut such: impl FnMut() -> bool) {
 #[test]
 fn the_journal_tells_what_became_of_each_stage() {
     let twice =
-        "[ -e \"$COMPT_CHECKPOINTS/tried\" ] || { touch \"$COMPT_CHECKPOINTS/tried\"; kill -9 $$; }; echo a > out";
+        "[ -e \"$${COMPT_CHECKPOINTS:?}/tried\" ] || { touch \"$COMPT_CHECKPOINTS/tried\"; kill -9 $$; }; echo a > out";
     let project = commands(
         &[
             stage("a", twice, ", checkpoints: true"),
