@@ -1,6 +1,6 @@
 //! Programs with all that they start: one process group, killed as a whole.
 //!
-//! When the runner is killed, nobody else knows what its programs have started. So there is one [`super::guard`], which then
+//! When the runner is killed, nobody else knows what its programs have started. So there is one guard (`guard.rs`), which then
 //! kills the groups that were noted for it. A group notes its number itself, before its program runs. A process that leaves
 //! its group on purpose (`setsid`) is out of reach. The program itself is killed by the kernel ([`super::leader`]), with a
 //! guard or without.
