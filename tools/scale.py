@@ -127,8 +127,10 @@ def make_dvc(folder, count):
 
 MAKERS = {"ninja": make_ninja, "make": make_make, "snakemake": make_snakemake, "dvc": make_dvc, "compt": make_compt}
 
+
 def commands(jobs):
-    """How each tool is told to run so many stages at once. compt counts a core for each program unless it is told otherwise."""
+    """How each tool is told to run so many stages at once. compt counts a core for each program unless it is told that there
+    are more."""
     return {
         "compt": [COMPT, "run", "many.yaml", "--no-progress", "--jobs", jobs, "--resource", f"cpu={jobs}"],
         "ninja": ["ninja", f"-j{jobs}", "--quiet"],
@@ -148,8 +150,8 @@ STATE = {
 
 
 def set_aside(folder, tool):
-    """As if nothing had run. What has is deleted in the end only: ext4 without a journal looks for inodes that were not deleted within the last
-    half minute, so that whoever makes files after thousands were deleted waits, whichever tool it is."""
+    """As if nothing had run. What has is deleted in the end only: ext4 without a journal looks for inodes that were not deleted
+    within the last half minute, so that whoever makes files after thousands were deleted waits, whichever tool it is."""
     aside = pathlib.Path(tempfile.mkdtemp(dir=folder.parent))
     for name in STATE[tool]:
         path = folder / name

@@ -1,8 +1,8 @@
 //! `command`: any program, in a private folder, with declared inputs and outputs.
 //!
 //! The folder has the declared files of the project, what the stage reads under `inputs/`, and the parameters as
-//! `parameters.json`, if there are any. Of what the program leaves there, the declared outputs become the stage's result; whatever else it
-//! wrote is reported. See `docs/commands.md` for what is kept from the program and what can't be.
+//! `parameters.json`, if there are any. Of what the program leaves there, the declared outputs become the stage's result;
+//! whatever else it wrote is reported. See `docs/commands.md` for what is kept from the program and what can't be.
 
 use std::collections::BTreeMap;
 use std::path::Path;
