@@ -32,6 +32,8 @@ pub(super) enum Message {
     Log { id: usize, text: String },
     /// Something that they should know.
     Warning { id: usize, text: String },
+    /// It computes no more and only stores its result: others may have what it was given, the worker too.
+    Computed { id: usize, worker: Option<Worker> },
     /// The attempt is over.
     Ended(Box<Ended>),
 }
@@ -47,7 +49,7 @@ pub(super) struct Ended {
     pub seconds: f64,
     /// Its log, when one was begun.
     pub log: Option<PathBuf>,
-    /// The worker, when it can be used again.
+    /// The worker, when it can be used again and was not given back before.
     pub worker: Option<Worker>,
     /// Why it failed, when another attempt could make a difference.
     pub cause: Option<Cause>,
@@ -134,6 +136,7 @@ impl Attempt<'_> {
             log: &log,
             facts: BTreeMap::new(),
             told: None,
+            computes: true,
             cancellation: self.cancellation.clone(),
         };
         if let Some(holder) = self.lock.left_by() {
@@ -181,6 +184,7 @@ impl Attempt<'_> {
                 }
             }
         }
+        voice.give_back(after.worker.take());
         let record = self.publish(work, voice.facts, started, start).map_err(failed)?;
         Ok(record.output)
     }
@@ -263,6 +267,8 @@ struct Voice<'a> {
     facts: BTreeMap<String, Value>,
     /// When progress was last passed on.
     told: Option<Instant>,
+    /// Whether it needs what it was given.
+    computes: bool,
     cancellation: Cancellation,
 }
 
@@ -271,6 +277,13 @@ impl Voice<'_> {
     fn stop_if_wanted(&self) {
         if self.cancellation.is_wanted() {
             cancel();
+        }
+    }
+
+    /// Lets others have what the stage was given to compute with.
+    fn give_back(&mut self, worker: Option<Worker>) {
+        if std::mem::take(&mut self.computes) {
+            self.tell(Message::Computed { id: self.id, worker });
         }
     }
 
@@ -309,6 +322,10 @@ impl Reporter for Voice<'_> {
 
     fn still_wanted(&mut self) {
         self.stop_if_wanted();
+    }
+
+    fn computed(&mut self) {
+        self.give_back(None);
     }
 
     fn fact(&mut self, name: &str, mut value: Value) {

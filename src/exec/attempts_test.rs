@@ -63,8 +63,11 @@ fn a_pause_holds_up_nothing_else_and_ends_with_the_run() {
         _ => Ok(()),
     };
     // `b` has the key of `a`: it waits for its next attempt instead of making one of its own.
-    let stages =
+    let mut stages =
         plan(&[("a", &[], write("x")), ("b", &[], write("x")), ("d", &[], write("d")), ("c", &[2], write("c"))]);
+    // One after the other, `a` first: it rests before `c` ends the run, and the others start while it does.
+    place.options.cores = 1;
+    stages.instances[0].policy.priority = 1;
     let desk = Desk::new(&body);
     let (summary, _) = place.run(&stages, &desk);
     assert_eq!(counts(&summary), [2, 0, 0, 0, 2]);

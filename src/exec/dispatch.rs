@@ -55,7 +55,8 @@ pub(super) fn all(run: &Run<'_>, listener: &mut dyn Listener) -> Summary {
 
 /// What is kept for a running stage.
 struct Running<'a> {
-    grant: Grant,
+    /// What it computes with; absent once it only stores its result.
+    grant: Option<Grant>,
     pace: Pace,
     killer: Option<Killer>,
     /// When its time is up.
@@ -152,7 +153,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             self.heed_interrupt();
             self.heed_timeouts();
             self.wake_rested();
-            if self.may_start() {
+            if self.may_start() && self.keeps_up() {
                 self.start_ready(scope);
             }
             let waits = self.may_start() && self.board.waits();
@@ -209,6 +210,12 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
 
     fn may_start(&self) -> bool {
         self.wish == Wish::GoOn && (self.failures.is_empty() || !self.run.options.fail_fast)
+    }
+
+    /// Whether results are stored about as fast as they are made. Otherwise nothing is started, or more and more threads would
+    /// wait for the disk.
+    fn keeps_up(&self) -> bool {
+        self.running.values().filter(|running| running.grant.is_none()).count() <= self.run.options.cores
     }
 
     /// Finds the results, or makes ready, of instances whose inputs have all become known; and so on with their readers.
@@ -340,6 +347,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
                 let message = format!("`{}`: {text}", self.name(id));
                 self.warn(message);
             }
+            Message::Computed { id, worker } => self.computed(id, worker),
             Message::Ended(ended) => self.ended(*ended),
         }
     }

@@ -1,6 +1,8 @@
 //! Whole runs of small plans against a real store, with bodies in memory and workers that are doubles.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -8,10 +10,12 @@ use serde_json::json;
 use super::event::{Event, Stop};
 use super::interrupt::Interrupt;
 use super::testing::{Desk, Site, Stage, WRITE, counts, diamond, double, heavy, nothing, numeric, plan, write};
+use super::thread::Bodies;
 use super::{Options, Run, run};
 use crate::plan::Instance;
+use crate::plan::catalog::SourceRef;
 use crate::plan::pins::Pins;
-use crate::protocol::{Job, StageError, StageErrorKind};
+use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
 use crate::store::Store;
 
 #[test]
@@ -355,4 +359,65 @@ impl super::event::Listener for Raiser<'_> {
             self.interrupt.raise();
         }
     }
+}
+
+/// Bodies that give back their core at once and end when so many have begun, or are the last ones.
+struct Storing {
+    together: usize,
+    begun: Mutex<Vec<String>>,
+    more: Condvar,
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Storing {
+    fn new(together: usize) -> Self {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { together, begun: Mutex::default(), more: Condvar::new(), now, most }
+    }
+}
+
+impl Bodies for Storing {
+    fn sources(&self, _: &[SourceRef], _: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
+        Ok(Vec::new())
+    }
+
+    fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let mut begun = self.begun.lock().unwrap();
+        begun.push(job.stage.clone());
+        self.more.notify_all();
+        reporter.computed();
+        let few = |begun: &mut Vec<String>| begun.len() < self.together;
+        let (begun, waited) = self.more.wait_timeout_while(begun, Duration::from_secs(60), few).unwrap();
+        drop(begun);
+        // Long enough for others to begin, if they may.
+        std::thread::sleep(Duration::from_millis(3));
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        match waited.timed_out() {
+            true => Err(StageError::bug("no other stage has begun")),
+            false => Ok(fs_err::write(job.output.join("text"), "x")?),
+        }
+    }
+}
+
+#[test]
+fn while_a_result_is_stored_the_next_stage_has_its_core() {
+    let mut place = Site::new();
+    place.options.cores = 1;
+    let (summary, _) = place.run(&plan(&[("a", &[], write("a")), ("b", &[], write("b"))]), &Storing::new(2));
+    assert_eq!(counts(&summary), [2, 0, 0, 0, 0], "{:?}", summary.failures);
+}
+
+#[test]
+fn stages_wait_for_a_slow_disk_too() {
+    let mut place = Site::new();
+    place.options.cores = 1;
+    let names: Vec<String> = (0..12).map(|number| format!("s{number}")).collect();
+    let stages: Vec<Stage<'_>> = names.iter().map(|name| (name.as_str(), &[] as &[usize], write(name))).collect();
+    let bodies = Storing::new(1);
+    let (summary, _) = place.run(&plan(&stages), &bodies);
+    assert_eq!(counts(&summary), [12, 0, 0, 0, 0]);
+    // Two that store, one more than there are cores, and none that computes.
+    assert_eq!(bodies.most.into_inner(), 2);
 }

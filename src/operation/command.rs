@@ -112,6 +112,7 @@ impl Operation for Command {
             environment.add_checkpoints(&job.scratch)?;
         }
         let ended = process::run(&parameters.program, folder.path(), &environment, reporter)?;
+        reporter.computed();
         let found = folder.found()?;
         if !found.spoiled.is_empty() {
             let names = quoted(&found.spoiled);

@@ -9,20 +9,29 @@ use crate::exec::board::{State, Todo};
 use crate::exec::event::Event;
 use crate::exec::interrupt::Wish;
 use crate::exec::needs;
-use crate::exec::worker::Killer;
+use crate::exec::worker::{Killer, Worker};
 use crate::plan::Cause;
 use crate::protocol::StageError;
 
 impl Dispatcher<'_, '_> {
+    /// Takes back what a stage computed with. It is not ended any more when its time is up, or with the worker.
+    pub(super) fn computed(&mut self, id: usize, worker: Option<Worker>) {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        running.deadline = None;
+        running.killer = None;
+        let Some(grant) = running.grant.take() else { return };
+        self.ledger.give(grant);
+        if let Some(affinity) = affinity(self.instance(id)) {
+            self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));
+        }
+    }
+
     /// Takes in the end of an attempt.
     pub(super) fn ended(&mut self, ended: Ended) {
         let Ended { id, result, seconds, log, worker, cause } = ended;
+        self.computed(id, worker);
         if let Some(running) = self.running.remove(&id) {
-            self.ledger.give(running.grant);
             self.idle.push(running.thread);
-        }
-        if let Some(affinity) = affinity(self.instance(id)) {
-            self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));
         }
         let State::Running(todo) = self.board.state(id) else { return };
         let todo = *todo;
