@@ -177,6 +177,34 @@ fn synthetic_rows_of_every_task_become_texts() {
     }
 }
 
+/// The real splits, by the data sets' cards and the policies of their files: all tasks have three, but imdb, which has no
+/// validation rows.
+#[test]
+fn synthetic_data_have_the_splits_of_the_real_ones() {
+    let project = with_datasets();
+    let splits = |given: Value| {
+        let planned = Fetch.resolve(&given, project.root()).unwrap().parameters;
+        ["train", "validation", "test"].map(|split| {
+            let rows = planned["synthetic"]["rows"][split].as_u64().unwrap();
+            assert_eq!(planned["dataset"]["files"][split].as_array().unwrap().len(), usize::from(rows > 0), "{given}");
+            rows
+        })
+    };
+    for task in world::TASKS {
+        let validation = if task == "imdb" { 0 } else { 100 };
+        let set = |rows: Value| json!({"dataset": task, "data": "synthetic", "rows": rows});
+        assert_eq!(splits(json!({"dataset": task, "data": "synthetic"})), [400, validation, 200], "{task}");
+        assert_eq!(splits(set(json!({"train": 7}))), [7, validation, 200], "{task}");
+        assert_eq!(splits(set(json!({"validation": 5, "test": 0}))), [400, 5, 0], "{task}");
+    }
+    let mut project = project;
+    let fetched = project.run(&Fetch, json!({"dataset": "imdb", "data": "synthetic"}), None).unwrap();
+    let sampled = project.run(&Sample, json!({"k": 16}), Some(&fetched)).unwrap();
+    let folder = project.run(&Format, json!({}), Some(&sampled)).unwrap();
+    let read = texts::read(&folder).unwrap();
+    assert_eq!((read.train.len(), read.validation.len(), read.test.len()), (16, 0, 100));
+}
+
 #[test]
 fn synthetic_rows_depend_on_the_seed_and_need_no_source() {
     let project = with_datasets();

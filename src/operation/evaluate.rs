@@ -45,7 +45,7 @@ pub struct EvaluateParameters {
     pub max_new_tokens: Option<usize>,
 }
 
-/// How an answer is found (METHODS 4.3).
+/// How an answer is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {

@@ -1,7 +1,8 @@
 //! `fetch`: one data set, as its file in `datasets/` describes it, in one layout for all.
 //!
 //! Writes `task.json`, `dataset.json`, and `train.parquet`, `validation.parquet`, `test.parquet` for the splits that
-//! the data set's file names. With `data: synthetic` the rows come from the built-in world, and nothing is fetched.
+//! the data set's file names. With `data: synthetic` the rows come from the built-in world, and nothing is fetched; then
+//! the files are the splits that the real data set has after its policy.
 
 use std::path::Path;
 
@@ -30,7 +31,7 @@ pub struct FetchParameters {
     /// Where the rows come from.
     #[serde(default)]
     pub data: Data,
-    /// With `data: synthetic`: how many rows each split gets.
+    /// With `data: synthetic`: how many rows each split gets; without it, the splits are those of the real data set.
     #[serde(default)]
     pub rows: Option<RowCounts>,
     /// With `data: synthetic`: the seed that the rows are made from. Default 0.
@@ -55,15 +56,34 @@ pub enum Data {
 pub struct RowCounts {
     /// Training rows.
     pub train: usize,
-    /// Validation rows; 0 for no such split.
-    pub validation: usize,
-    /// Test rows; 0 for no such split.
-    pub test: usize,
+    /// Validation rows; 0 for no such split. Default 100, and 0 where the real data set has none (imdb).
+    pub validation: Option<usize>,
+    /// Test rows; 0 for no such split. Default 200.
+    pub test: Option<usize>,
 }
 
 impl Default for RowCounts {
     fn default() -> Self {
-        Self { train: 400, validation: 100, test: 200 }
+        Self { train: 400, validation: None, test: None }
+    }
+}
+
+impl RowCounts {
+    /// All counts: what is not written follows the real data set's splits.
+    fn complete(&self, dataset: &Dataset) -> Sizes {
+        let named = &dataset.files;
+        let (validates, tests) = match dataset.splits {
+            SplitPolicy::AsNamed => (!named.validation.is_empty(), !named.test.is_empty()),
+            SplitPolicy::HalveValidation => (true, true),
+            SplitPolicy::HoldOutTrain => (true, !named.test.is_empty()),
+        };
+        let rows =
+            |written: Option<usize>, is_there: bool, usual: usize| written.unwrap_or(if is_there { usual } else { 0 });
+        Sizes {
+            train: self.train,
+            validation: rows(self.validation, validates, 100),
+            test: rows(self.test, tests, 200),
+        }
     }
 }
 
@@ -163,7 +183,7 @@ fn only_synthetic(read: &FetchParameters) -> Vec<ParameterError> {
         .collect()
 }
 
-/// Plans synthetic rows: the data set keeps its texts and labels, but has the world's three splits in place of its own.
+/// Plans synthetic rows: the data set keeps its texts and labels, and has the world's splits in place of its files.
 fn synthetic(mut dataset: Dataset, read: &FetchParameters) -> Result<Planned, Vec<ParameterError>> {
     let fault = |path: &str, message: String, help: Option<String>| {
         Err(vec![ParameterError { path: path.to_owned(), message, help }])
@@ -180,17 +200,15 @@ fn synthetic(mut dataset: Dataset, read: &FetchParameters) -> Result<Planned, Ve
         let help = format!("use the columns {} in `datasets/{}.yaml`", columns.join(", "), dataset.name);
         return fault("dataset", message, Some(help));
     }
-    let counts = read.rows.clone().unwrap_or_default();
-    if counts.train == 0 {
+    let rows = read.rows.clone().unwrap_or_default().complete(&dataset);
+    if rows.train == 0 {
         return fault("rows.train", "expected at least 1".to_owned(), None);
     }
     let files = |count: usize| if count > 0 { vec!["synthetic".to_owned()] } else { Vec::new() };
     dataset.source = DatasetSource { hub: None, revision: String::new(), local: None, folder: String::new() };
-    dataset.files =
-        SplitFiles { train: files(counts.train), validation: files(counts.validation), test: files(counts.test) };
-    // The policies make up for splits that published data sets lack; the world lacks none.
+    dataset.files = SplitFiles { train: files(rows.train), validation: files(rows.validation), test: files(rows.test) };
+    // The policies make splits of other splits; the world has each of its own.
     dataset.splits = SplitPolicy::AsNamed;
-    let rows = Sizes { train: counts.train, validation: counts.validation, test: counts.test };
     let synthetic = Synthetic { world: world::VERSION, seed: read.data_seed.unwrap_or(0), rows };
     Ok(Planned { dataset, synthetic: Some(synthetic) })
 }

@@ -23,7 +23,7 @@ pub struct Format;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormatParameters {
-    /// The bundle of defaults for what is not written here (METHODS 8).
+    /// The bundle of defaults for what is not written here.
     #[serde(default)]
     pub preset: Preset,
     /// The source text, with columns in braces: `premise: {sentence1}`. Default: the template of the data set's file.

@@ -1,8 +1,9 @@
 //! `pretrain`: a T5 of any shape from seeded numbers, by span corruption and a supervised mixture. Its body runs in a
 //! worker.
 //!
-//! Reads texts of `format`, a task perhaps in several wordings; without any, it learns from the built-in world's corpus alone. Writes a backbone in the hub's
-//! layout (`config.json`, `tokenizer.json`, `model.safetensors`), and `curve.csv`, `scores.csv`, `summary.json`.
+//! Reads texts of `format`, which are tasks, each perhaps in several wordings, and rows of `fetch`, which are plain text;
+//! plain text can also be files of the project or the built-in world. Writes a backbone in the hub's layout
+//! (`config.json`, `tokenizer.json`, `model.safetensors`), and `curve.csv`, `scores.csv`, `summary.json`.
 
 use std::path::Path;
 
@@ -11,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Operation, parameters};
-use crate::plan::catalog::{ParameterError, Place, Resolved};
+use crate::plan::catalog::{NOTHING, ParameterError, Place, Resolved, SourceRef};
 use crate::task::world;
 
 /// The operation.
 pub struct Pretrain;
 
 /// Bumped when equal inputs and parameters give other results.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 /// What workers that pre-train have in common, where others have a backbone: they load none.
 const AFFINITY: &str = "pretrain";
@@ -42,8 +43,8 @@ pub struct PretrainParameters {
     pub batch: usize,
     /// Learning rate of the matrices at the top of its schedule (linear rise, linear fall).
     pub learning_rate: f64,
-    /// The same for the tables: the word embeddings, whose numbers are some 20 times as large (METHODS 1.1), and the
-    /// relative positions, of which few are looked up often.
+    /// The same for the tables: the word embeddings and a head of its own, whose numbers start some 20 times as large, and
+    /// the relative positions, of which few are looked up often.
     pub embedding_rate: f64,
     /// The part of all steps in which the learning rates rise.
     pub warmup: f64,
@@ -57,9 +58,11 @@ pub struct PretrainParameters {
     pub max_source_tokens: usize,
     /// Seeds the first numbers, the order of examples, the masks and dropout.
     pub seed: u64,
+    /// Steps between checkpoints; `null` writes one every ten seconds of work. No result depends on it.
+    pub checkpoint_every: Option<u64>,
 }
 
-/// A T5 v1.0 (METHODS 1.1): ReLU, tied embeddings.
+/// A T5: v1.0 as it is, v1.1 with `feed_forward: gated_gelu` and `tied: false`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shape {
@@ -69,6 +72,10 @@ pub struct Shape {
     pub d_kv: usize,
     /// Width inside the feed-forward layer.
     pub d_ff: usize,
+    /// What the feed-forward layer does.
+    pub feed_forward: FeedForward,
+    /// Whether the head, which says the next piece, is the table of word embeddings (scaled) or one of its own.
+    pub tied: bool,
     /// Encoder blocks.
     pub layers: usize,
     /// Decoder blocks.
@@ -85,18 +92,35 @@ pub struct Shape {
     pub sentinels: usize,
 }
 
+/// What a feed-forward layer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedForward {
+    /// T5 v1.0: a map, what is above zero, a map.
+    Relu,
+    /// T5 v1.1: the product of two maps, one of them through a GELU, and a map.
+    GatedGelu,
+}
+
 /// Plain text for span corruption.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Corpus {
-    /// Where texts come from.
-    pub from: CorpusOrigin,
+    /// Where texts come from. Without it: `files` and `rows` where the names of files or of a column say so, else `sources`.
+    pub from: Option<CorpusOrigin>,
+    /// With `from: rows` or `files`: the column that holds the texts; needed where there are several.
+    pub column: Option<String>,
+    /// With `from: files`: files or folders of the project: tables (.parquet, .csv, .tsv, .jsonl, .json), or .txt with a text
+    /// in each line.
+    pub files: Vec<String>,
     /// With `from: world`: how many texts are made.
     pub texts: usize,
     /// With `from: world`: the seed that they are made from.
     pub seed: u64,
     /// Tokens of one example: consecutive texts are joined until there are so many.
     pub length: usize,
+    /// What becomes of the tokens that are too many for an example.
+    pub long: Long,
     /// The part of the tokens that is masked.
     pub noise: f64,
     /// The mean length of a masked span, in tokens.
@@ -125,6 +149,33 @@ pub enum CorpusOrigin {
     World,
     /// The source texts of the training examples that the stage reads.
     Sources,
+    /// The training rows of the `fetch` stages that the stage reads: one column, without their labels.
+    Rows,
+    /// Files of the project.
+    Files,
+}
+
+/// What becomes of the tokens that are too many for an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Long {
+    /// They begin the next example: every token is read.
+    Split,
+    /// They are left out: every example begins with the beginning of a text.
+    Cut,
+}
+
+impl Corpus {
+    /// Where texts come from, said or not.
+    #[must_use]
+    pub fn origin(&self) -> CorpusOrigin {
+        match self.from {
+            Some(origin) => origin,
+            None if !self.files.is_empty() => CorpusOrigin::Files,
+            None if self.column.is_some() => CorpusOrigin::Rows,
+            None => CorpusOrigin::Sources,
+        }
+    }
 }
 
 impl Default for PretrainParameters {
@@ -144,6 +195,7 @@ impl Default for PretrainParameters {
             dropout: 0.0,
             max_source_tokens: 128,
             seed: 0,
+            checkpoint_every: None,
         }
     }
 }
@@ -154,6 +206,8 @@ impl Default for Shape {
             d_model: 128,
             d_kv: 32,
             d_ff: 384,
+            feed_forward: FeedForward::Relu,
+            tied: true,
             layers: 3,
             decoder_layers: 2,
             heads: 4,
@@ -168,10 +222,13 @@ impl Default for Shape {
 impl Default for Corpus {
     fn default() -> Self {
         Self {
-            from: CorpusOrigin::World,
+            from: None,
+            column: None,
+            files: Vec::new(),
             texts: 20_000,
             seed: 0,
             length: 64,
+            long: Long::Split,
             noise: 0.15,
             span: 3.0,
             alone: 0,
@@ -211,11 +268,16 @@ impl Operation for Pretrain {
 
     fn resolve(&self, written: &Value, _: &Path) -> Result<Resolved, Vec<ParameterError>> {
         let planned = resolve(written)?;
+        // Files and the world are text enough to learn from.
+        let accepts: &[&str] = match planned.settings.corpus.origin() {
+            CorpusOrigin::World | CorpusOrigin::Files => &["format", "fetch", NOTHING],
+            CorpusOrigin::Sources | CorpusOrigin::Rows => &["format", "fetch"],
+        };
         Ok(Resolved {
             version: VERSION,
             parameters: parameters::complete(&planned),
-            accepts: &["format"],
-            sources: Vec::new(),
+            accepts,
+            sources: planned.settings.corpus.files.iter().cloned().map(SourceRef::File).collect(),
             reads_coordinates: false,
             place: Place::Worker { affinity: AFFINITY.to_owned() },
             publishes: true,
@@ -228,12 +290,14 @@ impl Operation for Pretrain {
 /// # Errors
 /// Every parameter that can't be accepted.
 pub fn resolve(written: &Value) -> Result<Planned, Vec<ParameterError>> {
-    let settings: PretrainParameters = parameters::read(written)?;
-    let faults = faults(&settings);
+    let mut settings: PretrainParameters = parameters::read(written)?;
+    let faults = [faults(&settings), faults_of_origin(&settings.corpus)].concat();
     if !faults.is_empty() {
         return Err(faults);
     }
-    let world = (settings.corpus.from == CorpusOrigin::World).then_some(world::VERSION);
+    let origin = settings.corpus.origin();
+    settings.corpus.from = Some(origin);
+    let world = (origin == CorpusOrigin::World).then_some(world::VERSION);
     Ok(Planned { settings, world })
 }
 
@@ -290,23 +354,72 @@ fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
         let message = format!("texts of {} tokens get up to {spans} masked spans, more than sentinels", corpus.length);
         faults.push(parameters::fault("shape.sentinels", message));
     }
+    if settings.checkpoint_every == Some(0) {
+        let message = "expected at least 1, or `null` for one every ten seconds of work";
+        faults.push(parameters::fault("checkpoint_every", message));
+    }
     if settings.clip.is_some_and(|clip| clip <= 0.0) {
         faults.push(parameters::fault("clip", "expected a number above 0, or `null` for no limit"));
     }
     faults
 }
 
+/// What contradicts where texts come from.
+fn faults_of_origin(corpus: &Corpus) -> Vec<ParameterError> {
+    let origin = corpus.origin();
+    let mut faults = Vec::new();
+    if origin == CorpusOrigin::Files && corpus.files.is_empty() {
+        faults.push(parameters::fault("corpus.files", "`from: files` needs the name of a file or folder"));
+    }
+    if origin != CorpusOrigin::Files && !corpus.files.is_empty() {
+        faults.push(parameters::fault("corpus.files", "files are read with `from: files` only"));
+    }
+    if matches!(origin, CorpusOrigin::World | CorpusOrigin::Sources) && corpus.column.is_some() {
+        faults.push(parameters::fault("corpus.column", "a column is read with `from: rows` and `from: files` only"));
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
-    use super::resolve;
+    use super::{CorpusOrigin, Pretrain, resolve};
+    use crate::operation::Operation;
+    use crate::plan::catalog::SourceRef;
     use serde_json::json;
+    use std::path::Path;
 
     #[test]
     fn what_is_left_out_is_completed() {
         let planned = resolve(&json!({"steps": 10, "corpus": {"share": 0.5}})).unwrap();
         assert_eq!((planned.settings.shape.d_model, planned.settings.corpus.noise), (128, 0.15));
-        assert!(planned.world.is_some());
-        assert!(resolve(&json!({"steps": 1, "corpus": {"from": "sources"}})).unwrap().world.is_none());
+        assert!(planned.world.is_none());
+        assert!(resolve(&json!({"steps": 1, "corpus": {"from": "world"}})).unwrap().world.is_some());
+    }
+
+    #[test]
+    fn what_is_named_is_what_is_read() {
+        for (corpus, origin) in [
+            (json!({}), CorpusOrigin::Sources),
+            (json!({"column": "text"}), CorpusOrigin::Rows),
+            (json!({"files": ["a.csv"], "column": "text"}), CorpusOrigin::Files),
+            (json!({"from": "rows"}), CorpusOrigin::Rows),
+        ] {
+            let planned = resolve(&json!({"steps": 1, "corpus": corpus})).unwrap();
+            assert_eq!(planned.settings.corpus.from, Some(origin), "{corpus}");
+            let said = serde_json::to_value(&planned.settings).unwrap();
+            assert_eq!(resolve(&said).unwrap(), planned, "complete parameters mean themselves");
+        }
+        let written = json!({"steps": 1, "corpus": {"files": ["texts", "a.csv"]}});
+        let sources = Pretrain.resolve(&written, Path::new(".")).unwrap().sources;
+        assert_eq!(sources, ["texts", "a.csv"].map(|path| SourceRef::File(path.to_owned())));
+        for (corpus, path) in [
+            (json!({"from": "files"}), "corpus.files"),
+            (json!({"from": "rows", "files": ["a.csv"]}), "corpus.files"),
+            (json!({"from": "world", "column": "text"}), "corpus.column"),
+        ] {
+            let faults = resolve(&json!({"steps": 1, "corpus": corpus})).unwrap_err();
+            assert_eq!(faults.iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(), [path], "{corpus}");
+        }
     }
 
     #[test]

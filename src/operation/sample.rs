@@ -28,13 +28,13 @@ pub struct Sample;
 pub struct SampleParameters {
     /// Training rows: a number, or `all`.
     pub k: Count,
-    /// Whether `k` counts the rows of the task or of each of its classes (METHODS 8.17).
+    /// Whether `k` counts the rows of the task (as in section 5.5 of the paper) or of each of its classes.
     #[serde(default)]
     pub k_unit: Unit,
     /// What happens when a task has fewer than `k` training rows.
     #[serde(default)]
     pub when_short: WhenShort,
-    /// Most test rows: a number, or `all`; a task that has fewer gives all it has (METHODS 8.18).
+    /// Most test rows: a number, or `all`; a task that has fewer gives all it has.
     #[serde(default = "default_test_samples")]
     pub test_samples: Count,
     /// Most validation rows: a number, or `all`; none where the task has no validation rows.

@@ -22,6 +22,9 @@ pub trait Catalog: Sync {
 /// What [`Resolved::accepts`] says for an operation that reads whatever it is given, or nothing.
 pub const ANY: &[&str] = &["*"];
 
+/// Among the operations of [`Resolved::accepts`]: it may also read no stage at all.
+pub const NOTHING: &str = "-";
+
 /// One operation with its parameters, as the planner needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
@@ -29,7 +32,8 @@ pub struct Resolved {
     pub version: u32,
     /// Complete parameters, defaults filled in; part of the key.
     pub parameters: Value,
-    /// Operations whose results it can read; empty when it reads none, [`ANY`] when it may read all or none.
+    /// Operations whose results it can read; empty when it reads none, with [`NOTHING`] when it need not read any, [`ANY`]
+    /// when it may read all or none.
     pub accepts: &'static [&'static str],
     /// Data sets, models and files that the parameters name.
     pub sources: Vec<SourceRef>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::catalog::{ANY, Catalog, ParameterError, Resolved};
+use super::catalog::{ANY, Catalog, NOTHING, ParameterError, Resolved};
 use super::graph;
 use super::instance::{Instance, Plan, StagePlan};
 use super::join::{self, Narrowing};
@@ -256,9 +256,10 @@ impl Expansion<'_> {
     /// Whether the operation can read what the stage reads.
     fn check_reads(&mut self, stage: &Stage, reads: &[usize], accepts: &[&str]) {
         let operation = &stage.operation;
-        if accepts == ANY {
+        if accepts == ANY || (accepts.contains(&NOTHING) && reads.is_empty()) {
             return;
         }
+        let accepts: Vec<&str> = accepts.iter().copied().filter(|name| *name != NOTHING).collect();
         if accepts.is_empty() && !reads.is_empty() {
             let message = format!("`{operation}` reads no other stage");
             self.report(stage, "from", "compt::plan::reads", message, Some("remove `from`".to_owned()));

@@ -4,20 +4,22 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::plan::catalog::{Catalog, ParameterError, Place, Resolved, SourceRef};
+use crate::plan::catalog::{Catalog, NOTHING, ParameterError, Place, Resolved, SourceRef};
 use crate::plan::{Instance, Plan, expand};
 use crate::spec::{Settings, load};
 
-/// Operations by name with what they read: `fetch` <- `sample` <- `format` <- `train` <- `evaluate` <- `aggregate`.
+/// Operations by name with what they read: `fetch` <- `sample` <- `format` <- `train` <- `evaluate` <- `aggregate`; and one
+/// that reads `format` or nothing.
 struct Toys;
 
-const TOYS: [(&str, &[&str]); 6] = [
+const TOYS: [(&str, &[&str]); 7] = [
     ("fetch", &[]),
     ("sample", &["fetch"]),
     ("format", &["sample"]),
     ("train", &["format"]),
     ("evaluate", &["train", "format"]),
     ("aggregate", &["evaluate"]),
+    ("pretrain", &["format", NOTHING]),
 ];
 
 impl Catalog for Toys {
@@ -252,6 +254,25 @@ stages:
         [
             "7:27: `fetch` reads no other stage | remove `from`",
             "11:16: `train` can't read stage `data`, which runs `fetch`: it reads `format` | add a stage that runs `format`",
+        ]
+    );
+}
+
+#[test]
+fn what_may_read_nothing_still_reads_what_it_is_given() {
+    let text = r#"
+name: p
+stages:
+  data:
+    run: { fetch: { dataset: x } }
+  made:
+    run: { pretrain: { steps: 1 } }
+"#;
+    assert_eq!(plan(text).unwrap().instances.len(), 2);
+    assert_eq!(
+        errors(&text.replace("steps: 1", "from: data")),
+        [
+            "7:30: `pretrain` can't read stage `data`, which runs `fetch`: it reads `format` | add a stage that runs `format`"
         ]
     );
 }

@@ -16,6 +16,7 @@ mod paper;
 mod pinning;
 mod predict;
 mod project;
+mod quickstart;
 mod reproducible;
 mod running;
 mod scale;

@@ -56,7 +56,7 @@ pub struct TrainParameters {
     pub precision: Precision,
 }
 
-/// The four methods of the paper (METHODS 2.7).
+/// The four methods of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -70,7 +70,7 @@ pub enum Method {
     Scp,
 }
 
-/// Bundles of defaults (METHODS 8).
+/// Bundles of defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
@@ -100,7 +100,7 @@ pub struct PromptSettings {
     pub init_file: Option<String>,
 }
 
-/// Where a prompt stands (METHODS 1.5).
+/// Where a prompt stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptPosition {
@@ -112,7 +112,7 @@ pub enum PromptPosition {
     AfterPadding,
 }
 
-/// How a prompt's table starts (METHODS 2.1, 8.13).
+/// How a prompt's table starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
@@ -130,7 +130,7 @@ pub enum Init {
     File,
 }
 
-/// The network that maps a prompt's table to the prompt, row by row (METHODS 2.1).
+/// The network that maps a prompt's table to the prompt, row by row (the paper, section 2.1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EncoderSettings {
@@ -171,7 +171,7 @@ pub enum Activation {
     GeluTanh,
 }
 
-/// The prompts that tasks share (METHODS 2.4).
+/// The prompts that tasks share (the paper, section 2.2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourceSettings {
@@ -181,7 +181,7 @@ pub struct SourceSettings {
     pub per_task: bool,
 }
 
-/// The weights of the sources in a task's mixture (METHODS 2.3).
+/// The weights of the sources in a task's mixture (the paper, section 2.3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RouterSettings {
@@ -277,7 +277,7 @@ pub enum TemperatureSchedule {
     Exponential,
 }
 
-/// The scalars before the private prompt (alpha) and before the mixture (beta) (METHODS 2.2, 8.1).
+/// The scalars before the private prompt (alpha) and before the mixture (beta) (the paper, section 2.3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateSettings {
@@ -317,7 +317,7 @@ pub enum GateScope {
     Global,
 }
 
-/// How the source mixture S and the private prompt Q become one prompt (METHODS 2.2).
+/// How the source mixture S and the private prompt Q become one prompt (the paper, section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compose {
@@ -337,7 +337,7 @@ pub enum Compose {
     CatProd,
 }
 
-/// The optimizer (AdamW) and its schedule (METHODS 3).
+/// The optimizer (AdamW) and its schedule (the paper, section 3.2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerSettings {

@@ -128,7 +128,7 @@ impl Split {
     }
 }
 
-/// How the splits of the source become training, validation and test rows (METHODS 3.1).
+/// How the splits of the source become training, validation and test rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitPolicy {

@@ -65,6 +65,58 @@ pub fn read_source(dataset: &Dataset, name: &str, path: &Path) -> Result<Rows, S
     Ok(Rows { columns: dataset.columns.clone(), cells, labels })
 }
 
+/// The texts of one column of a file of any format above, or the lines of a `.txt` file; without a `column`, of the only
+/// one. Names and paths are those of [`read_source`].
+///
+/// # Errors
+/// A file that is damaged, lacks the column or leaves open which is meant, or has a row without a text.
+pub fn read_texts(name: &str, path: &Path, column: Option<&str>) -> Result<Vec<String>, StageError> {
+    let format = match Format::of(name) {
+        Some(format) => format,
+        None if name.ends_with(".txt") => return lines(name, path),
+        None => {
+            return Err(StageError::input(format!(
+                "`{name}` is of no format that can be read: expected .txt, .parquet, .csv, .tsv, .jsonl or .json"
+            )));
+        }
+    };
+    let chosen = |present: &[&str]| match (column, present) {
+        (Some(column), _) => {
+            require(present, &[column.to_owned()], name)?;
+            Ok(column.to_owned())
+        }
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, several) => Err(StageError::input(format!("`{name}` has several columns"))
+            .with_hint(format!("say which one holds the texts: {}", several.join(", ")))),
+    };
+    let (frame, column) = match format {
+        Format::Parquet => {
+            let mut reader = ParquetReader::new(fs_err::File::open(path)?.into_file());
+            let schema = reader.schema().map_err(|error| damaged(name, error))?;
+            let column = chosen(&schema.iter_names().map(|column| column.as_str()).collect::<Vec<_>>())?;
+            (parquet(path, name, std::slice::from_ref(&column))?, column)
+        }
+        Format::Csv(separator) => {
+            let frame = csv(path, name, separator, &[])?;
+            let column = chosen(&frame.get_column_names().iter().map(|column| column.as_str()).collect::<Vec<_>>())?;
+            (frame, column)
+        }
+        Format::JsonLines => {
+            let objects = objects(path, name)?;
+            let Some((_, first)) = objects.first() else { return Ok(Vec::new()) };
+            let column = chosen(&first.keys().map(String::as_str).collect::<Vec<_>>())?;
+            return objects.iter().map(|(row, object)| cell(object, &column, name, *row)).collect();
+        }
+    };
+    let texts = texts(&frame, &column, name)?.into_iter().enumerate();
+    texts.map(|(row, text)| text.ok_or_else(|| null(name, row + 1, &column))).collect()
+}
+
+fn lines(name: &str, path: &Path) -> Result<Vec<String>, StageError> {
+    let content = String::from_utf8(fs_err::read(path)?).map_err(|error| damaged(name, error))?;
+    Ok(content.lines().map(str::to_owned).collect())
+}
+
 fn null(name: &str, row: usize, column: &str) -> StageError {
     StageError::input(format!("row {row} of `{name}` has no text in column `{column}`"))
 }
@@ -138,30 +190,39 @@ fn raw_labels(frame: &DataFrame, column: &str, name: &str) -> Result<Vec<RawLabe
     read().map_err(|error| damaged(name, error))
 }
 
-fn json_lines(dataset: &Dataset, path: &Path, name: &str) -> Result<Rows, StageError> {
+type Object = serde_json::Map<String, serde_json::Value>;
+
+/// The objects of a file of JSON lines, each with the number of its line.
+fn objects(path: &Path, name: &str) -> Result<Vec<(usize, Object)>, StageError> {
     let content = fs_err::read(path)?;
     let content = std::str::from_utf8(&content).map_err(|error| damaged(name, error))?;
-    let mut rows = Rows { columns: dataset.columns.clone(), ..Rows::default() };
-    for (index, line) in content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let row = index + 1;
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(line).map_err(|error| damaged(name, format!("line {row}: {error}")))?;
-        let present: Vec<&str> = object.keys().map(String::as_str).collect();
-        let mut cells = Vec::with_capacity(dataset.columns.len());
-        for column in &dataset.columns {
-            cells.push(match object.get(column) {
-                Some(serde_json::Value::String(text)) => text.clone(),
-                Some(serde_json::Value::Number(number)) => number.to_string(),
-                Some(serde_json::Value::Null) => return Err(null(name, row, column)),
-                Some(_) => {
-                    return Err(StageError::input(format!("row {row} of `{name}` has no text in column `{column}`")));
-                }
-                None => {
-                    require(&present, std::slice::from_ref(column), &format!("{name}, line {row}"))?;
-                    String::new()
-                }
-            });
+    let lines = content.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+    let read = |(line, row)| {
+        let object = serde_json::from_str(line).map_err(|error| damaged(name, format!("line {row}: {error}")))?;
+        Ok((row, object))
+    };
+    lines.map(read).collect()
+}
+
+/// The text of an object's entry.
+fn cell(object: &Object, column: &str, name: &str, row: usize) -> Result<String, StageError> {
+    match object.get(column) {
+        Some(serde_json::Value::String(text)) => Ok(text.clone()),
+        Some(serde_json::Value::Number(number)) => Ok(number.to_string()),
+        Some(_) => Err(null(name, row, column)),
+        None => {
+            let present: Vec<&str> = object.keys().map(String::as_str).collect();
+            require(&present, &[column.to_owned()], &format!("{name}, line {row}"))?;
+            Ok(String::new())
         }
+    }
+}
+
+fn json_lines(dataset: &Dataset, path: &Path, name: &str) -> Result<Rows, StageError> {
+    let mut rows = Rows { columns: dataset.columns.clone(), ..Rows::default() };
+    for (row, object) in objects(path, name)? {
+        let cells = dataset.columns.iter().map(|column| cell(&object, column, name, row)).collect::<Result<_, _>>()?;
+        let present: Vec<&str> = object.keys().map(String::as_str).collect();
         require(&present, std::slice::from_ref(&dataset.label.column), &format!("{name}, line {row}"))?;
         let raw = match object.get(&dataset.label.column) {
             Some(serde_json::Value::String(text)) => RawLabel::Text(text.clone()),
@@ -178,7 +239,7 @@ fn json_lines(dataset: &Dataset, path: &Path, name: &str) -> Result<Rows, StageE
 
 #[cfg(test)]
 mod tests {
-    use super::read_source;
+    use super::{read_source, read_texts};
     use crate::protocol::StageError;
     use crate::task::fixtures;
     use crate::task::rows::{Label, Rows};
@@ -215,6 +276,34 @@ mod tests {
             let found: Vec<_> = rows.cells.into_iter().zip(rows.labels).collect();
             assert_eq!(found, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn the_texts_of_one_column_from_every_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        let read = |name: &str, content: &[u8], column: Option<&str>| {
+            fs_err::write(&path, content).unwrap();
+            read_texts(name, &path, column).map_err(|error| (error.message, error.hint))
+        };
+        let alone = parquet(vec![Column::new("review".into(), ["one, two", "three"])]);
+        for (name, content, column) in [
+            ("a.txt", b"one, two\nthree\n".as_slice(), None),
+            ("a.csv", b"review\n\"one, two\"\nthree\n", None),
+            ("a.csv", b"n,review\n1,\"one, two\"\n2,three\n", Some("review")),
+            ("a.tsv", b"n\treview\n1\tone, two\n2\tthree\n", Some("review")),
+            ("a.jsonl", b"{\"review\": \"one, two\"}\n\n{\"review\": \"three\"}\n", None),
+            ("a.parquet", alone.as_slice(), None),
+        ] {
+            assert_eq!(read(name, content, column), Ok(vec!["one, two".to_owned(), "three".to_owned()]), "{name}");
+        }
+        let (message, hint) = read("a.csv", b"n,review\n1,one\n", None).unwrap_err();
+        assert_eq!(message, "`a.csv` has several columns");
+        assert_eq!(hint.as_deref(), Some("say which one holds the texts: n, review"));
+        let (message, hint) = read("a.parquet", &alone, Some("reveiw")).unwrap_err();
+        assert_eq!(message, "`a.parquet` has no column `reveiw`, only review");
+        assert_eq!(hint.as_deref(), Some("did you mean `review`?"));
+        assert!(read("a.pdf", b"", None).unwrap_err().0.contains("expected .txt, .parquet"));
     }
 
     #[test]

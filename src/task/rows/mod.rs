@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::StageError;
 use crate::task::dataset::{Dataset, Kind};
 
-pub use file::{is_supported, read_source};
+pub use file::{is_supported, read_source, read_texts};
 pub use normal::{read_normal, write_normal};
 pub use synthetic::from_world;
 

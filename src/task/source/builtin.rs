@@ -63,7 +63,14 @@ fn unpack(name: &str, files: &[File], folder: &Path) -> std::io::Result<PathBuf>
 
 #[cfg(test)]
 mod tests {
-    use super::{File, builtin_request, unpack};
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use safetensors::SafeTensors;
+    use serde_json::Value;
+    use sha2::{Digest as _, Sha256};
+
+    use super::{BACKBONES, File, builtin_request, unpack};
     use crate::task::source::{SourceSettings, locate};
 
     const FILES: &[File] = &[("config.json", b"{}"), ("model.safetensors", b"numbers")];
@@ -80,6 +87,68 @@ mod tests {
         assert_eq!(fs_err::metadata(folder.join("config.json")).unwrap().modified().unwrap(), written);
         let other: &[File] = &[("config.json", b"{ }"), ("model.safetensors", b"numbers")];
         assert_ne!(unpack("tiny", other, root.path()).unwrap(), folder, "other content, another folder");
+    }
+
+    fn nano() -> BTreeMap<&'static str, &'static [u8]> {
+        BACKBONES.iter().find(|(name, _)| *name == "nano").unwrap().1.iter().copied().collect()
+    }
+
+    /// The first table of `assets/nano/README.md`.
+    fn card() -> BTreeMap<String, String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/nano/README.md");
+        let text = fs_err::read_to_string(path).unwrap();
+        let rows = text.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+        let cells = rows.filter_map(|row| row.trim_matches('|').split_once('|'));
+        cells.map(|(name, said)| (name.trim().to_owned(), said.trim().to_owned())).collect()
+    }
+
+    /// `805088` as `805,088`.
+    fn grouped(number: usize) -> String {
+        let digits = number.to_string();
+        let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
+        groups.collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn the_committed_backbone_is_the_one_of_its_card() {
+        let (card, nano) = (card(), nano());
+        let mut said = BTreeMap::new();
+        for entry in card["SHA-256"].split("; ") {
+            let (name, digest) = entry.trim_start_matches('`').split_once("` ").unwrap();
+            said.insert(name, digest.to_owned());
+        }
+        let found = nano.iter().map(|(name, bytes)| {
+            let digest = Sha256::digest(bytes);
+            (*name, digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        });
+        assert_eq!(said, found.collect(), "digests of the card and of the files");
+
+        let config: Value = serde_json::from_slice(nano["config.json"]).unwrap();
+        let weights = SafeTensors::deserialize(nano["model.safetensors"]).unwrap();
+        let numbers: usize = weights.tensors().iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum();
+        assert_eq!(config["tie_word_embeddings"], true);
+        assert_eq!(config["feed_forward_proj"], "relu");
+        assert_eq!(config["num_decoder_layers"], 1);
+        let shape = format!(
+            "d_model {}, {} heads of {}, d_ff {}, {} encoder blocks and 1 decoder block, tied embeddings, ReLU: {} numbers",
+            config["d_model"],
+            config["num_heads"],
+            config["d_kv"],
+            config["d_ff"],
+            config["num_layers"],
+            grouped(numbers),
+        );
+        assert_eq!(card["shape"], shape);
+        let pieces = grouped(config["vocab_size"].as_u64().unwrap() as usize);
+        assert!(card["vocabulary"].starts_with(&format!("{pieces} byte-pair pieces")), "{}", card["vocabulary"]);
+    }
+
+    #[test]
+    fn what_the_repository_carries_is_small() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/nano");
+        let files = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        let bytes: u64 = files.sum();
+        assert!(bytes <= 5_000_000, "{bytes} bytes in assets/nano, more than 5 MB");
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(crate) const VILLAGE: Register = Register {
     weights: [3.0, 3.0, 2.0, 2.0, 4.0, 1.0],
 };
 
-/// On the road (mnli, mrpc, multinli, qqp).
+/// On the road (mnli, mrpc, multinli, qqp, cola).
 pub(crate) const TRAVEL: Register = Register {
     nouns: &[
         "pilot", "driver", "guide", "clerk", "dog", "horse", "goat", "car", "bus", "boat", "truck", "bike", "bag",
@@ -85,7 +85,7 @@ pub(crate) const TRAVEL: Register = Register {
     weights: [3.0, 3.0, 2.0, 2.0, 4.0, 1.0],
 };
 
-/// News of politics and business (mnli, mrpc, rte, qnli).
+/// News of politics and business (mnli, mrpc, rte, qnli, cola).
 pub(crate) const NEWS: Register = Register {
     nouns: &[
         "mayor", "minister", "judge", "senator", "lawyer", "doctor", "pilot", "teacher", "bridge", "bank", "factory",

@@ -2,6 +2,7 @@
 
 pub mod ablate;
 pub mod backbone;
+pub mod corpus;
 pub mod csv;
 pub mod evaluate;
 pub mod failure;

@@ -8,18 +8,19 @@ use std::time::Instant;
 use compt::base::canonical;
 use compt::metric;
 use compt::operation::parameters_of;
-use compt::operation::pretrain::{CorpusOrigin, Planned, PretrainParameters};
+use compt::operation::pretrain::{FeedForward, Planned, PretrainParameters};
 use compt::operation::train::Precision;
 use compt::protocol::{Job, Reporter, StageError};
 use compt::task::texts::{Example, TaskCard, TaskTexts};
 use compt::task::tokens::Tokenizer;
-use compt::task::{vocabulary, world};
+use compt::task::vocabulary;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::backbone::{Backbone, wide};
+use super::backbone::Backbone;
 use super::csv::Csv;
-use super::{failure, inputs, machine};
+use super::{corpus, failure, inputs, machine};
+use crate::model::t5::config::FeedForwardKind;
 use crate::model::t5::initial;
 use crate::model::{Batch, T5, T5Config};
 use crate::train::checkpoint::Checkpoint;
@@ -42,11 +43,13 @@ const SCORED_AT_ONCE: usize = 50;
 /// # Errors
 /// Why it could not be done.
 pub fn run(job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
-    let Planned { settings, .. } = parameters_of(job)?;
+    let Planned { mut settings, .. } = parameters_of(job)?;
+    // Checkpoints change no result, so their number may not enter any output.
+    let every = settings.checkpoint_every.take();
     let device = machine::prepare(&job.compute)?;
     let all = inputs::wordings(job)?;
     let learned = learned(&settings, &all)?;
-    let plain = plain_texts(&settings, &learned)?;
+    let plain = corpus::texts(job, &settings, &learned)?;
 
     let folder = &job.output;
     fs_err::write(folder.join("tokenizer.json"), tokenizer(&settings, &plain, &all)?)?;
@@ -57,12 +60,12 @@ pub fn run(job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
     write_weights(folder, &numbers)?;
     let model = T5::load_trainable(folder, device).map_err(failure::of_model)?;
 
-    let texts = windows(&tokenizer, &plain, settings.corpus.length)?;
+    let texts = corpus::windows(&tokenizer, &plain, &settings)?;
     let tasks = learned.iter().map(|texts| pairs(&tokenizer, &settings, texts)).collect::<Result<Vec<_>, _>>()?;
     let corruption = corruption(&settings, &tokenizer)?;
     let distractors = distractors(&tokenizer, &corruption);
     let identity = identity(job, &texts, &tasks);
-    let checkpoint = Checkpoint::new(&job.scratch, identity, None);
+    let checkpoint = Checkpoint::new(&job.scratch, identity, every);
     let parameters = parameters(&model);
     let training = Pretraining {
         model: &model,
@@ -87,6 +90,7 @@ pub fn run(job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
     let seconds = started.elapsed().as_secs_f64();
     reporter.fact("train_seconds", seconds.into());
     let steps = outcome.progress.step - outcome.resumed_from;
+    reporter.fact("resumed_from_step", outcome.resumed_from.into());
     reporter.fact("steps_per_second", (steps as f64 / seconds.max(1e-9)).into());
 
     write_weights(folder, &split(&model))?;
@@ -127,20 +131,6 @@ fn learned<'a>(
     Ok(learned)
 }
 
-fn plain_texts(settings: &PretrainParameters, learned: &[&TaskTexts]) -> Result<Vec<String>, StageError> {
-    let texts: Vec<String> = match settings.corpus.from {
-        CorpusOrigin::World => world::corpus(settings.corpus.seed, settings.corpus.texts).collect(),
-        CorpusOrigin::Sources => {
-            learned.iter().flat_map(|texts| &texts.train).map(|example| example.source.clone()).collect()
-        }
-    };
-    if texts.is_empty() {
-        return Err(StageError::input("`corpus.from: sources` needs a task that is learned, and there is none")
-            .with_hint("read texts with `from`, or write `corpus: {from: world}`"));
-    }
-    Ok(texts)
-}
-
 /// `tokenizer.json` from plain text, the first examples of each task, held out or not, and their answers.
 fn tokenizer(
     settings: &PretrainParameters,
@@ -173,30 +163,16 @@ fn config(settings: &PretrainParameters, tokenizer: &Tokenizer) -> T5Config {
         relative_attention_max_distance: shape.max_distance as i64,
         dropout_rate: settings.dropout,
         layer_norm_epsilon: 1e-6,
-        feed_forward: crate::model::t5::config::FeedForwardKind::Relu,
-        scale_decoder_outputs: true,
+        feed_forward: match shape.feed_forward {
+            FeedForward::Relu => FeedForwardKind::Relu,
+            FeedForward::GatedGelu => FeedForwardKind::GatedGelu,
+        },
+        scale_decoder_outputs: shape.tied,
         pad_token_id: 0,
         eos_token_id: 1,
         decoder_start_token_id: 0,
         n_positions: None,
     }
-}
-
-/// Consecutive texts joined until they have `length` tokens, cut there; the last one may be shorter.
-fn windows(tokenizer: &Tokenizer, plain: &[String], length: usize) -> Result<Vec<Vec<i64>>, StageError> {
-    let mut windows = Vec::new();
-    let mut open = Vec::new();
-    for text in plain {
-        open.extend(wide(&tokenizer.encode(text)?));
-        if open.len() >= length {
-            open.truncate(length);
-            windows.push(std::mem::take(&mut open));
-        }
-    }
-    if !open.is_empty() {
-        windows.push(open);
-    }
-    Ok(windows)
 }
 
 fn pairs(tokenizer: &Tokenizer, settings: &PretrainParameters, texts: &TaskTexts) -> Result<TaskPairs, StageError> {

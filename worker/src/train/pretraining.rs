@@ -16,6 +16,7 @@ use super::keeper::Keeper;
 use super::optimizer::{AdamW, clip};
 use super::schedule::Schedule;
 use crate::method::parameter::{Group, Parameters};
+use crate::model::t5::HEAD;
 use crate::model::{Batch, Mode, T5};
 
 /// The name of the embeddings in a checkpoint of the hub.
@@ -24,11 +25,13 @@ pub const EMBEDDINGS: &str = "shared.weight";
 const POSITIONS: &str = "relative_attention_bias.weight";
 
 /// The weights of a model that was loaded to be trained, as the optimizer and checkpoints know them. The optimizer has
-/// learning rates by group: the tables, embeddings and relative positions, take the first, the matrices the second.
+/// learning rates by group: the tables (embeddings, a head of its own, relative positions) take the first, the matrices the
+/// second.
 pub fn parameters(model: &T5) -> Parameters {
     let mut parameters = Parameters::default();
     for leaf in model.leaves() {
-        let is_table = leaf.names[0] == EMBEDDINGS || leaf.names[0].ends_with(POSITIONS);
+        let name = leaf.names[0].as_str();
+        let is_table = [EMBEDDINGS, HEAD].contains(&name) || name.ends_with(POSITIONS);
         let group = if is_table { Group::Source } else { Group::Private };
         parameters.adopt(&leaf.names.join("+"), group, leaf.names, leaf.tensor);
     }
@@ -168,7 +171,7 @@ impl Pretraining<'_> {
     /// What never occurs is never right, so the softmax would push its row on and on, all such rows in one direction,
     /// until they were several times as long as all others. The name of a task that is held out is made of such rows, and
     /// prompts may start from them. They stay as they were drawn: then they mean nothing and are in nobody's way.
-    /// Distractors do not count: they are read and never said.
+    /// Distractors do not count: they are read and never said. A head of its own may push its rows: nobody reads them.
     fn occurring(&self) -> Tensor {
         let config = self.model.config();
         let mut flags = vec![0.0_f32; config.vocab_size as usize];

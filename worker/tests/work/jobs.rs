@@ -15,7 +15,7 @@ use crate::alone;
 
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    facts: BTreeMap<String, Value>,
+    pub(crate) facts: BTreeMap<String, Value>,
     log: Vec<String>,
     last: (u64, u64),
 }
@@ -32,6 +32,19 @@ impl Reporter for Notes {
     fn fact(&mut self, name: &str, value: Value) {
         self.facts.insert(name.to_owned(), value);
     }
+}
+
+/// Cuts a job off at this step, as a kill would between two steps.
+pub(crate) struct Kill(pub(crate) u64);
+
+impl Reporter for Kill {
+    fn progress(&mut self, done: u64, _: u64, _: &str, _: &str) {
+        assert!(done < self.0, "killed");
+    }
+
+    fn log(&mut self, _: &str) {}
+
+    fn fact(&mut self, _: &str, _: Value) {}
 }
 
 /// The tiny T5 of the repository's test data.
@@ -228,15 +241,6 @@ fn inputs_that_make_no_sense_are_named() {
 #[test]
 fn a_killed_training_goes_on_to_the_same_bytes() {
     let _alone = alone();
-    // The job is cut off by a reporter that panics, as a kill would cut it off between two steps.
-    struct Kill(u64);
-    impl Reporter for Kill {
-        fn progress(&mut self, done: u64, _: u64, _: &str, _: &str) {
-            assert!(done < self.0, "killed");
-        }
-        fn log(&mut self, _: &str) {}
-        fn fact(&mut self, _: &str, _: Value) {}
-    }
     let data = tempfile::tempdir().unwrap();
     let inputs = vec![task(data.path(), "mood", ["bad", "good"]), task(data.path(), "acid", ["yes", "no"])];
     let whole = tempfile::tempdir().unwrap();

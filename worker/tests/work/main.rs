@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+mod backbones;
 mod jobs;
+mod nano;
 mod pretraining;
 mod process;
 mod prompted;

@@ -30,6 +30,23 @@ pub(crate) fn length(one: &str, other: &str) -> f64 {
     words(one).len() as f64 - words(other).len() as f64
 }
 
+/// Spearman's correlation: Pearson's of the ranks, equal numbers sharing theirs.
+pub(crate) fn rank_correlation(one: &[f64], other: &[f64]) -> f64 {
+    let ranks = |all: &[f64]| -> Vec<f64> {
+        let rank = |x: &f64| {
+            all.iter().filter(|y| *y < x).count() as f64 + all.iter().filter(|y| *y == x).count() as f64 / 2.0
+        };
+        all.iter().map(rank).collect()
+    };
+    let centred = |ranks: Vec<f64>| -> Vec<f64> {
+        let mean = ranks.iter().sum::<f64>() / ranks.len() as f64;
+        ranks.iter().map(|rank| rank - mean).collect()
+    };
+    let (a, b) = (centred(ranks(one)), centred(ranks(other)));
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
+}
+
 /// The accuracy on `test` of the best rule on `train` that gives each of ten equal parts of the range of a number its
 /// commonest class.
 pub(crate) fn by_number(train: &[(f64, usize)], test: &[(f64, usize)], classes: usize) -> f64 {

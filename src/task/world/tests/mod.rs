@@ -10,8 +10,10 @@ use super::{Row, Sizes, Splits, TASKS, UnknownTask, columns, corpus, generate};
 mod cues;
 mod labels;
 mod models;
+mod phenomena;
 mod questions;
 mod recogniser;
+mod similarity;
 
 const SEED: u64 = 20_26;
 
@@ -142,17 +144,19 @@ fn the_corpus_is_reproducible_and_knows_the_words() {
 /// but neither who did it nor what follows).
 #[test]
 fn surface_cues_do_not_solve_the_relational_tasks() {
+    // What was measured (the best of overlap, length and the two bags; differing words), and 0.03 for other seeds.
     let bounds = [
-        ("mnli", 0.55, 0.75),
-        ("multinli", 0.50, 0.70),
-        ("rte", 0.65, 0.78),
-        ("scitail", 0.65, 0.83),
-        ("mrpc", 0.65, 0.78),
-        ("qqp", 0.65, 0.80),
-        ("qnli", 0.68, 0.78),
-        ("paws", 0.60, 0.60),
-        ("cola", 0.65, 0.65),
-    ];
+        ("mnli", 0.506, 0.600),
+        ("multinli", 0.408, 0.640),
+        ("rte", 0.612, 0.728),
+        ("scitail", 0.632, 0.824),
+        ("mrpc", 0.586, 0.584),
+        ("qqp", 0.640, 0.744),
+        ("qnli", 0.554, 0.626),
+        ("paws", 0.504, 0.486),
+        ("cola", 0.524, 0.524),
+    ]
+    .map(|(task, most, most_with_differences)| (task, most + 0.03, most_with_differences + 0.03));
     let mut failures = Vec::new();
     for (task, most, most_with_differences) in bounds {
         let splits = splits(task, 2000, 0, 500);
@@ -182,4 +186,16 @@ fn surface_cues_do_not_solve_the_relational_tasks() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// How well word overlap alone orders the pairs of stsb. It says something, since who shares meaning shares words, and far
+/// from all.
+#[test]
+fn word_overlap_does_not_solve_similarity() {
+    let rows = splits("stsb", 0, 0, 500).test;
+    let overlaps: Vec<f64> = rows.iter().map(|row| texts("stsb", row)).map(|t| cues::overlap(&t[0], &t[1])).collect();
+    let scores: Vec<f64> = rows.iter().map(|row| row.label.parse().unwrap()).collect();
+    let found = cues::rank_correlation(&overlaps, &scores);
+    println!("stsb: rank correlation of overlap {found:.3}");
+    assert!(found < 0.666 + 0.03, "{found}");
 }

@@ -1,4 +1,4 @@
-//! The numbers that a T5 v1.0 starts from (METHODS 1.1), by the names of the hub's checkpoints.
+//! The numbers that a T5 starts from, by the names and with the deviations of Hugging Face's `T5ForConditionalGeneration`.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,10 @@ use compt::base::random::Stream;
 use serde_json::{Value, json};
 use tch::Tensor;
 
+use super::HEAD;
 use super::config::{FeedForwardKind, T5Config};
 
-/// `config.json` of a v1.0 checkpoint, as the hub's tools read it.
+/// `config.json` of a checkpoint, as the hub's tools read it.
 #[must_use]
 pub fn config_json(config: &T5Config) -> Value {
     json!({
@@ -25,27 +26,37 @@ pub fn config_json(config: &T5Config) -> Value {
         "relative_attention_max_distance": config.relative_attention_max_distance,
         "dropout_rate": config.dropout_rate,
         "layer_norm_epsilon": config.layer_norm_epsilon,
-        "feed_forward_proj": "relu",
+        "feed_forward_proj": match config.feed_forward {
+            FeedForwardKind::Relu => "relu",
+            FeedForwardKind::GatedGelu => "gated-gelu",
+        },
         "is_encoder_decoder": true,
-        "tie_word_embeddings": true,
+        "tie_word_embeddings": is_tied(config),
         "pad_token_id": config.pad_token_id,
         "eos_token_id": config.eos_token_id,
         "decoder_start_token_id": config.decoder_start_token_id,
     })
 }
 
-/// All tensors of a v1.0 checkpoint: normal numbers with the deviations of the original code, norms of ones. Each
-/// tensor has a stream of its own, named by the tensor.
-///
-/// # Panics
-/// When the configuration is not v1.0's.
+/// A head that is the table of word embeddings has its input scaled, and only such a head.
+fn is_tied(config: &T5Config) -> bool {
+    config.scale_decoder_outputs
+}
+
+/// All tensors of a checkpoint: normal numbers, norms of ones. Each tensor has a stream of its own, named by the tensor.
 #[must_use]
 pub fn tensors(config: &T5Config, seed: u64) -> BTreeMap<String, Tensor> {
-    assert_eq!(config.feed_forward, FeedForwardKind::Relu, "only the v1.0 layout is made");
     let mut made = Made { seed, tensors: BTreeMap::new() };
     let (width, inner) = (config.d_model, config.num_heads * config.d_kv);
     let fan = |inputs: i64| (inputs as f64).powf(-0.5);
     made.normal("shared.weight", [config.vocab_size, width], 1.0);
+    if !is_tied(config) {
+        made.normal(HEAD, [config.vocab_size, width], 1.0);
+    }
+    let wide: &[&str] = match config.feed_forward {
+        FeedForwardKind::Relu => &["wi"],
+        FeedForwardKind::GatedGelu => &["wi_0", "wi_1"],
+    };
     for (stack, blocks) in [("encoder", config.num_layers), ("decoder", config.num_decoder_layers)] {
         let attentions: &[&str] =
             if stack == "encoder" { &["SelfAttention"] } else { &["SelfAttention", "EncDecAttention"] };
@@ -61,7 +72,9 @@ pub fn tensors(config: &T5Config, seed: u64) -> BTreeMap<String, Tensor> {
                 made.ones(&format!("{}.layer_norm.weight", layer(place)), width);
             }
             let last = layer(attentions.len());
-            made.normal(&format!("{last}.DenseReluDense.wi.weight"), [config.d_ff, width], fan(width));
+            for part in wide {
+                made.normal(&format!("{last}.DenseReluDense.{part}.weight"), [config.d_ff, width], fan(width));
+            }
             made.normal(&format!("{last}.DenseReluDense.wo.weight"), [width, config.d_ff], fan(config.d_ff));
             made.ones(&format!("{last}.layer_norm.weight"), width);
         }

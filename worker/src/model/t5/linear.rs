@@ -1,4 +1,4 @@
-//! The linear map of all layers: no bias, frozen weight, and on the CPU the fastest of three routes to one product.
+//! The linear map of all layers: no bias, mostly frozen weight, and on the CPU the fastest of three routes to one product.
 
 use tch::{Device, Kind, Tensor};
 
@@ -12,7 +12,7 @@ const SMALL_WEIGHT: usize = 65_536;
 /// From this many outputs on, oneDNN's inner product beats both, however few rows there are.
 const WIDE_OUTPUTS: i64 = 8192;
 
-/// `y = x W^T` with a frozen `W`.
+/// `y = x W^T`, with a frozen `W` unless a backbone is made.
 #[derive(Debug)]
 pub(super) struct Linear {
     /// `[outputs, inputs]`, the layout of the checkpoint.
@@ -100,18 +100,22 @@ mod tests {
             (70, 16, 9000),
         ] {
             let (x, weight, upstream) = (random([rows, inputs]), random([outputs, inputs]), random([rows, outputs]));
-            let x = x.set_requires_grad(true);
+            let (x, weight) = (x.set_requires_grad(true), weight.set_requires_grad(true));
             let linear = Linear::new(weight.shallow_clone());
             let y = linear.forward(&x);
             let without_gradient = linear.forward(&x.detach());
-            let gradient = Tensor::run_backward(&[&(&y * &upstream).sum(Kind::Float)], &[&x], false, false).remove(0);
+            let loss = (&y * &upstream).sum(Kind::Float);
+            // The weight's gradient is wanted where a backbone is made.
+            let gradients = Tensor::run_backward(&[&loss], &[&x, &weight], false, false);
             let wide = |tensor: &Tensor| tensor.detach().to_kind(Kind::Double);
             let errors = [
                 (&without_gradient - y.detach()).abs().max().double_value(&[]) / (inputs as f64).sqrt(),
                 (wide(&y) - wide(&x).matmul(&wide(&weight).transpose(0, 1))).abs().max().double_value(&[])
                     / (inputs as f64).sqrt(),
-                (wide(&gradient) - wide(&upstream).matmul(&wide(&weight))).abs().max().double_value(&[])
+                (wide(&gradients[0]) - wide(&upstream).matmul(&wide(&weight))).abs().max().double_value(&[])
                     / (outputs as f64).sqrt(),
+                (wide(&gradients[1]) - wide(&upstream).transpose(0, 1).matmul(&wide(&x))).abs().max().double_value(&[])
+                    / (rows as f64).sqrt(),
             ];
             // Rounding errors of a sum grow with its root; 1e-5 is about 80 units in the last place.
             assert!(errors.iter().all(|error| *error < 1e-5), "[{rows}, {inputs}] to {outputs}: {errors:?}");

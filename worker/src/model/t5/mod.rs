@@ -35,6 +35,9 @@ use self::stack::{Decoder, Encoder};
 use super::weights::{Leaf, Weights};
 use super::{Batch, Mode, ModelError, Prompts, TokenLosses};
 
+/// The name of the head's tensor, where the head is not the table of word embeddings.
+pub const HEAD: &str = "lm_head.weight";
+
 /// A T5. Unless it was loaded to be trained, none of its weights requires a gradient: gradients flow only into the prompts
 /// of a batch.
 #[derive(Debug)]
@@ -90,8 +93,8 @@ impl T5 {
         let shared = weights.take("shared.weight", &table)?;
         // METHODS 1.2: the file and not the config says whether there is a head of its own. A duplicate of the shared table,
         // which transformers 4 could write, gives the same product.
-        let head = match weights.has("lm_head.weight") {
-            true => weights.take("lm_head.weight", &table)?,
+        let head = match weights.has(HEAD) {
+            true => weights.take(HEAD, &table)?,
             false => shared.shallow_clone(),
         };
         Ok(Self {
