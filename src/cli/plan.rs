@@ -4,10 +4,9 @@ use serde_json::json;
 
 use super::arguments::PlanArguments;
 use super::failure::Failure;
-use super::run::default_jobs;
+use super::room::RoomArguments;
 use super::session::{Cache, Missing, Session};
 use super::times::Times;
-use crate::exec::Options;
 use crate::plan::fate::{Fates, fates};
 use crate::plan::summary::{lines, summarize};
 
@@ -19,10 +18,8 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let plan = session.part_plan();
     let instances = &plan.instances;
     let firsts = plan.firsts(&session.numeric);
-    let told = fates(&states, &firsts);
-    let defaults = Options::default();
-    let jobs = default_jobs(&session, &defaults.gpus);
-    let times = Times::of(&session, &told, Options { jobs, ..defaults });
+    let told = fates(plan, &states, &firsts, |_| false);
+    let times = Times::of(&session, &told, RoomArguments::default().options(&arguments.pipeline, &session));
     let shared = instances.iter().filter(|instance| firsts[instance.id] != instance.id).count();
     if arguments.json {
         let stages: Vec<_> = instances
