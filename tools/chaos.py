@@ -78,11 +78,15 @@ class Site:
                 continue
             try:
                 inherits = wanted in (entry / "environ").read_bytes().split(b"\0")
-                if inherits or self.folder in (entry / "cwd").resolve().parents:
+                if inherits or self.is_program(int(entry.name)):
                     found.append(int(entry.name))
             except OSError:
                 pass  # it ended, or is not ours
         return found
+
+    def is_program(self, process):
+        """Whether it works in the folder of a stage."""
+        return self.folder in Path(f"/proc/{process}/cwd").resolve().parents
 
     def results(self):
         """Everything that a run makes, by name: files of the output folder, keys and digests of the cache."""
@@ -126,17 +130,19 @@ def disturb(site, chance, longest, count):
     def workers():
         return sorted(process for process in site.processes() if process not in ours)
 
+    def kill_worker(worker):
+        count["programs_killed" if site.is_program(worker) else "workers_killed"] += 1
+        kill(worker)
+
     if victim == "worker":
         # The first moment at which there is one, if there is none yet.
         while not (there := workers()) and any(runner.poll() is None for runner in runners):
             time.sleep(0.001)
         for worker in there[int(which * len(there)) :][:1]:
-            kill(worker)
-            count["workers_killed"] += 1
+            kill_worker(worker)
     elif victim == "all":
         for worker in workers():
-            kill(worker)
-            count["workers_killed"] += 1
+            kill_worker(worker)
     if victim in ("runner", "all"):
         for runner in runners:
             if runner.poll() is None:
@@ -204,7 +210,7 @@ def main():
     args.compt = args.compt.resolve()
 
     chance = random.Random(args.seed)
-    count = {"caches": 0, "starts": 0, "runners_killed": 0, "workers_killed": 0, "leftovers": {}}
+    count = {"caches": 0, "starts": 0, "runners_killed": 0, "workers_killed": 0, "programs_killed": 0, "leftovers": {}}
     folder = Path(tempfile.mkdtemp(prefix="compt-chaos-"))
     begun = time.monotonic()
     undisturbed = Site(folder / "undisturbed", args)

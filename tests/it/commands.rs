@@ -229,6 +229,14 @@ fn a_program_that_fails_is_explained_with_its_last_words() {
         code.contains("`sh` ended with code 3; its last words:") && code.contains("first") && code.contains("last"),
         "{code}"
     );
+    // What to type is a line that a shell understands.
+    let spaced = project("");
+    spaced.write(
+        "pipelines/my c.yaml",
+        "name: c\nstages:\n  say: { run: { command: { program: [\"false\"], outputs: [] } } }\n",
+    );
+    let said = both(&spaced.compt(&["run", "pipelines/my c.yaml"]));
+    assert!(said.contains("`compt show 'pipelines/my c.yaml' say --log` prints the log"), "{said}");
     let signal = refused(&shell("kill -SEGV $$", "        outputs: []\n"), 4);
     assert!(signal.contains("`sh` crashed with signal 11"), "{signal}");
     let absent = project("  say:\n    run: { command: { program: [no-such-program], outputs: [] } }\n");

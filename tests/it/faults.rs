@@ -175,7 +175,7 @@ fn a_read_only_cache_can_be_read_verified_and_checked() {
         (&["gc", "--keep-size", "0", "--delete"], 6),
         (&["doctor"], 6),
     ] {
-        let pipeline = if ["fsck", "gc", "doctor"].contains(&arguments[0]) { &[][..] } else { &SMALL[..] };
+        let pipeline = if arguments.get(1) == Some(&file) { &SMALL[..] } else { &[] };
         let output = project.compt(&[arguments, pipeline].concat());
         let text = both(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
@@ -227,7 +227,6 @@ fn killed_at_random_moments_ends_in_the_same_bytes() {
     assert!(output.status.success(), "{}", both(&output));
     let count = json(&output);
     // With this seed two runners are killed as they begin, and twice the first worker or program of a cache without results.
-    for (victims, least) in [("runners_killed", 2), ("workers_killed", 2)] {
-        assert!(count[victims].as_u64().unwrap() >= least, "{count}");
-    }
+    let killed = |victims: &str| count[victims].as_u64().unwrap();
+    assert!(killed("runners_killed") >= 2 && killed("workers_killed") + killed("programs_killed") >= 2, "{count}");
 }
