@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Kills runners and workers with SIGKILL at random moments, and checks that nothing comes of it.
+"""Kills runners, workers and programs with SIGKILL at random moments, and checks that nothing comes of it.
 
 Runs a pipeline once undisturbed. Then, again and again with an empty cache: starts it (sometimes twice at once, with a
-random --jobs), kills the runner, a worker, or all of them after a random delay, and starts it again, until one run is
-left to end. Then it must be true that
+random --jobs), kills the runner, a worker or a program, or all of them after a random delay, and starts it again, until one
+run is left to end. Then it must be true that
 
 * every result and every file of the output folder has the bytes of the undisturbed run (report.html tells of the last
   run and is left out),
@@ -11,7 +11,7 @@ left to end. Then it must be true that
 * one more run finds everything and runs nothing,
 * no process is left over, also not for a moment after its runner died.
 
-The moments follow from --seed; what happens at them does not, since machines differ.
+The moments and the kinds of victims follow from --seed; what happens at these moments does not, since machines differ.
 """
 
 import argparse
@@ -27,8 +27,6 @@ import tempfile
 import time
 from pathlib import Path
 
-# Quickstart with everything that it has, small.
-SMALL = ["--set", "epochs=4", "--set", "seed=[1, 2]", "--set", "k=4", "--set", "test_samples=16"]
 GRACE = 5.0  # seconds for the kernel to end the children of a killed process
 
 
@@ -43,7 +41,8 @@ class Site:
         self.cache = folder / "cache"
         self.outputs = folder / "outputs"
         self.args = args
-        # Every process inherits it, so that none can hide.
+        # Runners, workers and what they start inherit it; a program of a stage doesn't, but it works below this folder.
+        self.folder = folder.resolve()
         self.token = f"{os.getpid()}-{folder.name}"
 
     def command(self, *words):
@@ -78,11 +77,16 @@ class Site:
             if not entry.name.isdigit():
                 continue
             try:
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                inherits = wanted in (entry / "environ").read_bytes().split(b"\0")
+                if inherits or self.is_program(int(entry.name)):
                     found.append(int(entry.name))
             except OSError:
                 pass  # it ended, or is not ours
         return found
+
+    def is_program(self, process):
+        """Whether it works in the folder of a stage."""
+        return self.folder in Path(f"/proc/{process}/cwd").resolve().parents
 
     def results(self):
         """Everything that a run makes, by name: files of the output folder, keys and digests of the cache."""
@@ -117,15 +121,28 @@ def disturb(site, chance, longest, count):
     runners = [site.start(chance.randint(1, 3)) for _ in range(2 if chance.random() < 0.2 else 1)]
     count["starts"] += len(runners)
     # Short delays as often as long ones: the beginning of a run has more kinds of moments.
-    time.sleep(math.exp(chance.uniform(math.log(0.01), math.log(longest))))
+    delay = math.exp(chance.uniform(math.log(0.01), math.log(longest)))
     victim = chance.choice(["runner", "runner", "worker", "all"])
+    which = chance.random()
+    time.sleep(delay)
     ours = {runner.pid for runner in runners}
-    workers = [process for process in site.processes() if process not in ours]
-    chance.shuffle(workers)
-    if victim in ("worker", "all"):
-        for worker in workers[: 1 if victim == "worker" else None]:
-            kill(worker)
-            count["workers_killed"] += 1
+
+    def workers():
+        return sorted(process for process in site.processes() if process not in ours)
+
+    def kill_worker(worker):
+        count["programs_killed" if site.is_program(worker) else "workers_killed"] += 1
+        kill(worker)
+
+    if victim == "worker":
+        # The first moment at which there is one, if there is none yet.
+        while not (there := workers()) and any(runner.poll() is None for runner in runners):
+            time.sleep(0.001)
+        for worker in there[int(which * len(there)) :][:1]:
+            kill_worker(worker)
+    elif victim == "all":
+        for worker in workers():
+            kill_worker(worker)
     if victim in ("runner", "all"):
         for runner in runners:
             if runner.poll() is None:
@@ -181,8 +198,8 @@ def finish(site, chance, expected, undisturbed, code, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", nargs="?", default="pipelines/quickstart.yaml", help="the pipeline")
-    parser.add_argument("more", nargs="*", default=SMALL, help="more arguments of `compt run`, after `--`")
+    parser.add_argument("file", nargs="?", default="tools/chaos.yaml", help="the pipeline")
+    parser.add_argument("more", nargs="*", default=[], help="more arguments of `compt run`, after `--`")
     parser.add_argument("--minutes", type=float, default=5.0, help="begin no new cache after so long")
     parser.add_argument("--caches", type=int, help="stop after so many caches instead")
     parser.add_argument("--kills", type=int, default=8, help="most disturbed starts with one cache")
@@ -193,7 +210,7 @@ def main():
     args.compt = args.compt.resolve()
 
     chance = random.Random(args.seed)
-    count = {"caches": 0, "starts": 0, "runners_killed": 0, "workers_killed": 0, "leftovers": {}}
+    count = {"caches": 0, "starts": 0, "runners_killed": 0, "workers_killed": 0, "programs_killed": 0, "leftovers": {}}
     folder = Path(tempfile.mkdtemp(prefix="compt-chaos-"))
     begun = time.monotonic()
     undisturbed = Site(folder / "undisturbed", args)

@@ -13,6 +13,7 @@ use super::init::InitArguments;
 use super::list::ListArguments;
 use super::man::ManArguments;
 use super::request::RequestArguments;
+use super::room::RoomArguments;
 use super::runs::RunsArguments;
 use super::status::StatusArguments;
 use super::verify::{self, VerifyArguments};
@@ -162,15 +163,9 @@ pub struct RunArguments {
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,
-    /// How many training and evaluation stages run at once [default: cores / threads]
-    #[arg(long, short, value_name = "N")]
-    pub jobs: Option<usize>,
-    /// How much there is of a resource that stages name: `--resource mem_gb=64`; may be given more than once
-    #[arg(long = "resource", value_name = "NAME=N", value_parser = amount)]
-    pub resources: Vec<(String, u64)>,
-    /// The GPUs to use, by id: `--gpus 0,1` [default: all that are visible]
-    #[arg(long, value_name = "IDS")]
-    pub gpus: Option<String>,
+    /// What there is for its stages.
+    #[command(flatten)]
+    pub room: RoomArguments,
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     pub outputs: PathBuf,
@@ -267,7 +262,7 @@ pub struct ShowArguments {
     /// Print the log of the last attempt
     #[arg(long)]
     pub log: bool,
-    /// Print the record as JSON
+    /// Print the record as JSON, or the lines of the log
     #[arg(long)]
     pub json: bool,
 }
@@ -456,13 +451,11 @@ fn timeout(text: &str) -> Result<std::time::Duration, String> {
     parsed.ok_or_else(|| format!("expected {}", crate::base::duration::EXPECTED))
 }
 
-fn amount(text: &str) -> Result<(String, u64), String> {
-    let (name, value) = assignment(text)?;
-    let value = value.trim().parse().map_err(|_| "expected a whole number, for example `--resource mem_gb=64`")?;
-    Ok((name, value))
-}
-
-fn assignment(text: &str) -> Result<(String, String), String> {
+/// Reads `NAME=VALUE`.
+///
+/// # Errors
+/// There is no name or no `=`.
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE, for example `--set k=32`".to_owned()),

@@ -28,15 +28,18 @@ pub fn doctor(arguments: &DoctorArguments) -> Result<(), Failure> {
     findings.extend(worker_findings());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     findings.push(Finding { name: "cores", found: cores.to_string(), mend: None });
-    findings.push(cache_finding(&arguments.cache));
+    let cache = Store::probe(&arguments.cache).map_err(Failure::from);
+    findings.push(cache_finding(&arguments.cache, &cache));
     findings.extend(hub_findings());
 
-    let missing = findings.iter().filter(|finding| finding.mend.is_some()).count();
     super::print(&if arguments.json { as_json(&findings) } else { as_text(&findings) });
-    if missing == 0 {
-        return Ok(());
+    let missing = findings.iter().filter(|finding| finding.mend.is_some()).count();
+    let message = format!("{missing} of the things above must be mended");
+    match (missing, cache) {
+        (0, _) => Ok(()),
+        (1, Err(Failure::Cache { .. })) => Err(Failure::Cache { message, hint: None }),
+        _ => Err(Failure::Environment { message, hint: None }),
     }
-    Err(Failure::Environment { message: format!("{missing} of the things above must be mended"), hint: None })
 }
 
 /// The worker says what it is linked to and which devices it can use.
@@ -55,15 +58,14 @@ fn worker_findings() -> Vec<Finding> {
     }
 }
 
-fn cache_finding(cache: &Path) -> Finding {
+fn cache_finding(folder: &Path, cache: &Result<(), Failure>) -> Finding {
     let name = "cache";
-    match Store::open(cache) {
-        Ok(_) => Finding { name, found: format!("{} (writable)", cache.display()), mend: None },
-        Err(error) => Finding {
-            name,
-            found: error.to_string(),
-            mend: Some("give this folder to the user who runs compt, or choose another with `--cache DIR`".to_owned()),
-        },
+    match cache {
+        Ok(()) => Finding { name, found: format!("{} (writable)", folder.display()), mend: None },
+        Err(failure) => {
+            let mend = failure.hint().unwrap_or("choose another folder with `--cache DIR`").to_owned();
+            Finding { name, found: failure.to_string(), mend: Some(mend) }
+        }
     }
 }
 

@@ -7,8 +7,10 @@ use super::failure::Failure;
 use super::run::options;
 use super::session::{Cache, Missing, Session};
 use super::times::Times;
+use crate::exec::needs;
 use crate::plan::State;
 use crate::plan::fate::{Fate, Fates, fates};
+use crate::protocol::StageError;
 
 /// Prints a line for each instance, in the order of the plan, and how many there are of each fate.
 pub fn dry_run(arguments: &RunArguments) -> Result<(), Failure> {
@@ -16,58 +18,91 @@ pub fn dry_run(arguments: &RunArguments) -> Result<(), Failure> {
     let session = Session::open_part(&arguments.pipeline, &request, Cache::Read, Missing::IsShown)?;
     let states = session.assess_part();
     arguments.request.check(&session, &states, &arguments.pipeline.file)?;
-    let told = fates(&states, &session.part_plan().firsts(&session.numeric));
-    let times = Times::of(&session, &told, options(arguments, &session));
+    let plan = session.part_plan();
+    let options = options(arguments, &session);
+    let short = needs::shortages(plan, &session.numeric, &options);
+    let told = fates(plan, &states, &plan.firsts(&session.numeric), |id| short[id].is_some());
+    let times = Times::of(&session, &told, options);
+    let told = Told { session: &session, states: &states, fates: &told, short: &short };
     super::print(&match arguments.json {
-        true => as_json(&session, &states, &told, &times),
-        false => as_text(&session, &states, &told) + &times.as_text(),
+        true => told.as_json(&times),
+        false => told.as_text() + &times.as_text(),
     });
     Ok(())
 }
 
-fn as_json(session: &Session, states: &[State], told: &[Fate], times: &Times<'_>) -> String {
-    let plan = session.part_plan();
-    let name = |id: usize| plan.instances[id].name();
-    let stages: Vec<Value> = told
-        .iter()
-        .zip(states)
-        .enumerate()
-        .map(|(id, (fate, state))| {
-            let (fate, same_as) = match fate {
-                Fate::Cached => ("cached", None),
-                Fate::Runs => ("runs", None),
-                Fate::Shares { with } => ("shares", Some(name(*with))),
-                Fate::MayRun => ("may_run", None),
-            };
-            let expected = times.each[id];
-            json!({
-                "stage": name(id), "fate": fate, "same_as": same_as, "state": state, "expected_seconds": expected,
-            })
-        })
-        .collect();
-    super::as_json(&json!({
-        "pipeline": plan.pipeline, "totals": Fates::of(told), "expected": times.as_json(), "stages": stages,
-    }))
+/// What is said of the instances of the part, each in its place.
+struct Told<'a> {
+    session: &'a Session,
+    states: &'a [State],
+    fates: &'a [Fate],
+    /// Why those have no room that have none.
+    short: &'a [Option<StageError>],
 }
 
-fn as_text(session: &Session, states: &[State], told: &[Fate]) -> String {
-    let instances = &session.part_plan().instances;
-    let mut text = String::new();
-    for ((instance, fate), state) in instances.iter().zip(told).zip(states) {
-        let (word, why) = match fate {
-            Fate::Cached => ("cached", String::new()),
-            Fate::Runs => ("runs", sentence(state)),
-            Fate::Shares { with } => ("shared", format!("the same work as {}", instances[*with].name())),
-            Fate::MayRun => ("may run", sentence(state)),
+impl Told<'_> {
+    fn name(&self, id: usize) -> &str {
+        self.session.part_plan().instances[id].name()
+    }
+
+    fn as_json(&self, times: &Times<'_>) -> String {
+        let stage = |(id, (fate, state)): (usize, (&Fate, &State))| {
+            let (fate, same_as, because) = match fate {
+                Fate::Cached => ("cached", None, None),
+                Fate::Runs => ("runs", None, None),
+                Fate::Shares { with } => ("shares", Some(self.name(*with)), None),
+                Fate::MayRun => ("may_run", None, None),
+                Fate::Fails => ("fails", None, None),
+                Fate::Skipped { because } => ("skipped", None, Some(self.name(*because))),
+            };
+            let shortage = self.shortage(id).map(|short| json!({ "message": short.message, "hint": short.hint }));
+            json!({
+                "stage": self.name(id), "fate": fate, "same_as": same_as, "because": because, "shortage": shortage,
+                "state": state, "expected_seconds": times.each[id],
+            })
         };
-        text.push_str(format!("{word:<8} {}  {why}", instance.name()).trim_end());
-        text.push('\n');
+        let stages: Vec<Value> = self.fates.iter().zip(self.states).enumerate().map(stage).collect();
+        super::as_json(&json!({
+            "pipeline": self.session.part_plan().pipeline, "totals": Fates::of(self.fates),
+            "expected": times.as_json(), "stages": stages,
+        }))
     }
-    for (source, why) in &session.unknown {
-        text.push_str(&format!("{source}: {why}\n"));
+
+    fn as_text(&self) -> String {
+        let mut text = String::new();
+        for (id, (fate, state)) in self.fates.iter().zip(self.states).enumerate() {
+            let (word, why) = match (fate, self.shortage(id)) {
+                (Fate::Cached, _) => ("cached", String::new()),
+                (Fate::Runs, _) => ("runs", sentence(state)),
+                (Fate::Shares { with }, _) => ("shared", format!("the same work as {}", self.name(*with))),
+                (Fate::MayRun, None) => ("may run", sentence(state)),
+                (Fate::MayRun, Some(short)) => {
+                    ("may fail", format!("unless its result turns out to be there: {}", said(short)))
+                }
+                (Fate::Fails, short) => ("fails", short.map(said).unwrap_or_default()),
+                (Fate::Skipped { because }, _) => ("skipped", format!("{} fails", self.name(*because))),
+            };
+            text.push_str(format!("{word:<8} {}  {why}", self.name(id)).trim_end());
+            text.push('\n');
+        }
+        for (source, why) in &self.session.unknown {
+            text.push_str(&format!("{source}: {why}\n"));
+        }
+        text.push_str(&format!("\n{}\n", Fates::of(self.fates)));
+        text
     }
-    text.push_str(&format!("\n{}\n", Fates::of(told)));
-    text
+
+    /// Why there is no room for an instance that needs some.
+    fn shortage(&self, id: usize) -> Option<&StageError> {
+        self.short[id].as_ref().filter(|_| matches!(self.fates[id], Fate::Fails | Fate::MayRun))
+    }
+}
+
+fn said(error: &StageError) -> String {
+    match &error.hint {
+        Some(hint) => format!("{error}: {hint}"),
+        None => error.to_string(),
+    }
 }
 
 fn sentence(state: &State) -> String {

@@ -8,7 +8,7 @@
 //! | 3 | a pipeline or data set file is wrong, or what it names is missing |
 //! | 4 | a stage failed |
 //! | 5 | the environment lacks something: network, disk, device, worker, libtorch |
-//! | 6 | the cache is damaged, locked or read-only, or `--locked` forbids a change |
+//! | 6 | the cache is damaged, in use or read-only, or `--locked` forbids a change |
 //! | 7 | a claim failed, and `--claims-must-hold` was given |
 //! | 8 | results differ: `verify` got others, or `compare --fail-on` or `diff --exit-code` found differences |
 //! | 130 | interrupted |

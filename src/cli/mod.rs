@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 mod arguments;
 mod check;
@@ -26,6 +26,7 @@ mod plan;
 mod predict;
 mod report;
 mod request;
+mod room;
 mod run;
 mod runs;
 mod schema;
@@ -41,6 +42,11 @@ use crate::base::secrets::Secrets;
 use crate::task::source::SourceSettings;
 use arguments::{Arguments, Command};
 use failure::Failure;
+
+/// The command line with all its options, for who checks what is written about it.
+pub fn command_line() -> clap::Command {
+    Arguments::command()
+}
 
 /// Runs the command that was typed and prints what went wrong, if anything did.
 pub fn main() -> ExitCode {

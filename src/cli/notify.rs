@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::arguments::RunArguments;
 use super::failure::Failure;
+use super::run;
 use super::session::Session;
 use super::ui;
 use crate::exec::Summary;
@@ -35,7 +36,8 @@ pub fn notify(over: &Over<'_>) {
         return;
     }
     if let Err(error) = hook.tell(&over.note()) {
-        super::warn(&format!("the run is over, but `--notify` was not heard: {error}"));
+        let message = format!("the run is over, but `--notify` was not heard: {error}");
+        run::warn(over.arguments, over.summary, &message);
     }
 }
 

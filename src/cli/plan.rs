@@ -4,10 +4,9 @@ use serde_json::json;
 
 use super::arguments::PlanArguments;
 use super::failure::Failure;
-use super::run::default_jobs;
+use super::room::RoomArguments;
 use super::session::{Cache, Missing, Session};
 use super::times::Times;
-use crate::exec::Options;
 use crate::plan::fate::{Fates, fates};
 use crate::plan::summary::{lines, summarize};
 
@@ -19,11 +18,10 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let plan = session.part_plan();
     let instances = &plan.instances;
     let firsts = plan.firsts(&session.numeric);
-    let told = fates(&states, &firsts);
-    let defaults = Options::default();
-    let jobs = default_jobs(&session, &defaults.gpus);
-    let times = Times::of(&session, &told, Options { jobs, ..defaults });
+    let told = fates(plan, &states, &firsts, |_| false);
+    let times = Times::of(&session, &told, RoomArguments::default().options(&arguments.pipeline, &session));
     let shared = instances.iter().filter(|instance| firsts[instance.id] != instance.id).count();
+    let counts = Fates::of(&told);
     if arguments.json {
         let stages: Vec<_> = instances
             .iter()
@@ -38,7 +36,10 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
         super::print(&super::as_json(&json!({
             "pipeline": plan.pipeline,
             "shared": shared,
-            "totals": Fates::of(&told),
+            // What has no room is not known here.
+            "totals": {
+                "cached": counts.cached, "run": counts.run, "shared": counts.shared, "may_run": counts.may_run,
+            },
             "expected": times.as_json(),
             "stages": stages,
         })));
@@ -50,7 +51,7 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     for (source, why) in &session.unknown {
         text.push_str(&format!("{source}: {why}\n"));
     }
-    text.push_str(&format!("\n{}\n{}", Fates::of(&told), times.as_text()));
+    text.push_str(&format!("\n{counts}\n{}", times.as_text()));
     if shared > 0 {
         let total = states.len();
         text.push_str(&format!(

@@ -57,7 +57,7 @@ impl RequestArguments {
             message: format!("`--only` runs nothing else, but what it reads is not there: {}{more}", names.join(", ")),
             hint: Some(format!(
                 "`compt run {}{until}` makes that too; `compt why` with one of these names says why it is not there",
-                file.display()
+                shell_word(&file.display().to_string())
             )),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use super::arguments::RunArguments;
 use super::dry_run::dry_run;
@@ -9,10 +10,11 @@ use super::failure::{self, Failure};
 use super::notify::{self, Over};
 use super::report::{self, Course, Ended, Results};
 use super::session::{Cache, Missing, Session};
+use super::shell_word;
 use super::ui;
+use crate::exec::event::Event;
 use crate::exec::interrupt::Interrupt;
 use crate::exec::journal::{Heading, Recorder};
-use crate::exec::resources;
 use crate::exec::thread::Bodies;
 use crate::exec::{self, Options, Run, Summary};
 use crate::operation::aggregate::stage_error;
@@ -72,7 +74,7 @@ fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, cour
     let endings = endings(&published)?;
     session.store.keep_seen(&session.plan);
     if let Some(warning) = replaced(&published) {
-        super::warn(&warning);
+        warn(arguments, summary, &warning);
     }
     let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &folder)?;
     if !arguments.json && !summary.totals.interrupted {
@@ -107,34 +109,13 @@ fn typed(arguments: &RunArguments) -> Vec<String> {
     std::env::args_os().map(|word| secrets.masked(&word.to_string_lossy()).into_owned()).collect()
 }
 
-/// `--jobs` workers, or as many as the cores have room for; on CUDA the GPUs that were named, or all of them.
+/// How the arguments say to run.
 pub fn options(arguments: &RunArguments, session: &Session) -> Options {
-    let defaults = Options::default();
-    let gpus = match (&arguments.gpus, arguments.pipeline.device.split_once(':')) {
-        (Some(list), _) => resources::parse_gpus(list),
-        (None, Some((_, id))) => vec![id.to_owned()],
-        (None, None) => defaults.gpus.clone(),
-    };
-    let mut amounts = defaults.resources.clone();
-    amounts.extend(arguments.resources.iter().cloned());
-    let jobs = arguments.jobs.unwrap_or_else(|| default_jobs(session, &gpus));
     Options {
-        jobs: jobs.max(1),
-        gpus,
-        resources: amounts,
         fail_fast: arguments.fail_fast,
         retries: Retries::times(arguments.retries),
         timeout: arguments.timeout,
-        secrets: super::secrets(),
-        ..defaults
-    }
-}
-
-/// How many workers run at once when nobody says it: as many as the cores have room for, or one for each GPU.
-pub fn default_jobs(session: &Session, gpus: &[String]) -> usize {
-    match session.numeric.device.as_str() {
-        "cpu" => (resources::cores() / session.numeric.threads).max(1),
-        _ => gpus.len().max(1),
+        ..arguments.room.options(&arguments.pipeline, session)
     }
 }
 
@@ -187,6 +168,16 @@ fn closing(published: &[Published], endings: &[Ending]) -> String {
     text
 }
 
+/// Tells something to know after the last event of a run: to programs as one more event.
+pub fn warn(arguments: &RunArguments, summary: &Summary, message: &str) {
+    if !arguments.json {
+        return super::warn(message);
+    }
+    let message = super::secrets().masked(message).into_owned();
+    let after = Duration::try_from_secs_f64(summary.totals.seconds).unwrap_or_default();
+    ui::Style::Json.listener().hear(after, &Event::Warning { message });
+}
+
 /// What is to be known of files that somebody had changed in the output folder.
 fn replaced(published: &[Published]) -> Option<String> {
     let names = |result: &Published| {
@@ -200,7 +191,10 @@ fn replaced(published: &[Published]) -> Option<String> {
         ("were", "they are what the stages have made")
     };
     (!names.is_empty()).then(|| {
-        format!("{} {were} changed since the last run and {were} replaced: {they}; keep your own changes in a copy elsewhere", names.join(", "))
+        format!(
+            "{} {were} changed since the last run and {were} replaced: {they}; keep your own changes in a copy elsewhere",
+            names.join(", ")
+        )
     })
 }
 
@@ -217,9 +211,9 @@ fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Re
         total: session.part_plan().instances.len(),
         fault: failure::fault(summary.failures.iter().map(|failure| failure.error.kind)),
         hint: Some(format!(
-            "`compt show {} '{}' --log` prints the log of the first one; after mending it, the same `compt run` continues",
-            arguments.pipeline.file.display(),
-            first.stage
+            "`compt show {} {} --log` prints the log of the first one; after mending it, the same `compt run` continues",
+            shell_word(&arguments.pipeline.file.display().to_string()),
+            shell_word(&first.stage)
         )),
     })
 }

@@ -1,10 +1,13 @@
 //! `compt show`: a stage's record, its files, its log.
 
-use serde_json::Value;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
 
 use super::arguments::ShowArguments;
 use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
+use crate::base::Digest;
 use crate::plan::{Instance, State};
 use crate::store::Record;
 
@@ -13,7 +16,7 @@ pub fn show(arguments: &ShowArguments) -> Result<(), Failure> {
     let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
     let states = session.assess();
     let mut text = String::new();
-    let mut records = Vec::new();
+    let mut values = Vec::new();
     for instance in session.instances(&arguments.stage)? {
         // The key of the plan, or else of the last result: that is what a log of a failed or changed stage is under.
         let now = match &states[instance.id] {
@@ -23,13 +26,10 @@ pub fn show(arguments: &ShowArguments) -> Result<(), Failure> {
         let latest = session.store.latest(&session.plan.pipeline, instance)?.map(|latest| latest.key);
         let keys: Vec<_> = now.into_iter().chain(latest).collect();
         if arguments.log {
-            let mut logs = Vec::new();
-            for key in &keys {
-                logs.extend(session.store.logs(key)?);
-            }
-            match logs.last() {
-                Some((_, path)) => text.push_str(&fs_err::read_to_string(path)?),
-                None => text.push_str(&format!("{}: no attempt was made yet\n", instance.name())),
+            let log = Log::last(&session, instance, &keys)?;
+            match arguments.json {
+                true => values.push(log.as_json()),
+                false => text.push_str(&log.text()),
             }
             continue;
         }
@@ -37,20 +37,68 @@ pub fn show(arguments: &ShowArguments) -> Result<(), Failure> {
         for key in &keys {
             found = found.or(session.store.record(key)?);
         }
+        let is_current = |record: &Record| states[instance.id].output() == Some(record.output);
         match found {
-            None => text.push_str(&format!("{}: no result yet; `compt why` says why\n", instance.name())),
-            Some(record) if arguments.json => records.push(serde_json::to_value(record).unwrap_or(Value::Null)),
-            Some(record) => {
-                let current = states[instance.id].output() == Some(record.output);
-                text.push_str(&describe(&session, instance, &record, current)?);
+            found if arguments.json => {
+                values.push(as_json(instance, found.as_ref(), found.as_ref().is_some_and(is_current)));
             }
+            None => text.push_str(&format!("{}: no result yet; `compt why` says why\n", instance.name())),
+            Some(record) => text.push_str(&describe(&session, instance, &record, is_current(&record))?),
         }
     }
-    if arguments.json && !arguments.log {
-        text = format!("{:#}\n", Value::from(records));
-    }
-    super::print(&text);
+    super::print(&if arguments.json { super::as_json(&values) } else { text });
     Ok(())
+}
+
+/// The log of the last attempt at an instance.
+struct Log<'a> {
+    instance: &'a str,
+    /// The attempt's number, the log's path, and its text.
+    last: Option<(u32, PathBuf, String)>,
+}
+
+impl<'a> Log<'a> {
+    /// Looks under these keys.
+    fn last(session: &Session, instance: &'a Instance, keys: &[Digest]) -> Result<Self, Failure> {
+        let mut logs = Vec::new();
+        for key in keys {
+            logs.extend(session.store.logs(key)?);
+        }
+        let last = match logs.pop() {
+            Some((attempt, path)) => {
+                let text = fs_err::read_to_string(&path)?;
+                Some((attempt, path, text))
+            }
+            None => None,
+        };
+        Ok(Self { instance: instance.name(), last })
+    }
+
+    fn text(&self) -> String {
+        match &self.last {
+            Some((.., text)) => text.clone(),
+            None => format!("{}: no attempt was made yet\n", self.instance),
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        let (attempt, log, lines) = match &self.last {
+            Some((attempt, path, text)) => (Some(attempt), Some(path), text.lines().collect()),
+            None => (None, None, Vec::new()),
+        };
+        json!({ "instance": self.instance, "attempt": attempt, "log": log, "lines": lines })
+    }
+}
+
+/// The record of an instance, which has the name of the one that asked for it first; no `output` where there is no result.
+fn as_json(instance: &Instance, record: Option<&Record>, is_current: bool) -> Value {
+    let mut value = match record {
+        Some(record) => json!(record),
+        None => json!({ "key": null, "output": null }),
+    };
+    value["instance"] = instance.name().into();
+    value["current"] = is_current.into();
+    value
 }
 
 fn describe(session: &Session, instance: &Instance, record: &Record, current: bool) -> Result<String, Failure> {

@@ -9,12 +9,13 @@ use serde_json::json;
 
 use super::arguments::PipelineArguments;
 use super::failure::{self, Failure};
+use super::room::RoomArguments;
 use super::session::{Cache, Missing, Session};
 use super::ui;
 use crate::base::Digest;
 use crate::exec::event::{Event, Listener, Totals};
 use crate::exec::interrupt::Interrupt;
-use crate::exec::{self, Options, Run, Summary};
+use crate::exec::{self, Run, Summary};
 use crate::operation::bodies::StageBodies;
 use crate::plan::Instance;
 use crate::protocol::StageErrorKind;
@@ -52,9 +53,9 @@ pub struct VerifyArguments {
     /// Numbers may differ by so much, or by so large a part of the larger one [default: every byte must be the same]
     #[arg(long, value_name = "X", value_parser = tolerance)]
     pub tolerance: Option<f64>,
-    /// How many training and evaluation stages run at once [default: cores / threads]
-    #[arg(long, short, value_name = "N")]
-    pub jobs: Option<usize>,
+    /// What there is for the stages that are made again.
+    #[command(flatten)]
+    pub room: RoomArguments,
     /// Make the results in this new folder, and leave them there [default: a temporary folder that is removed]
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
@@ -167,9 +168,7 @@ fn run(
 ) -> Summary {
     let digest_of = session.digest_of();
     let bodies = StageBodies { sourcing: &session.sourcing, pins: &session.pins, digest_of: &digest_of };
-    let defaults = Options::default();
-    let room = (defaults.cores / session.numeric.threads).max(1);
-    let options = Options { jobs: arguments.jobs.unwrap_or(room).max(1), ..defaults };
+    let options = arguments.room.options(&arguments.pipeline, session);
     let run = Run {
         plan: &rehearsal.plan,
         store: scratch,

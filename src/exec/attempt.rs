@@ -140,7 +140,7 @@ impl Attempt<'_> {
             cancellation: self.cancellation.clone(),
         };
         if let Some(holder) = self.lock.left_by() {
-            voice.log(&format!("{holder} died while it was making this result; going on from what it left"));
+            voice.log(&format!("{holder} died while it was making this result"));
         }
         // Kept in `after` until the job is handed over, so that a missing source costs no warm worker.
         after.worker = self.worker.take();

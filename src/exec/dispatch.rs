@@ -250,7 +250,11 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         if let Some((error, log)) = self.broken.get(&key).cloned() {
             self.fail(id, error, Last { key: Some(key), seconds: None, log });
         } else if let Some(shortage) = self.ledger.shortage(&self.needs[id]) {
-            self.fail(id, needs::explain(&shortage), Last { key: Some(key), ..Last::default() });
+            self.fail(
+                id,
+                needs::explain(&shortage, &self.instance(id).place),
+                Last { key: Some(key), ..Last::default() },
+            );
         } else {
             LazyCell::force_mut(&mut self.outlook).know_key(id, &key);
             self.board.set(id, State::Ready(Todo { key, attempts: 0 }));

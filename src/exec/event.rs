@@ -64,7 +64,7 @@ pub enum Event {
         expected_by: Option<Basis>,
         /// GPUs handed out to it.
         gpus: Vec<String>,
-        /// The worker's process; none for what runs on a thread of the runner.
+        /// The worker's process; none for a program, and for what runs on a thread of the runner.
         worker: Option<u32>,
     },
     /// How far a running stage is.

@@ -1,5 +1,5 @@
 //! What is said of a run before it begins, beside what the dispatcher then does: random small pipelines, edited between
-//! runs, under two names, with results that go, of which random parts are run and forced.
+//! runs, under two names, with results that go, of which random parts are run and forced, with room for all or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::event::Event;
 use super::interrupt::Interrupt;
+use super::needs;
 use super::testing::{numeric, plan};
 use super::thread::Bodies;
 use super::{Options, Run, Summary, run};
@@ -36,6 +37,8 @@ struct Drawn {
     forgets: bool,
     /// Whether the names of what it reads are in its key.
     sees_names: bool,
+    /// Whether it needs a licence.
+    licensed: bool,
 }
 
 /// One run.
@@ -47,13 +50,17 @@ struct Step {
     edit: Option<(usize, Option<Drawn>)>,
     /// Results that are lost before it, by place.
     lost: Vec<usize>,
+    /// Whether there is a licence.
+    licence: bool,
     /// Stages that are named by `--only`, `--until`, `--from` and `--force`, as bits; 0 for a flag that isn't there.
     flags: [u8; 4],
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    (any::<u8>(), 0u8..2, 0u8..2, any::<bool>(), prop::bool::weighted(0.2))
-        .prop_map(|(reads, text, salt, forgets, sees_names)| Drawn { reads, text, salt, forgets, sees_names })
+    let rare = || prop::bool::weighted(0.2);
+    (any::<u8>(), 0u8..2, 0u8..2, any::<bool>(), rare(), rare()).prop_map(
+        |(reads, text, salt, forgets, sees_names, licensed)| Drawn { reads, text, salt, forgets, sees_names, licensed },
+    )
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -63,9 +70,10 @@ fn step() -> impl Strategy<Value = Step> {
         prop::bool::weighted(0.2),
         proptest::option::weighted(0.8, edit),
         proptest::collection::vec(0usize..8, 0..2),
+        any::<bool>(),
         [flag(), flag(), flag(), flag()],
     )
-        .prop_map(|(pipeline, edit, lost, flags)| Step { pipeline, edit, lost, flags })
+        .prop_map(|(pipeline, edit, lost, licence, flags)| Step { pipeline, edit, lost, licence, flags })
 }
 
 fn name(id: usize) -> String {
@@ -86,6 +94,7 @@ fn pipeline(stages: &[Drawn], step: &Step) -> Plan {
         let Drawn { text, salt, forgets, .. } = stage;
         instance.parameters = json!({ "text": text, "salt": salt, "forgets": forgets }).into();
         instance.reads_coordinates = stage.sees_names;
+        instance.resources = stage.licensed.then(|| ("licence".to_owned(), 1)).into_iter().collect();
     }
     let stage = |instance: &Instance| StagePlan {
         name: instance.stage.clone(),
@@ -96,6 +105,10 @@ fn pipeline(stages: &[Drawn], step: &Step) -> Plan {
     };
     plan.stages = plan.instances.iter().map(stage).collect();
     plan
+}
+
+fn is_licensed(instance: &Instance) -> bool {
+    !instance.resources.is_empty()
 }
 
 fn request(flags: [u8; 4], stages: usize) -> Request {
@@ -143,7 +156,7 @@ impl Site {
         Question { plan, records: &store, pins: &pins, numeric: &numeric, forced: &forced }.assess()
     }
 
-    fn run(&self, plan: &Plan, part: &Part) -> (Summary, Vec<Event>) {
+    fn run(&self, plan: &Plan, part: &Part, options: &Options) -> (Summary, Vec<Event>) {
         let store = Store::open(self.folder.path()).unwrap();
         let mut events = Vec::new();
         let run_it = Run {
@@ -153,7 +166,7 @@ impl Site {
             numeric: &numeric(),
             bodies: &Desk { all: self.all },
             forced: &|instance| part.forced.has(instance.id),
-            options: &Options { jobs: 2, cores: 2, gpus: Vec::new(), ..Options::default() },
+            options,
             interrupt: &Interrupt::default(),
         };
         let summary = run(&run_it, &mut events);
@@ -169,6 +182,12 @@ impl Site {
     }
 }
 
+/// Two jobs, and a licence or none.
+fn options(licence: bool) -> Options {
+    let resources = [("licence".to_owned(), u64::from(licence))].into();
+    Options { jobs: 2, cores: 2, gpus: Vec::new(), resources, ..Options::default() }
+}
+
 /// Compares what was said with what came.
 fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: &Plan, all: bool) {
     let (summary, events) = came;
@@ -177,10 +196,13 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
     };
     let finished = named(|event| if let Event::Finished { stage, .. } = event { Some(stage) } else { None });
     let cached = named(|event| if let Event::Cached { stage, .. } = event { Some(stage) } else { None });
-    assert_eq!(finished.len() + cached.len(), plan.instances.len(), "everything comes to a result, once");
-    let key = |id: usize| summary.results[id].unwrap().0;
+    let failed = named(|event| if let Event::Failed { stage, .. } = event { Some(stage) } else { None });
+    let skipped = named(|event| if let Event::Skipped { stage, .. } = event { Some(stage) } else { None });
+    let ended = [&finished, &cached, &failed, &skipped].map(BTreeSet::len);
+    assert_eq!(ended.iter().sum::<usize>(), plan.instances.len(), "everything comes to one end");
+    let key = |id: usize| summary.results[id].map(|(key, _)| key);
     let ran: Vec<bool> = plan.instances.iter().map(|instance| finished.contains(instance.name())).collect();
-    let made: BTreeSet<Digest> = (0..ran.len()).filter(|&id| ran[id]).map(key).collect();
+    let made: BTreeSet<Option<Digest>> = (0..ran.len()).filter(|&id| ran[id]).map(key).collect();
     assert_eq!(made.len(), finished.len(), "no key is made twice");
     for (id, (state, fate)) in states.iter().zip(told).enumerate() {
         match (fate, state) {
@@ -190,9 +212,19 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
             }
             (Fate::Runs | Fate::Shares { .. }, State::Run { key: known, certain: true, .. }) => {
                 assert!(made.contains(&key(id)), "`{}` was to run", name(id));
-                assert!(known.is_none_or(|known| known == key(id)));
+                assert!(known.is_none_or(|known| Some(known) == key(id)));
             }
             (Fate::MayRun, State::Run { key: None, certain: false, .. }) => {}
+            // What it reads may fail, or it needs a licence and another one may do its work before.
+            (Fate::MayRun, State::Run { key: None, .. }) => assert!(plan.instances.iter().any(is_licensed)),
+            // Only equal bytes, which nobody could foretell, make it another one's work.
+            (Fate::Fails, State::Run { key: known, certain: true, .. }) => {
+                assert!(is_licensed(&plan.instances[id]));
+                assert!(failed.contains(&*name(id)) || known.is_none() && made.contains(&key(id)), "`{}`", name(id));
+            }
+            (Fate::Skipped { because }, State::Run { .. }) => {
+                assert!(skipped.contains(&*name(id)) || !failed.contains(&*name(*because)), "`{}`", name(id));
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -202,17 +234,19 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
         match fate {
             Fate::Runs => *groups.entry(id).or_default() += usize::from(ran[id]),
             Fate::Shares { with } => *groups.entry(*with).or_default() += usize::from(ran[id]),
-            Fate::Cached | Fate::MayRun => {}
+            Fate::Cached | Fate::MayRun | Fate::Fails | Fate::Skipped { .. } => {}
         }
     }
     assert!(groups.values().all(|&done| done <= 1));
     let counts = Fates::of(told);
-    assert!(finished.len() <= counts.run + counts.may_run);
+    assert!(finished.len() <= counts.run + counts.may_run + counts.skip);
+    assert!(failed.len() <= counts.fail + counts.may_run + counts.skip);
     // Where other work never gives equal bytes, nothing is cut off, and what is said is exact.
     if all && counts.may_run == 0 {
         assert_eq!(summary.totals.executed, counts.run);
         assert_eq!(summary.totals.shared, counts.shared);
         assert_eq!(summary.totals.cached, counts.cached);
+        assert_eq!((summary.totals.failed, summary.totals.skipped), (counts.fail, counts.skip));
         assert!(groups.values().all(|&done| done == 1));
     }
 }
@@ -227,7 +261,7 @@ proptest! {
         all in any::<bool>(),
     ) {
         let site = Site { folder: tempfile::tempdir().unwrap(), all };
-        let first = Step { pipeline: false, edit: None, lost: Vec::new(), flags: [0; 4] };
+        let first = Step { pipeline: false, edit: None, lost: Vec::new(), licence: true, flags: [0; 4] };
         for step in std::iter::once(first).chain(later) {
             if let Some((place, other)) = step.edit && place < stages.len() {
                 let salted = Drawn { salt: 1 - stages[place].salt, ..stages[place] };
@@ -244,12 +278,17 @@ proptest! {
                 prop_assert!(part.alone && missing.iter().all(|&id| !part.targets.has(id)));
                 continue;
             }
-            let told = fates(&states, &plan.firsts(&numeric()));
-            let came = site.run(plan, &part);
+            let options = options(step.licence);
+            let short = needs::shortages(plan, &numeric(), &options);
+            let told = fates(plan, &states, &plan.firsts(&numeric()), |id| short[id].is_some());
+            let came = site.run(plan, &part, &options);
             compare(&states, &told, &came, plan, all);
             prop_assert!(!part.alone || states.iter().enumerate().all(|(id, state)| {
                 part.targets.has(id) || state.output().is_some()
             }), "only what was asked for runs");
+            if !came.0.failures.is_empty() {
+                continue;
+            }
             // Now all of it is there.
             let again = Part { forced: part.forced.and(&part.forced.others()), ..part.clone() };
             prop_assert!(site.assess(plan, &again).iter().all(|state| state.output().is_some()));

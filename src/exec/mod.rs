@@ -1,9 +1,9 @@
 //! Running a plan on this machine.
 //!
 //! One dispatcher owns all state and linearises what happens into [`event::Event`]s, to which reporters only listen. What
-//! to start next is a pure function ([`select`]) of what is ready (`queue` knows the first of each kind), what is free ([`resources`]) and which workers are
-//! warm ([`pool`]). Light stages run on threads ([`thread`]); heavy ones in `compt-worker` processes ([`worker`]), so that
-//! a crash in native code or an out-of-memory kill is one failed stage.
+//! to start next is a pure function ([`select`]) of what is ready (`queue` knows the first of each kind), what is free
+//! ([`resources`]) and which workers are warm ([`pool`]). Light stages run on threads ([`thread`]); heavy ones in
+//! `compt-worker` processes ([`worker`]), so that a crash in native code or an out-of-memory kill is one failed stage.
 
 mod answering;
 mod attempt;

@@ -12,8 +12,8 @@ use crate::plan::{Instance, Plan};
 use crate::protocol::StageError;
 
 /// What `instance` takes. A stage in a worker takes its threads and, on CUDA, at least one GPU; on the CPU it needs none,
-/// so that a pipeline that asks for GPUs also runs without. A program takes the same, and the GPUs that its stage names:
-/// nobody else knows what it does with them.
+/// so that a pipeline that asks for GPUs also runs without. A program takes its threads, and the GPUs that its stage names
+/// on every device: nobody else knows what it does with them.
 ///
 /// `attempt` is 1 for the first one; what is a list in the stage's `resources` grows with it.
 pub(super) fn of(instance: &Instance, numeric: &Numeric, attempt: u32) -> Amounts {
@@ -90,13 +90,28 @@ pub fn parts(plan: &Plan, numeric: &Numeric, options: &Options) -> Vec<Parts> {
     parts
 }
 
-/// A shortage as the reason why a stage can't run.
-pub(super) fn explain(shortage: &Shortage) -> StageError {
+/// Why instances of a plan can't run in a run with these options; nothing for those that can.
+pub fn shortages(plan: &Plan, numeric: &Numeric, options: &Options) -> Vec<Option<StageError>> {
+    let needs = all(plan, numeric);
+    let ledger = ledger(&needs, options);
+    let explained = |(instance, needs): (&Instance, &Arc<Amounts>)| {
+        ledger.shortage(needs).map(|shortage| explain(&shortage, &instance.place))
+    };
+    plan.instances.iter().zip(&needs).map(explained).collect()
+}
+
+/// A shortage as the reason why a stage at this place can't run.
+pub(super) fn explain(shortage: &Shortage, place: &Place) -> StageError {
     let Shortage { name, needed, total } = shortage;
     match (name.as_str(), total) {
         (GPU, total) => {
+            // A worker needs a GPU only where it computes on one; a program needs it wherever workers compute.
+            let hint = match place {
+                Place::Program => "name as many with `--gpus`, or lower it in the stage's `resources`",
+                Place::Thread | Place::Worker { .. } => "run with `--device cpu`, or name more GPUs with `--gpus`",
+            };
             StageError::environment(format!("it needs {needed} `gpu`, but this run has {}", total.unwrap_or(0)))
-                .with_hint("run with `--device cpu`, or name more GPUs with `--gpus`")
+                .with_hint(hint)
         }
         (_, Some(total)) => StageError::environment(format!("it needs {needed} `{name}`, but this run has {total}"))
             .with_hint(format!(

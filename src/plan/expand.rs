@@ -241,7 +241,8 @@ impl Expansion<'_> {
                 let name = &self.pipeline.stages[read].name;
                 let message = format!("`{reader}`{others} has nothing to read from `{name}`");
                 let help = format!(
-                    "`{name}` has no cell with these axis values that `only` lets through; `exclude` the reader's cell, or add what is missing to `{name}`"
+                    "`{name}` has no cell with these axis values that `only` lets through; `exclude` the reader's cell, or \
+                     add what is missing to `{name}`"
                 );
                 self.report(stage, "from", "compt::plan::nothing_to_read", message, Some(help));
             }

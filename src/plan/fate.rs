@@ -1,10 +1,11 @@
 //! What a run does about each instance, said before it runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
 
+use super::Plan;
 use super::assess::State;
 use crate::base::Digest;
 
@@ -23,6 +24,13 @@ pub enum Fate {
     },
     /// Its result is made unless it turns out to be there, when what it reads is known.
     MayRun,
+    /// It can't be run, and fails at once.
+    Fails,
+    /// It reads, directly or through others, one that fails.
+    Skipped {
+        /// The first of these.
+        because: usize,
+    },
 }
 
 /// How many instances have which fate.
@@ -36,31 +44,61 @@ pub struct Fates {
     pub shared: usize,
     /// They run unless their results turn out to be there.
     pub may_run: usize,
+    /// They fail at once.
+    pub fail: usize,
+    /// They read one that fails.
+    pub skip: usize,
 }
 
-/// The fate of every instance of a plan, given where they stand when the run begins and the first ones of those that do the
-/// same work (see [`Plan::firsts`](super::Plan::firsts)). Which of these does it, is decided by what is ready first; here it
-/// is the first one that has to run.
-pub fn fates(states: &[State], firsts: &[usize]) -> Vec<Fate> {
+/// The fate of every instance of a plan, given where they stand when the run begins, the first ones of those that do the
+/// same work (see [`Plan::firsts`]), and which can't be run. Which of those that do the same work does it, is decided by
+/// what is ready first; here it is the first one that has to run.
+pub fn fates(plan: &Plan, states: &[State], firsts: &[usize], is_short: impl Fn(usize) -> bool) -> Vec<Fate> {
     /// What is known of an instance's work.
     #[derive(PartialEq, Eq, Hash)]
     enum Work {
         Key(Digest),
         LikeThatOf(usize),
     }
+    let is_to_run = |id: usize| matches!(states[id], State::Run { .. });
+    // Work that somebody can do: one that can't, and whose turn comes later, may find it done.
+    let doable: HashSet<usize> =
+        (0..states.len()).filter(|id| is_to_run(*id) && !is_short(*id)).map(|id| firsts[id]).collect();
     let mut makers: HashMap<Work, usize> = HashMap::new();
-    let fate = |(id, state): (usize, &State)| match state {
-        State::Cached { .. } => Fate::Cached,
-        State::Run { certain: false, .. } => Fate::MayRun,
-        State::Run { key, .. } => {
-            let work = key.map_or(Work::LikeThatOf(firsts[id]), Work::Key);
-            match *makers.entry(work).or_insert(id) {
-                maker if maker == id => Fate::Runs,
-                maker => Fate::Shares { with: maker },
+    let mut fates: Vec<Fate> = Vec::with_capacity(states.len());
+    // What can't be run unless it turns out to be there, and what reads that.
+    let mut doubtful: HashSet<usize> = HashSet::new();
+    for (id, state) in states.iter().enumerate() {
+        let failed = |input: &usize| match fates[*input] {
+            Fate::Fails => Some(*input),
+            Fate::Skipped { because } => Some(because),
+            _ => None,
+        };
+        let inputs = &plan.instances[id].inputs;
+        let fate = match state {
+            State::Cached { .. } => Fate::Cached,
+            State::Run { key, certain, .. } => {
+                if let Some(because) = inputs.iter().find_map(failed) {
+                    Fate::Skipped { because }
+                } else if is_short(id) && *certain && (key.is_some() || !doable.contains(&firsts[id])) {
+                    Fate::Fails
+                } else if is_short(id) || inputs.iter().any(|input| doubtful.contains(input)) {
+                    doubtful.insert(id);
+                    Fate::MayRun
+                } else if !certain {
+                    Fate::MayRun
+                } else {
+                    let work = key.map_or(Work::LikeThatOf(firsts[id]), Work::Key);
+                    match *makers.entry(work).or_insert(id) {
+                        maker if maker == id => Fate::Runs,
+                        maker => Fate::Shares { with: maker },
+                    }
+                }
             }
-        }
-    };
-    states.iter().enumerate().map(fate).collect()
+        };
+        fates.push(fate);
+    }
+    fates
 }
 
 impl Fates {
@@ -73,6 +111,8 @@ impl Fates {
                 Fate::Runs => &mut counts.run,
                 Fate::Shares { .. } => &mut counts.shared,
                 Fate::MayRun => &mut counts.may_run,
+                Fate::Fails => &mut counts.fail,
+                Fate::Skipped { .. } => &mut counts.skip,
             } += 1;
         }
         counts
@@ -82,7 +122,7 @@ impl Fates {
 impl fmt::Display for Fates {
     /// `23 stages: 10 cached, 12 run, 1 may run`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = self.cached + self.run + self.shared + self.may_run;
+        let total = self.cached + self.run + self.shared + self.may_run + self.fail + self.skip;
         if total == self.cached {
             return write!(f, "{total} stages, all cached: nothing to run");
         }
@@ -91,6 +131,8 @@ impl fmt::Display for Fates {
             (self.run, "to run"),
             (self.shared, "the same work as one of those"),
             (self.may_run, "may run: their results may turn out to be there"),
+            (self.fail, "to fail at once"),
+            (self.skip, "to be skipped"),
         ];
         let said: Vec<String> =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
@@ -115,15 +157,42 @@ mod tests {
         let there = State::Cached { key: Digest::of(b"k"), output: Digest::of(b"o") };
         for key in [None, Some(&b"fit"[..])] {
             let states = [there.clone(), run(Some(b"a"), true), run(key, true), run(key, true), run(None, false)];
-            let told = fates(&states, &plan.firsts(&numeric()));
+            let told = fates(&plan, &states, &plan.firsts(&numeric()), |_| false);
             assert_eq!(told, [Fate::Cached, Fate::Runs, Fate::Runs, Fate::Shares { with: 2 }, Fate::MayRun]);
             let counts = Fates::of(&told);
-            assert_eq!(counts, Fates { cached: 1, run: 2, shared: 1, may_run: 1 });
+            assert_eq!(counts, Fates { cached: 1, run: 2, shared: 1, may_run: 1, ..Fates::default() });
             assert_eq!(
                 counts.to_string(),
                 "5 stages: 1 cached, 2 to run, 1 the same work as one of those, \
                  1 may run: their results may turn out to be there"
             );
         }
+    }
+
+    #[test]
+    fn what_has_no_room_fails_and_takes_its_readers_with_it() {
+        let mut plan = small();
+        plan.instances[3].parameters = plan.instances[2].parameters.clone();
+        let run = |key: Option<&[u8]>, certain| State::Run { key: key.map(Digest::of), certain, reasons: Vec::new() };
+        let told = |fits: [State; 2], short: usize| {
+            let there = State::Cached { key: Digest::of(b"k"), output: Digest::of(b"o") };
+            let [one, two] = fits;
+            let states = [there, run(Some(b"a"), true), one, two, run(None, true)];
+            fates(&plan, &states, &plan.firsts(&numeric()), |id| id == short)
+        };
+        use Fate::{Cached, Fails, MayRun, Runs, Skipped};
+        let because = 1;
+        let skipped = [Skipped { because }; 3];
+        assert_eq!(told([run(None, true), run(None, false)], 1), [&[Cached, Fails][..], &skipped].concat());
+        // The other one of the same work is not kept from it.
+        let known = || run(Some(b"fit"), true);
+        assert_eq!(told([known(), known()], 2), [Cached, Runs, Fails, Runs, Skipped { because: 2 }]);
+        // Work that another one may have done before its turn comes, and a result that may be there.
+        assert_eq!(told([run(None, true), run(None, true)], 2), [Cached, Runs, MayRun, Runs, MayRun]);
+        assert_eq!(told([run(None, false), known()], 2), [Cached, Runs, MayRun, Runs, MayRun]);
+        // What is there needs no room.
+        assert_eq!(told([known(), known()], 0)[0], Cached);
+        let counts = Fates::of(&told([known(), known()], 2));
+        assert_eq!(counts.to_string(), "5 stages: 1 cached, 2 to run, 1 to fail at once, 1 to be skipped");
     }
 }

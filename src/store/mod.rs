@@ -148,6 +148,21 @@ impl Store {
         Self::open_for(root, Access::Read, |in_use| Ok(Presence::to_read(in_use)))
     }
 
+    /// Sees whether results could be added to the cache at `root`, without a trace: it may not even be there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn probe(root: &Path) -> Result<(), StoreError> {
+        Self::open_to_read(root)?;
+        // A folder that isn't there would be made in the nearest one that is.
+        let work = root.join("work");
+        let is_there = |folder: &&Path| folder.as_os_str().is_empty() || folder.exists();
+        let nearest = work.ancestors().find(is_there).filter(|folder| !folder.as_os_str().is_empty());
+        let nearest = nearest.unwrap_or(Path::new("."));
+        let probe = tempfile::tempfile_in(nearest).map(drop);
+        probe.map_err(|error| StoreError::io(root, files::with_path(error, "create a file in", nearest)))
+    }
+
     /// The same cache once more, to look at it, under the protection of this one.
     pub fn reader(&self) -> Self {
         Self::with(&self.root, Access::Read, self.presence.clone())
@@ -234,6 +249,11 @@ impl Store {
         let folder = self.scratch_path(key);
         fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
         Ok(folder)
+    }
+
+    /// Whether an attempt has left checkpoints there.
+    pub fn has_checkpoints(&self, key: &Digest) -> bool {
+        fs::read_dir(self.scratch_path(key)).is_ok_and(|mut entries| entries.next().is_some())
     }
 
     /// The number of the next attempt at `key`, from 1, and the path for its log.

@@ -89,7 +89,8 @@ fn why_names_the_old_and_the_new_value() {
     let output = project.compt(&["why", "pipelines/toy.yaml", "shots[task=ripe,seed=1]", "--set", "k=12"]);
     let text = both(&output);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains('8') && text.contains("12") && text.contains('k'), "{text}");
+    assert!(text.contains("shots[task=ripe,seed=1]: to run\n"), "{text}");
+    assert!(text.contains("  - parameter `k` changed: 8 -> 12\n"), "{text}");
     let plan = both(&project.compt(&["plan", "pipelines/toy.yaml"]));
     assert!(plan.contains("nothing to run"), "{plan}");
     let show = both(&project.compt(&["show", "pipelines/toy.yaml", "fit[method=spp,seed=1]"]));
@@ -114,6 +115,15 @@ fn a_published_file_that_was_edited_is_replaced_with_a_warning() {
     project.write("outputs/light/list/a", "mine\n");
     let text = run(&["--set", "k=9"]);
     assert!(text.contains("warning: `outputs/light/list/a` was changed since the last run"), "{text}");
+    // For programs it is an event.
+    project.write("outputs/light/list/a", "mine\n");
+    let output = project.compt(&["run", LIGHT, "--set", "k=9", "--json"]);
+    let events = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let event = events.find(|event| event["what"]["event"] == "warning").unwrap();
+    let message = event["what"]["message"].as_str().unwrap();
+    assert!(message.starts_with("`outputs/light/list/a` was changed since the last run"), "{message}");
+    assert!(output.stderr.is_empty(), "{}", both(&output));
     assert_eq!(project.read("outputs/light/list/a"), "9\n");
     assert!(!warned(&run(&["--set", "k=9"])));
     // Also when there is another result in its place now.

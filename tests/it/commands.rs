@@ -229,6 +229,14 @@ fn a_program_that_fails_is_explained_with_its_last_words() {
         code.contains("`sh` ended with code 3; its last words:") && code.contains("first") && code.contains("last"),
         "{code}"
     );
+    // What to type is a line that a shell understands.
+    let spaced = project("");
+    spaced.write(
+        "pipelines/my c.yaml",
+        "name: c\nstages:\n  say: { run: { command: { program: [\"false\"], outputs: [] } } }\n",
+    );
+    let said = both(&spaced.compt(&["run", "pipelines/my c.yaml"]));
+    assert!(said.contains("`compt show 'pipelines/my c.yaml' say --log` prints the log"), "{said}");
     let signal = refused(&shell("kill -SEGV $$", "        outputs: []\n"), 4);
     assert!(signal.contains("`sh` crashed with signal 11"), "{signal}");
     let absent = project("  say:\n    run: { command: { program: [no-such-program], outputs: [] } }\n");
@@ -367,4 +375,80 @@ fn wrong_parameters_are_refused_at_their_place() {
     ] {
         assert!(said.contains(part), "{part} is missing in:\n{said}");
     }
+}
+
+#[test]
+fn gpus_are_handed_out_by_id_and_only_to_programs_that_ask() {
+    let project = Project::new();
+    let meeting = project.path("meeting").display().to_string();
+    fs_err::create_dir(&meeting).unwrap();
+    // `one` and `two` each wait for the other, so that both have their GPU at once.
+    let both_there = format!(
+        "touch \"{meeting}/$COMPT_PARAM_ME\"; n=0; until [ -e \"{meeting}/$COMPT_PARAM_OTHER\" ]; do n=$((n + 1)); \
+         [ $n -lt 3000 ] || exit 9; sleep 0.01; done; echo \"$CUDA_VISIBLE_DEVICES\" > gpus"
+    );
+    let stage = |me: &str, other: &str, line: &str, resources: &str| {
+        format!(
+            "  {me}:\n    {resources}\n    run:\n      command:\n        program: [sh, -c, {}]\n        \
+             parameters: {{ me: {me}, other: {other} }}\n        outputs: [gpus]\n        publish: true\n",
+            quote(line)
+        )
+    };
+    let gpu = "resources: { gpu: 1 }";
+    let stages = [
+        stage("one", "two", &both_there, gpu),
+        stage("two", "one", &both_there, gpu),
+        stage("three", "nobody", "echo \"[$${CUDA_VISIBLE_DEVICES-unset}]\" > gpus", "title: No GPU"),
+    ];
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{}", stages.concat()));
+    let run = |more: &[&str]| {
+        let room = ["run", "pipelines/c.yaml", "--jobs", "2", "--resource", "cpu=2"];
+        // What this machine has is not what the run has.
+        project.command(&[&room, more].concat()).env("CUDA_VISIBLE_DEVICES", "").output().unwrap()
+    };
+    let none = run(&[]);
+    assert_eq!(none.status.code(), Some(5), "{}", both(&none));
+    let said = "it needs 1 `gpu`, but this run has 0\n       hint: name as many with `--gpus`, or lower it";
+    assert!(both(&none).contains(said), "{}", both(&none));
+    assert!(!both(&none).contains("--device"), "{}", both(&none));
+    assert_eq!(project.read("outputs/c/three/gpus"), "[]\n");
+
+    let output = run(&["--gpus", "3,7"]);
+    assert!(output.status.success(), "{}", both(&output));
+    let mut given = ["one", "two"].map(|stage| project.read(&format!("outputs/c/{stage}/gpus")));
+    given.sort();
+    assert_eq!(given, ["3\n", "7\n"]);
+}
+
+#[test]
+fn what_there_is_once_is_used_by_one_program_at_a_time() {
+    let project = Project::new();
+    let desk = project.path("desk").display().to_string();
+    fs_err::create_dir(&desk).unwrap();
+    let stages: String = (0..6)
+        .map(|k| {
+            format!(
+                "  s{k}:\n    resources: {{ licence: 1 }}\n    run:\n      command:\n        \
+                 program: [sh, -c, 'mkdir \"$DESK/taken\" && sleep 0.1 && rmdir \"$DESK/taken\"', s{k}]\n        \
+                 variables: {{ DESK: {} }}\n        outputs: []\n",
+                quote(&desk)
+            )
+        })
+        .collect();
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{stages}"));
+    let output =
+        project.compt(&["run", "pipelines/c.yaml", "--jobs", "3", "--resource", "cpu=3", "--resource", "licence=1"]);
+    assert!(output.status.success(), "`mkdir` fails where another one is at work: {}", both(&output));
+}
+
+#[test]
+fn a_changed_copy_of_a_declared_file_is_an_undeclared_write() {
+    let project =
+        shell("echo more >> given/a.txt; cat given/a.txt > out", "        files: [given]\n        outputs: [out]\n");
+    project.write("given/a.txt", "one\n");
+    project.write("given/b.txt", "two\n");
+    let output = project.compt(&["run", "pipelines/c.yaml"]);
+    assert!(output.status.success(), "{}", both(&output));
+    assert!(both(&output).contains("undeclared writes, which are not kept: `given/a.txt`;"), "{}", both(&output));
+    assert_eq!(project.read("given/a.txt"), "one\n", "it was a copy");
 }

@@ -1,6 +1,10 @@
-//! What the documents show works: every complete pipeline in them, and in `pipelines/`, passes `compt check`.
+//! What the documents show works: every complete pipeline in them, and in `pipelines/`, passes `compt check`, and every
+//! command line in them is understood.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use clap::error::ErrorKind;
 
 use crate::project::{Project, both};
 
@@ -66,4 +70,115 @@ fn the_workflow_for_ci_works() {
         let output = project.compt(&typed.split(' ').collect::<Vec<_>>());
         assert!(output.status.success(), "{typed}: {}", both(&output));
     }
+}
+
+/// README and the manual, by name.
+fn documents() -> BTreeMap<String, String> {
+    let pages = fs_err::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let named = pages.chain([root().join("README.md")]).map(|path| {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        (name, fs_err::read_to_string(path).unwrap())
+    });
+    named.collect()
+}
+
+/// The words of each command in a line of shell: quotes, comments, pipes and redirections, as far as documents have them.
+fn commands(line: &str) -> Vec<Vec<String>> {
+    let mut commands = vec![Vec::new()];
+    let mut word: Option<String> = None;
+    let (mut quote, mut is_redirected) = (None, false);
+    for c in line.chars().chain([' ']) {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => break,
+            (None, ' ' | ';' | '|' | '&' | '>') => {
+                if let Some(word) = word.take()
+                    && !std::mem::take(&mut is_redirected)
+                {
+                    commands.last_mut().unwrap().push(word);
+                }
+                match c {
+                    ' ' => {}
+                    '>' => is_redirected = true,
+                    _ => commands.push(Vec::new()),
+                }
+            }
+            (None, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    commands
+}
+
+#[test]
+fn lines_of_shell_are_taken_apart() {
+    let words = |line: &str| -> Vec<String> { commands(line).iter().map(|words| words.join("+")).collect() };
+    assert_eq!(words("a 'b c'  --d=\"e # f\" # and more"), ["a+b c+--d=e # f"]);
+    assert_eq!(words("a | b x; c > d e"), ["a", "b+x", "c+e"]);
+}
+
+/// The lines of all blocks of shell in a Markdown text, each with those that continue it.
+fn lines_of_shell(text: &str) -> Vec<String> {
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block);
+    blocks.flat_map(|block| block.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_command_line_in_the_documents_is_understood() {
+    let mut understood = 0;
+    let mut wrong = Vec::new();
+    for (name, text) in documents() {
+        for words in lines_of_shell(&text).iter().flat_map(|line| commands(line)) {
+            // `HF_HUB_OFFLINE=1 compt ...`
+            let mut words = words.into_iter().skip_while(|word| word.contains('='));
+            if words.next().is_none_or(|program| program.rsplit('/').next() != Some("compt")) {
+                continue;
+            }
+            let words: Vec<String> = std::iter::once("compt".to_owned()).chain(words).collect();
+            match compt::cli::command_line().try_get_matches_from(&words) {
+                Ok(_) => understood += 1,
+                Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+                    understood += 1
+                }
+                Err(error) => wrong.push(format!("{name}: {}: {error}", words.join(" "))),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(understood > 40, "only {understood} lines were found");
+}
+
+/// In running text commands are cut short; what they name is there.
+#[test]
+fn every_flag_in_the_documents_is_there() {
+    let program = compt::cli::command_line();
+    let mut found = 0;
+    let mut wrong = Vec::new();
+    for (name, text) in documents() {
+        let prose: String = text.split("```").step_by(2).collect();
+        for typed in prose.split('`').skip(1).step_by(2) {
+            let mut words = typed.split_whitespace();
+            let Some(("compt", command)) = words.next().zip(words.next()) else { continue };
+            let Some(command) = program.find_subcommand(command) else {
+                if !command.starts_with('-') {
+                    wrong.push(format!("{name}: `{typed}`: there is no such subcommand"));
+                }
+                continue;
+            };
+            for flag in words.filter_map(|word| word.strip_prefix("--")) {
+                let flag = flag.split(['=', ',', ']', '|']).next().unwrap_or_default();
+                found += 1;
+                if !command.get_arguments().any(|argument| argument.get_long() == Some(flag)) {
+                    wrong.push(format!("{name}: `{typed}`: there is no `--{flag}`"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(found > 10, "only {found} flags were found");
 }

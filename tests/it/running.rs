@@ -1,6 +1,6 @@
 //! How a run goes, through the command line: what is written down of it, and what else happens beside it.
 
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -181,7 +181,7 @@ fn a_command_hears_of_an_interrupt() {
     let mut runner = project.start(&["run", "pipelines/c.yaml", "--notify", "cat > heard.json"]);
     until("`a` has begun", || both(&project.compt(&["runs", "last"])).contains("started"));
     let interrupt = |meaning: &str| {
-        std::process::Command::new("kill").args(["-INT", &runner.id().to_string()]).status().unwrap();
+        Command::new("kill").args(["-INT", &runner.id().to_string()]).status().unwrap();
         let meaning = Value::from(meaning);
         until("the signal is heard", || journal(&project).iter().any(|line| line["meaning"] == meaning));
     };
@@ -248,7 +248,7 @@ fn a_second_runner_takes_over_from_one_that_was_killed() {
     let text = seen();
     let message = text.lines().find(|line| line.starts_with("warning: ")).unwrap_or_else(|| panic!("{text}"));
     assert!(message.contains(&holder), "{message}");
-    assert!(message.ends_with("died while it was making `a`; this run goes on from there"), "{message}");
+    assert!(message.ends_with("died while it was making `a`; it is started again"), "{message}");
     assert!(text.contains("2 stages: 2 run, 0 cached"), "{text}");
     // Nothing is left that another run would stumble over, and what the first one had started is gone.
     assert_eq!(fs_err::read_dir(project.path(".compt/locks")).unwrap().count(), 0);
@@ -257,6 +257,56 @@ fn a_second_runner_takes_over_from_one_that_was_killed() {
     assert!(state.is_empty() || state.contains(") Z"), "{state}");
     let checked = project.compt(&["fsck"]);
     assert!(checked.status.success(), "{}", both(&checked));
+}
+
+/// Nobody waited: the next run says whose work it takes up, and whether anything of it was kept.
+#[test]
+fn a_run_says_who_died_before_it() {
+    for (checkpoints, ending) in [("", "it is started again"), (", checkpoints: true", "this run goes on from there")] {
+        let project = Project::new();
+        let begun = project.path("begun").display().to_string();
+        let line = format!(
+            "[ -z \"$COMPT_CHECKPOINTS\" ] || echo half > \"$COMPT_CHECKPOINTS/state\"; \
+             [ -e {begun} ] || {{ touch {begun}; sleep 600; }}; echo made > out"
+        );
+        project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{}", stage("a", &line, checkpoints)));
+        let mut first = project.start(&["run", "pipelines/c.yaml"]);
+        until("`a` has begun", || project.path("begun").exists());
+        let id = first.id();
+        first.kill().unwrap();
+        first.wait().unwrap();
+        let output = run(&project, &[]);
+        assert!(output.status.success(), "{}", both(&output));
+        let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let said = format!("warning: process {id} on `{}` died while it was making `a`; {ending}\n", host.trim());
+        assert!(both(&output).contains(&said), "`{said}` is missing in: {}", both(&output));
+    }
+}
+
+/// As typed: for what may pass, as a program that somebody killed, and not for one that says itself that it failed.
+#[test]
+fn what_may_pass_is_tried_again_as_often_as_is_said() {
+    for (line, retries, expected) in [
+        ("kill -9 $$", &["--retries", "1"][..], &["queued", "started", "retry"][..]),
+        ("kill -9 $$", &[], &["queued", "started", "failed"]),
+        ("exit 3", &["--retries", "1"], &["queued", "started", "failed"]),
+    ] {
+        let project = commands(&stage("a", line, ""));
+        let mut runner = project.start(&[&["run", "pipelines/c.yaml"], retries].concat());
+        until("it has failed once", || {
+            let said = both(&project.compt(&["runs", "last", "--json"]));
+            said.contains("\"retry\"") || said.contains("\"failed\"")
+        });
+        assert_eq!(course(&project, "a"), expected, "{line}");
+        if expected.ends_with(&["retry"]) {
+            // The pause is long enough that nobody here waits for its end.
+            let lines = journal(&project);
+            let retry = lines.iter().find(|line| line["event"] == "retry").unwrap();
+            assert_eq!((&retry["attempt"], &retry["wait_seconds"]), (&1.into(), &10.0.into()));
+            Command::new("kill").args(["-INT", &runner.id().to_string()]).status().unwrap();
+        }
+        runner.wait().unwrap();
+    }
 }
 
 #[test]
@@ -438,9 +488,16 @@ fn a_program_whose_time_is_up_ends_with_all_that_it_has_started() {
     let child = project.path("child").display().to_string();
     let line = format!("sleep 600 & echo $! > {child}; wait");
     project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{}", stage("a", &line, "")));
-    let output = run(&project, &["--timeout", "2s"]);
-    assert_eq!(output.status.code(), Some(5), "{}", both(&output));
-    assert!(both(&output).contains("it took longer than 2s, which is its `timeout`"), "{}", both(&output));
+    // A machine that is busy may need more time to start the child: what failed is tried again with more.
+    for limit in ["1s", "4s", "16s", "60s"] {
+        let output = run(&project, &["--timeout", limit]);
+        assert_eq!(output.status.code(), Some(5), "{}", both(&output));
+        let said = format!("it took longer than {limit}, which is its `timeout`");
+        assert!(both(&output).contains(&said), "{}", both(&output));
+        if fs_err::read_to_string(project.path("child")).is_ok_and(|text| text.ends_with('\n')) {
+            break;
+        }
+    }
     let child = project.read("child").trim().to_owned();
     until("the child is gone", || {
         let state = fs_err::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
@@ -454,10 +511,18 @@ fn what_is_expected_of_a_stage_is_learnt_from_its_other_cells() {
     let project = Project::new();
     let stages = "name: c\naxes:\n  wait: [slow, fast]\n  seed: [1, 2]\nstages:\n  a:\n    \
                   matrix: { wait: axes.wait, seed: axes.seed }\n    run: { command: { program: [sh, -c, \
-                  'case $COMPT_PARAM_WAIT in slow) sleep 0.4 ;; esac; echo $COMPT_PARAM_SEED > out'], outputs: [out], \
+                  'echo $COMPT_PARAM_SEED > out'], outputs: [out], \
                   parameters: { wait: \"${wait}\", seed: \"${seed}\" } } }\n";
     project.write("pipelines/c.yaml", stages);
     assert!(run(&project, &["--jobs", "1"]).status.success());
+    // What they took is as noted, whatever this machine has to do besides.
+    let noted = project.read(".compt/durations");
+    let slower = noted.lines().filter(|line| !line.is_empty()).map(|line| {
+        let mut run: Value = serde_json::from_str(line).unwrap();
+        run[3] = if line.contains("slow") { 8.0 } else { 0.5 }.into();
+        format!("{run}\n")
+    });
+    project.write(".compt/durations", &slower.collect::<String>());
     let expected = |project: &Project| -> Vec<(String, f64, String)> {
         let lines = journal(project);
         let started = lines.iter().filter(|line| line["event"] == "started");
@@ -472,11 +537,11 @@ fn what_is_expected_of_a_stage_is_learnt_from_its_other_cells() {
     assert!(new.iter().all(|(.., by)| by == "stage"), "{new:?}");
     // Longest first: `slow` is known to be slow, also with a seed that is new.
     assert_eq!((new[0].0.as_str(), new[1].0.as_str()), ("a[wait=slow,seed=3]", "a[wait=fast,seed=3]"));
-    assert!(new[0].1 > 2.0 * new[1].1, "{new:?}");
+    assert!(new[0].1 > 4.0 && new[1].1 < 1.0, "{new:?}");
     // The same work again, and the same cells with something else.
     assert!(run(&project, &["--jobs", "1", "--force"]).status.success());
     assert!(expected(&project).iter().all(|(.., by)| by == "key"), "{:?}", expected(&project));
-    project.edit("pipelines/c.yaml", "sleep 0.4", "sleep 0.3");
+    project.edit("pipelines/c.yaml", "echo $COMPT_PARAM_SEED", "echo again $COMPT_PARAM_SEED");
     assert!(run(&project, &["--jobs", "1"]).status.success());
     assert!(expected(&project).iter().all(|(.., by)| by == "cell"), "{:?}", expected(&project));
 }

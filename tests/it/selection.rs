@@ -117,6 +117,39 @@ cached   text[task=ripe,seed=2]
 }
 
 #[test]
+fn a_dry_run_foretells_what_has_no_room() {
+    let project = light();
+    project.edit(FILE, "  shots:\n", "  shots:\n    resources: { licence: 1 }\n");
+    let text = both(&project.compt(&["run", FILE, "--dry-run"]));
+    for wanted in [
+        "fails    shots[task=ripe,seed=1]  it needs 1 `licence`, and nobody said how much there is: \
+         say it with `--resource licence=1`\n",
+        "skipped  text[task=ripe,seed=1]  shots[task=ripe,seed=1] fails\n",
+        "\n10 stages: 2 to run, 4 to fail at once, 4 to be skipped\nexpected: 2 stages that never ran\n",
+    ] {
+        assert!(text.contains(wanted), "`{wanted}` is missing in:\n{text}");
+    }
+    let said = json(&project.compt(&["run", FILE, "--dry-run", "--json"]));
+    let stage = |name: &str| said["stages"].as_array().unwrap().iter().find(|stage| stage["stage"] == name).unwrap();
+    let (shots, text) = (stage("shots[task=same,seed=2]"), stage("text[task=same,seed=2]"));
+    assert_eq!((&shots["fate"], &text["fate"]), (&"fails".into(), &"skipped".into()));
+    assert_eq!(shots["shortage"]["hint"], "say it with `--resource licence=1`");
+    assert_eq!((&text["because"], &text["shortage"]), (&"shots[task=same,seed=2]".into(), &serde_json::Value::Null));
+
+    let output = project.compt(&["run", FILE, "--json"]);
+    assert_eq!(output.status.code(), Some(5), "{}", both(&output));
+    let last = String::from_utf8_lossy(&output.stdout).lines().last().unwrap().to_owned();
+    let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+    for (foretold, came) in [("run", "executed"), ("fail", "failed"), ("skip", "skipped")] {
+        assert_eq!(said["totals"][foretold], last["what"][came], "{foretold}: {last}");
+    }
+    assert_eq!(told(&project, "runs", &["--resource", "licence=1"]).len(), 8);
+    assert_eq!(run(&project, &["--resource", "licence=1"]).len(), 8);
+    // What is there needs no licence.
+    assert_eq!(told(&project, "cached", &[]).len(), 10);
+}
+
+#[test]
 fn the_plan_says_which_cells_why_and_how_long() {
     let project = light();
     let plan = |more: &[&str]| both(&project.compt(&[&["plan", FILE], more].concat()));

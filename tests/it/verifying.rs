@@ -174,3 +174,33 @@ fn what_differs_is_shown_with_file_place_and_values() {
     assert_eq!(failed.status.code(), Some(4), "{}", both(&failed));
     assert!(both(&failed).contains("no luck"), "{}", both(&failed));
 }
+
+#[test]
+fn what_a_stage_needs_is_said_as_to_a_run() {
+    let project = Project::new();
+    let file = "pipelines/c.yaml";
+    project.write(
+        file,
+        "name: c\nstages:\n  a:\n    resources: { licence: 1, gpu: 1 }\n    run:\n      command:\n        \
+         program: [sh, -c, 'echo \"$CUDA_VISIBLE_DEVICES\" > gpus']\n        outputs: [gpus]\n        publish: true\n",
+    );
+    let licence = ["--resource", "licence=1"];
+    let said = |command: &str, more: &[&str]| {
+        let output = project.compt(&[&[command, file], &licence[..], more].concat());
+        (output.status.code(), both(&output))
+    };
+    let (code, text) = said("run", &["--gpus", "3"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(project.read("outputs/c/a/gpus"), "3\n");
+    let (code, text) = said("verify", &["--gpus", "3", "--jobs", "1"]);
+    assert!(code == Some(0) && text.contains("identical        a"), "{text}");
+    // The GPU of `--device` is the one that is handed out: another one than before.
+    let (code, text) = said("verify", &["--device", "cuda:5"]);
+    assert!(code == Some(8) && text.contains("`gpus`"), "{text}");
+
+    // What is not said is asked for in words that are understood.
+    let output = project.compt(&["verify", file, "--gpus", "3"]);
+    let text = both(&output);
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    assert!(text.contains(&format!("say it with `{}`", licence.join(" "))), "{text}");
+}

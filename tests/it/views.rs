@@ -245,6 +245,72 @@ fn shells_complete_every_subcommand() {
 }
 
 #[test]
+fn bash_completes_what_is_begun() {
+    let project = Project::new();
+    project.write("compt.bash", &stdout(&project.compt(&["completions", "bash"])));
+    let completed = |words: &[&str]| {
+        // As readline calls it: the program, the word at the cursor and the one before it.
+        let script = "source ./compt.bash; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
+                      _compt compt \"${COMP_WORDS[-1]}\" \"${COMP_WORDS[-2]}\"; printf '%s\\n' \"${COMPREPLY[@]}\"";
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", script, "bash"]).args(words).current_dir(project.path("."));
+        bash.output().map(|output| stdout(&output))
+    };
+    for (words, expected) in [
+        (&["compt", "run", "--fa"][..], "--fail-fast\n"),
+        (&["compt", "ver"], "verify\n"),
+        (&["compt", "run", "p.yaml", "--dry"], "--dry-run\n"),
+    ] {
+        match completed(words) {
+            Ok(words) => assert_eq!(words, expected),
+            Err(_) => return println!("skipped: there is no bash to complete anything"),
+        }
+    }
+}
+
+/// Those whose answer is no fact, each with the reason.
+const WITHOUT_JSON: [(&str, &str); 2] = [
+    ("predict", "it writes rows, with `--output-format jsonl` one JSON object for each"),
+    ("completions", "it writes a script of a shell"),
+];
+
+#[test]
+fn every_subcommand_answers_in_json() {
+    let project = Project::new();
+    for command in compt::cli::command_line().get_subcommands() {
+        let name = command.get_name();
+        let help = stdout(&project.compt(&[name, "--help"]));
+        let reason = WITHOUT_JSON.iter().find(|(known, _)| *known == name);
+        assert_eq!(help.contains(" --json"), reason.is_none(), "{name}: {help}");
+    }
+    for (name, _) in WITHOUT_JSON {
+        assert!(compt::cli::command_line().find_subcommand(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_stage_is_json_too() {
+    let project = light();
+    let show = |more: &[&str]| json(&project.compt(&[&["show", FILE, "data", "--json"], more].concat()));
+    let nothing = |task: &str| serde_json::json!({ "instance": format!("data[task={task}]"), "key": null, "output": null, "current": false });
+    assert_eq!(show(&[]), serde_json::json!([nothing("ripe"), nothing("same")]));
+    let log = |of: &Value| (of["attempt"].clone(), of["log"].is_string(), of["lines"].as_array().unwrap().len());
+    assert_eq!(log(&show(&["--log"])[1]), (Value::Null, false, 0));
+    run_into(&project, "outputs", &["--until", "data[task=ripe]"]);
+    let shown = show(&[]);
+    assert_eq!((&shown[0]["current"], &shown[0]["preimage"]["operation"]), (&true.into(), &"fetch".into()));
+    assert_eq!((shown.as_array().unwrap().len(), &shown[1]["output"]), (2, &Value::Null));
+    let logs = show(&["--log"]);
+    assert_eq!((&logs[0]["instance"], &logs[0]["attempt"]), (&"data[task=ripe]".into(), &1.into()));
+    let text = project.read(logs[0]["log"].as_str().unwrap());
+    let lines: Vec<&str> = logs[0]["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert!(!lines.is_empty() && lines == text.lines().collect::<Vec<_>>(), "{logs}");
+    // A result of another time is the last one, and not the current one.
+    project.edit("toys/ripe_train.csv", ",0\n", ",1\n");
+    assert_eq!((&show(&[])[0]["current"], &show(&[])[0]["output"]), (&false.into(), &shown[0]["output"]));
+}
+
+#[test]
 fn every_subcommand_has_a_manual_page() {
     let project = Project::new();
     let page = stdout(&project.compt(&["man"]));
@@ -339,5 +405,21 @@ fn editors_can_say_what_every_key_is_and_propose_names() {
             let names = operations["fetch"]["properties"]["dataset"]["examples"].as_array().unwrap();
             assert!(names.iter().any(|name| name == "rte"), "{names:?}");
         }
+    }
+}
+
+#[test]
+fn the_doctor_leaves_no_trace() {
+    let project = Project::new();
+    for cache in [".compt", "not/yet"] {
+        let text = stdout(&project.compt(&["doctor", "--cache", cache]));
+        assert!(text.contains(&format!("{cache} (writable)")), "{text}");
+        assert!(!project.path(cache).exists() && !project.path("not").exists());
+    }
+    // As for all who would write there.
+    for command in [&["doctor"][..], &["run", "pipelines/toy.yaml"]] {
+        let output = project.compt(&[command, &["--cache", "toys/ripe_train.csv"]].concat());
+        assert_eq!(output.status.code(), Some(6), "{}", both(&output));
+        assert!(both(&output).contains("check that `toys/ripe_train.csv` is a folder"), "{}", both(&output));
     }
 }

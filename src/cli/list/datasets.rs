@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Listed;
 use crate::cli::failure::Failure;
+use crate::cli::shell_word;
 use crate::protocol::StageError;
 use crate::report::terminal::aligned;
 use crate::task::dataset::{self, DatasetFile, Kind};
@@ -22,7 +23,7 @@ pub fn all(root: &Path) -> Listed {
             }
             Err(_) => {
                 let path = Path::new(dataset::FOLDER).join(format!("{name}.yaml"));
-                let advice = format!("is wrong; `compt check {}` says why", path.display());
+                let advice = format!("is wrong; `compt check {}` says why", shell_word(&path.display().to_string()));
                 rows.push(vec![name.clone(), advice]);
                 facts.push(json!({ "name": name, "file": path, "valid": false }));
             }

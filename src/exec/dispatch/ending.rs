@@ -75,7 +75,7 @@ impl Dispatcher<'_, '_> {
         let needs = needs::of(instance, self.run.numeric, todo.attempts + 1);
         let Some(shortage) = self.ledger.shortage(&needs) else { return Some(pause) };
         let hint = error.hint.take().map(|hint| format!("{hint}; ")).unwrap_or_default();
-        let short = needs::explain(&shortage);
+        let short = needs::explain(&shortage, &instance.place);
         error.hint = Some(format!("{hint}another attempt is not possible: {short}"));
         None
     }

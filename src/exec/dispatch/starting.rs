@@ -72,7 +72,9 @@ impl<'a> Dispatcher<'a, '_> {
             return self.settle(known);
         }
         if let Some(holder) = lock.left_by() {
-            let message = format!("{holder} died while it was making `{}`; this run goes on from there", self.name(id));
+            let kept = self.run.store.has_checkpoints(&todo.key);
+            let now = if kept { "this run goes on from there" } else { "it is started again" };
+            let message = format!("{holder} died while it was making `{}`; {now}", self.name(id));
             self.warn(message);
         }
         todo.attempts += 1;
