@@ -10,6 +10,7 @@ mod exit_codes;
 mod faults;
 mod hub;
 mod include;
+mod json;
 mod layers;
 mod messages;
 mod paper;
