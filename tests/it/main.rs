@@ -13,6 +13,7 @@ mod include;
 mod json;
 mod layers;
 mod messages;
+mod mount;
 mod paper;
 mod pinning;
 mod predict;
