@@ -131,6 +131,8 @@ fn the_events_of_a_run() {
                   c:\n    run: { command: { program: [sh, -c, 'echo > out; echo > more'], outputs: [out] } }\n";
     project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{stages}"));
     events_are_told(lines(&project.compt(&["run", "pipelines/c.yaml", "--json"])), &mut seen);
+    let stands = told(&project, &["status", "pipelines/c.yaml"], &["status"]);
+    assert_eq!(stands["tally"]["failed"], 1, "{stands}");
 
     // Two runs that want the same: one waits, then both are stopped.
     let stage = "  d: { run: { command: { program: [sleep, '600'], outputs: [out] } } }\n";
@@ -145,6 +147,8 @@ fn the_events_of_a_run() {
     let mut said = until("started", &mut of_first);
     let (mut second, mut of_second): (Child, std::iter::Map<std::io::Lines<BufReader<ChildStdout>>, _>) = start();
     said.extend(until("waiting", &mut of_second));
+    let stands = told(&project, &["status", "pipelines/d.yaml"], &["status"]);
+    assert_eq!(stands["tally"]["running"], 1, "{stands}");
     for (runner, rest) in [(&mut second, &mut of_second), (&mut first, &mut of_first)] {
         interrupt(runner);
         said.extend(until("interrupted", rest));
