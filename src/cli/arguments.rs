@@ -103,7 +103,8 @@ impl Command {
             Self::Fsck(arguments) => arguments.json,
             Self::Gc(arguments) => arguments.json,
             Self::Verify(arguments) => arguments.json,
-            Self::Predict(_) | Self::Completions(_) => false,
+            Self::Predict(arguments) => arguments.output_format == Some(Rows::Jsonl),
+            Self::Completions(_) => false,
         }
     }
 }

@@ -13,6 +13,8 @@
 //! | 8 | results differ: `verify` got others, or `compare --fail-on` or `diff --exit-code` found differences |
 //! | 130 | interrupted |
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::protocol::{StageError, StageErrorKind};
@@ -158,6 +160,17 @@ impl Failure {
     /// A fault of ours, told with the request to report it.
     pub fn bug(message: impl Into<String>) -> Self {
         Self::Bug { message: message.into(), hint: Some("this is a fault of `compt`: please report it".to_owned()) }
+    }
+
+    /// The same where the folder for results can't be written, with the way out: what a run has made is in the cache.
+    pub fn about_outputs(self, outputs: &Path) -> Self {
+        let Self::Environment { message, hint: None } = self else { return self };
+        let hint = format!(
+            "nothing is lost, the cache has all results: make `{}` writable or name another folder with `--outputs DIR`, and \
+             type the same again",
+            outputs.display()
+        );
+        Self::Environment { message, hint: Some(hint) }
     }
 
     /// The command line is wrong.

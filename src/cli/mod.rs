@@ -2,6 +2,7 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -56,7 +57,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // clap's own text and code: 0 for --help and --version, 2 for a wrong command line. A closed pipe
             // (`compt --help | head`) is nobody's fault.
-            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+            if error.use_stderr() && asks_for_json(std::env::args_os()) {
                 explain(&misread(&error), true);
             } else if let (true, Cow::Owned(masked)) =
                 (error.use_stderr(), secrets().masked(&error.render().to_string()))
@@ -111,6 +112,16 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Gc(arguments) => gc::gc(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
     }
+}
+
+/// Whether the words of a command line that can't be read ask for JSON.
+fn asks_for_json(words: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let pair = |option: &str, value: &str| {
+        let joined = format!("{option}={value}");
+        words.contains(&joined) || words.windows(2).any(|two| two[0] == option && two[1] == value)
+    };
+    words.iter().any(|word| word == "--json") || pair("--output-format", "jsonl") || pair("--format", "json")
 }
 
 /// What clap says about a wrong command line, as a failure.

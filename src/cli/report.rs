@@ -54,7 +54,8 @@ pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
         });
     }
     let folder = arguments.outputs.join(&session.plan.pipeline);
-    let path = write(&session, &arguments.pipeline, &results, None, &folder)?;
+    let path = write(&session, &arguments.pipeline, &results, None, &folder)
+        .map_err(|failure| failure.about_outputs(&arguments.outputs))?;
     super::print(&if arguments.json {
         super::as_json(&json!({ "report": path }))
     } else {

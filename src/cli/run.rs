@@ -70,13 +70,16 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, course: &Ended) -> Result<(), Failure> {
     let folder = arguments.outputs.join(&session.plan.pipeline);
     let results = of_the_whole(session, summary);
-    let published = publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder)?;
+    let unwritten = |failure: Failure| failure.about_outputs(&arguments.outputs);
+    let published = publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder)
+        .map_err(|error| unwritten(error.into()))?;
     let endings = endings(&published)?;
     session.store.keep_seen(&session.plan);
     if let Some(warning) = replaced(&published) {
         warn(arguments, summary, &warning);
     }
-    let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &folder)?;
+    let page =
+        report::after_run(session, &arguments.pipeline, &results, (summary, course), &folder).map_err(unwritten)?;
     if !arguments.json && !summary.totals.interrupted {
         super::print(&closing(&published, &endings));
         super::print(&format!("the report is {}\n", page.display()));

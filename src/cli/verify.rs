@@ -41,8 +41,9 @@ pub struct VerifyArguments {
     /// Which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineArguments,
-    /// Only this stage (`fit`) or instance (`fit[method=spp,seed=1]`); may be given more than once
-    #[arg(long, value_name = "STAGE")]
+    /// Only what a selection means: a stage (`fit`), some of its cells (`'fit[method=spp,seed=1|2]'`), with what it reads
+    /// (`+fit`); may be given more than once
+    #[arg(long, value_name = "SELECTION")]
     pub stages: Vec<String>,
     /// Only a part of these, as a share or a number: `5%`, `10`
     #[arg(long, value_name = "SHARE")]

@@ -251,6 +251,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn axes_and_their_values_come_in_the_order_of_the_plan() {
+        let mut plan = small();
+        assert_eq!(plan.axes(), ["task", "method"]);
+        assert_eq!(plan.by_value("method"), [("spp", vec![2]), ("scp", vec![3])]);
+        // A second stage with the axis `task`.
+        plan.stages[1].axes.insert(0, "task".to_owned());
+        plan.instances[3].coordinates.insert("task".to_owned(), "imdb".to_owned());
+        assert_eq!(plan.axes(), ["task", "method"]);
+        assert_eq!(plan.by_value("task"), [("imdb", vec![0, 3]), ("rte", vec![1])]);
+        assert!(plan.by_value("seed").is_empty());
+    }
+
+    #[test]
     fn renamed_axes_and_another_order_of_inputs_give_the_same_key_unless_they_are_read() {
         let plan = small();
         let outputs = [Digest::of(b"1"), Digest::of(b"2")];

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::mount::Mount;
 use crate::project::{Project, both};
 
 /// One stage of each kind, in a second.
@@ -130,32 +131,6 @@ fn gc_waits_for_nobody_and_takes_nothing_from_who_runs() {
     assert!(allowed.status.success(), "{}", both(&allowed));
 }
 
-/// A small file system of its own; `None`, with the reason, where only root may mount one.
-pub struct Mount(PathBuf);
-
-impl Mount {
-    pub fn new(folder: &Path, options: &str) -> Option<Self> {
-        fs_err::create_dir_all(folder).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(folder.to_owned()));
-        }
-        println!("skipped: this user may not mount a small file system");
-        None
-    }
-
-    fn remount(&self, options: &str) {
-        let option = format!("remount,{options}");
-        assert!(Command::new("mount").args(["-o", &option]).arg(&self.0).status().unwrap().success());
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_read_only_cache_can_be_read_verified_and_checked() {
     let project = Project::new();
@@ -166,7 +141,17 @@ fn a_read_only_cache_can_be_read_verified_and_checked() {
     let file = "pipelines/toy.yaml";
     for (arguments, code) in [
         (&["plan", file][..], 0),
+        (&["run", file, "--dry-run"], 0),
+        (&["why", file, "*"], 0),
+        (&["show", file, "*"], 0),
+        (&["show", file, "fit", "--log"], 0),
+        (&["status", file], 0),
+        (&["graph", file], 0),
+        (&["report", file], 0),
         (&["verify", file], 0),
+        (&["runs"], 0),
+        (&["runs", "last"], 0),
+        (&["diff", "outputs/toy", "outputs/toy/run.json"], 0),
         (&["fsck", "--dry-run"], 0),
         (&["gc", "--keep-size", "0"], 0),
         (&["gc", "--unreachable"], 0),
@@ -207,6 +192,37 @@ fn a_disk_that_fills_in_the_middle_loses_nothing_that_was_done() {
     let rest = project.run(&more);
     assert!(rest.len() > 5 && rest.iter().all(|stage| !stage.contains("[task=ripe")), "{rest:?}");
     drop(mount);
+}
+
+#[test]
+fn an_output_folder_that_can_only_be_read_or_is_full_loses_nothing() {
+    let project = Project::new();
+    let Some(mount) = Mount::new(&project.path("outputs"), "size=4m") else { return };
+    let small = |more: &[&'static str]| [&["run", "pipelines/toy.yaml"], &SMALL[..], more].concat();
+    mount.remount("ro");
+    for arguments in [small(&[]), small(&["--set", "k=6"]), [&["report", "pipelines/toy.yaml"], &SMALL[..]].concat()] {
+        let output = project.compt(&arguments);
+        let text = both(&output);
+        assert_eq!(output.status.code(), Some(5), "{arguments:?}: {text}");
+        assert!(text.contains("Read-only file system") && text.contains("`--outputs DIR`"), "{text}");
+        assert!(text.contains("make `outputs` writable"), "{text}");
+    }
+    mount.remount("rw");
+    assert!(run(&project).is_empty(), "what was made is not made again");
+
+    let (before, filler) = (project.files("outputs/toy"), project.path("outputs/filler"));
+    let mut size = 4 << 20;
+    while fs_err::write(&filler, vec![0; size]).is_err() {
+        size -= 4096;
+    }
+    let full = project.compt(&small(&["--set", "k=6"]));
+    let text = both(&full);
+    assert_eq!(full.status.code(), Some(5), "{text}");
+    assert!(text.contains("No space left on device") && text.contains("free some space"), "{text}");
+    assert_eq!(project.files("outputs/toy"), before, "no file is half of one run and half of the other");
+    fs_err::remove_file(filler).unwrap();
+    assert!(project.run(&[&SMALL[..], &["--set", "k=6"]].concat()).is_empty());
+    assert_ne!(project.files("outputs/toy"), before);
 }
 
 /// `tools/chaos.py`, short: `make chaos` is the long form.

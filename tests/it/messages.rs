@@ -3,9 +3,9 @@
 //!
 //! `INSTA_UPDATE=always cargo test --test it messages` rewrites `tests/it/snapshots/`; then read them.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
+use crate::mount::Mount;
 use crate::project::Project;
 
 /// Standard error and the exit code, without what differs from run to run.
@@ -198,46 +198,18 @@ fn a_lock_file_that_may_not_change() {
     insta::assert_snapshot!(run(&project, &["--locked"]));
 }
 
-/// A small file system of its own; `None`, with the reason, where only root may mount one.
-struct Mount<'a>(&'a Path);
-
-impl<'a> Mount<'a> {
-    fn new(folder: &'a Path, options: &str) -> Option<Self> {
-        fs_err::create_dir_all(folder).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self(folder)),
-            Ok(output) => {
-                println!("skipped: no tmpfs can be mounted: {}", String::from_utf8_lossy(&output.stderr).trim());
-                None
-            }
-            Err(error) => {
-                println!("skipped: no tmpfs can be mounted: {error}");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk() {
     let project = Project::new();
     let folder = project.path("small");
-    let Some(_mount) = Mount::new(&folder, "size=160k") else { return };
+    let Some(mount) = Mount::new(&folder, "size=160k") else { return };
     let first = project.compt(&["run", "pipelines/toy.yaml", "--cache", "small", "--jobs", "1"]);
     let text = String::from_utf8_lossy(&first.stderr).into_owned();
     // How far it comes depends on the file system; that it says so, and what to do, does not.
     assert_eq!(first.status.code(), Some(5), "{text}");
     assert!(text.contains("No space left on device") && text.contains("free some space"), "{text}");
     // Once there is room, the same command continues.
-    let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&folder).status().unwrap();
-    assert!(grown.success());
+    mount.remount("size=64m");
     assert!(!project.run(&["--cache", "small"]).is_empty());
 }
 
@@ -245,8 +217,7 @@ fn a_full_disk() {
 fn a_read_only_cache() {
     let project = Project::new();
     let folder = project.path("frozen");
-    let Some(_mount) = Mount::new(&folder, "size=8m") else { return };
-    let frozen = Command::new("mount").args(["-o", "remount,ro"]).arg(&folder).status().unwrap();
-    assert!(frozen.success());
+    let Some(mount) = Mount::new(&folder, "size=8m") else { return };
+    mount.remount("ro");
     insta::assert_snapshot!(run(&project, &["--cache", "frozen"]));
 }

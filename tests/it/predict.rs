@@ -246,3 +246,24 @@ fn what_a_row_lacks_is_said_once() {
     said += &String::from_utf8_lossy(&output.stderr);
     insta::assert_snapshot!(said);
 }
+
+#[test]
+fn who_asks_for_json_lines_gets_faults_as_json() {
+    project().write("broken.csv", "text\nthe fig was fine\n\"a\" b\n");
+    for (more, kind, code, said) in [
+        (with(&RIPE, &["--input", "broken.csv"]), "input", 3, "the row before it is answered and written"),
+        (vec!["--task", "rope", "--text", "x"], "usage", 2, "`rope`"),
+        (vec!["--task", "ripe", "--text", "x", "--mood", "fine"], "usage", 2, "'--mood'"),
+    ] {
+        let output = predict(&with(&more, &["--output-format", "jsonl"]));
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let told: serde_json::Value = serde_json::from_str(stderr.trim_end()).unwrap_or_else(|_| panic!("{stderr}"));
+        let error = &told["error"];
+        assert_eq!((&error["kind"], &error["exit_code"]), (&kind.into(), &code.into()), "{stderr}");
+        assert!(error["message"].as_str().unwrap().contains(said), "{stderr}");
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+    }
+    // Answers in another form, faults for people.
+    let output = predict(&["--task", "rope", "--text", "x", "--output-format", "csv"]);
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: "), "{}", both(&output));
+}

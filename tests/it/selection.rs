@@ -255,3 +255,17 @@ fn the_status_tells_of_a_run_in_another_process() {
     let tally = &status()["tally"];
     assert_eq!([&tally["done"], &tally["running"], &tally["failed"], &tally["to_do"]], [1, 0, 1, 1]);
 }
+
+#[test]
+fn a_verification_takes_a_selection() {
+    let project = light();
+    run(&project, &[]);
+    let verified =
+        project.compt(&["verify", FILE, "--json", "--stages", "+text & *[seed=1]", "--stages", "data[task=same]"]);
+    let stages = json(&verified)["stages"].as_array().unwrap().clone();
+    let names: BTreeSet<&str> = stages.iter().map(|stage| stage["stage"].as_str().unwrap()).collect();
+    let expected =
+        ["ripe", "same"].map(|task| [format!("shots[task={task},seed=1]"), format!("text[task={task},seed=1]")]);
+    let expected = expected.concat().into_iter().chain(["data[task=same]".to_owned()]).collect::<Vec<_>>();
+    assert_eq!(names, expected.iter().map(String::as_str).collect(), "{}", both(&verified));
+}

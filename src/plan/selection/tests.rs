@@ -154,6 +154,16 @@ fn flags_mean_what_all_of_them_mean() {
     // Without flags it is the plan as it is, and not a part of the same size.
     let whole = request(&[], &[], &[], &["fit"]).unwrap();
     assert!(whole.narrowed.is_none() && whole.targets.len() == 5 && whole.forced.len() == 2);
+    let said = |only: &[&str], from: &[&str], force: &[&str]| request(only, &[], from, force).unwrap_err().to_string();
+    assert_eq!(said(&["fit & data"], &[], &[]), "`--only 'fit & data'` selects nothing");
+    assert_eq!(
+        said(&["data[task=rte]", "data[task=imdb]"], &["fit"], &[]),
+        "`--only 'data[task=rte]'` and `--only 'data[task=imdb]'` and `--from 'fit'` select nothing together"
+    );
+    assert_eq!(
+        said(&["fit"], &[], &["table", "data"]),
+        "`--force` is for `table` and `data`, of which nothing is selected by `--only 'fit'`"
+    );
     let help = |only: &[&str], until: &[&str], force: &[&str]| request(only, until, &[], force).unwrap_err().help();
     assert!(help(&["fit & data"], &[], &[]).contains("`compt plan FILE`"));
     assert!(help(&["fit"], &["data"], &[]).contains("leave one of them out"));
