@@ -200,6 +200,7 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
     let skipped = named(|event| if let Event::Skipped { stage, .. } = event { Some(stage) } else { None });
     let ended = [&finished, &cached, &failed, &skipped].map(BTreeSet::len);
     assert_eq!(ended.iter().sum::<usize>(), plan.instances.len(), "everything comes to one end");
+    let called = |id: usize| plan.instances[id].name();
     let key = |id: usize| summary.results[id].map(|(key, _)| key);
     let ran: Vec<bool> = plan.instances.iter().map(|instance| finished.contains(instance.name())).collect();
     let made: BTreeSet<Option<Digest>> = (0..ran.len()).filter(|&id| ran[id]).map(key).collect();
@@ -211,7 +212,7 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
                 assert_eq!(summary.results[id], Some((*key, *output)));
             }
             (Fate::Runs | Fate::Shares { .. }, State::Run { key: known, certain: true, .. }) => {
-                assert!(made.contains(&key(id)), "`{}` was to run", name(id));
+                assert!(made.contains(&key(id)), "`{}` was to run", called(id));
                 assert!(known.is_none_or(|known| Some(known) == key(id)));
             }
             (Fate::MayRun, State::Run { key: None, certain: false, .. }) => {}
@@ -220,10 +221,10 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
             // Only equal bytes, which nobody could foretell, make it another one's work.
             (Fate::Fails, State::Run { key: known, certain: true, .. }) => {
                 assert!(is_licensed(&plan.instances[id]));
-                assert!(failed.contains(&*name(id)) || known.is_none() && made.contains(&key(id)), "`{}`", name(id));
+                assert!(failed.contains(called(id)) || known.is_none() && made.contains(&key(id)), "`{}`", called(id));
             }
             (Fate::Skipped { because }, State::Run { .. }) => {
-                assert!(skipped.contains(&*name(id)) || !failed.contains(&*name(*because)), "`{}`", name(id));
+                assert!(skipped.contains(called(id)) || !failed.contains(called(*because)), "`{}`", called(id));
             }
             other => panic!("{other:?}"),
         }

@@ -23,6 +23,7 @@ mod reproducible;
 mod running;
 mod scale;
 mod schema;
+mod secrets;
 mod selection;
 mod verifying;
 mod views;
