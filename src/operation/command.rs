@@ -112,7 +112,10 @@ impl Operation for Command {
             environment.add_checkpoints(&job.scratch)?;
         }
         let ended = process::run(&parameters.program, folder.path(), &environment, reporter)?;
-        reporter.computed();
+        // A failure is told first: nothing else may be wanted after it.
+        if ended.is_success() {
+            reporter.computed();
+        }
         let found = folder.found()?;
         if !found.spoiled.is_empty() {
             let names = quoted(&found.spoiled);
@@ -143,5 +146,55 @@ fn quoted(names: &[String]) -> String {
     match names.len().saturating_sub(NAMED) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::Command;
+    use crate::operation::Operation;
+    use crate::protocol::{Compute, Job, Reporter};
+
+    /// Hears whether others may have what the program was given to compute with.
+    struct Heard(bool);
+
+    impl Reporter for Heard {
+        fn progress(&mut self, _: u64, _: u64, _: &str, _: &str) {}
+        fn log(&mut self, _: &str) {}
+        fn computed(&mut self) {
+            self.0 = true;
+        }
+        fn fact(&mut self, _: &str, _: Value) {}
+    }
+
+    fn gives_back(line: &str) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let written = json!({ "program": ["sh", "-c", line], "outputs": ["out"] });
+        let resolved = Command.resolve(&written, Path::new("")).unwrap();
+        let job = Job {
+            id: 1,
+            stage: "say".to_owned(),
+            operation: "command".to_owned(),
+            parameters: resolved.parameters,
+            inputs: Vec::new(),
+            sources: Vec::new(),
+            output: folder.path().join("result"),
+            scratch: folder.path().join("scratch"),
+            compute: Compute { device: "cpu".to_owned(), threads: 1 },
+        };
+        let mut heard = Heard(false);
+        let ended = Command.run(&job, &mut heard);
+        assert_eq!(ended.is_ok(), heard.0, "{ended:?}");
+        heard.0
+    }
+
+    #[test]
+    fn a_failure_is_told_before_others_get_what_the_program_had() {
+        assert!(gives_back("echo > out"));
+        assert!(!gives_back("exit 3"));
     }
 }

@@ -409,7 +409,8 @@ fn what_is_expected_of_a_stage_is_learnt_from_its_other_cells() {
     assert!(new.iter().all(|(.., by)| by == "stage"), "{new:?}");
     // Longest first: `slow` is known to be slow, also with a seed that is new.
     assert_eq!((new[0].0.as_str(), new[1].0.as_str()), ("a[wait=slow,seed=3]", "a[wait=fast,seed=3]"));
-    assert!(new[0].1 > 4.0 && new[1].1 < 1.0, "{new:?}");
+    // Each is nearer to what its value took than to the other's; 2 lies between 0.5 and 8 by the same factor.
+    assert!(new[0].1 > 2.0 && new[1].1 < 2.0, "{new:?}");
     // The same work again, and the same cells with something else.
     assert!(run(&project, &["--jobs", "1", "--force"]).status.success());
     assert!(expected(&project).iter().all(|(.., by)| by == "key"), "{:?}", expected(&project));

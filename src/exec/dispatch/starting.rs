@@ -151,7 +151,8 @@ impl<'a> Dispatcher<'a, '_> {
         };
         // It waits for attempts as long as there may be any.
         let _ = thread.send(attempt);
-        self.running.insert(id, Running { grant: Some(grant), pace: Pace::new(), killer, deadline, cancellation, thread });
+        self.running
+            .insert(id, Running { grant: Some(grant), pace: Pace::new(), killer, deadline, cancellation, thread });
         Ok(())
     }
 
