@@ -114,7 +114,7 @@ impl<'a> Recorder<'a> {
         let time = (self.began + at).as_millis() as f64 / 1e3;
         let line = Line { time, event, first, outcome };
         let written = match event {
-            Event::Cached { .. } | Event::Queued { .. } => journal.append_later(&line),
+            Event::Cached { .. } => journal.append_later(&line),
             _ => journal.append(&line),
         };
         if let Err(error) = written {

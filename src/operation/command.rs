@@ -112,10 +112,6 @@ impl Operation for Command {
             environment.add_checkpoints(&job.scratch)?;
         }
         let ended = process::run(&parameters.program, folder.path(), &environment, reporter)?;
-        // A failure is told first: nothing else may be wanted after it.
-        if ended.is_success() {
-            reporter.computed();
-        }
         let found = folder.found()?;
         if !found.spoiled.is_empty() {
             let names = quoted(&found.spoiled);
@@ -124,6 +120,8 @@ impl Operation for Command {
         }
         ended.check(&parameters.program, folder.path())?;
         let undeclared = outputs::undeclared(&found.written, &parameters.outputs)?;
+        // A failure is told before: nothing else may be wanted after it.
+        reporter.computed();
         if !(undeclared.is_empty() && folder.becomes(&found, &job.output)) {
             let kept = found.written.iter().filter(|path| !undeclared.contains(path));
             outputs::keep(folder.path(), kept, &job.output)?;
@@ -196,5 +194,6 @@ mod tests {
     fn a_failure_is_told_before_others_get_what_the_program_had() {
         assert!(gives_back("echo > out"));
         assert!(!gives_back("exit 3"));
+        assert!(!gives_back("echo > another"));
     }
 }

@@ -20,6 +20,8 @@ impl Dispatcher<'_, '_> {
         running.deadline = None;
         running.killer = None;
         let Some(grant) = running.grant.take() else { return };
+        // Its time was up in the moment in which it had done its work: it was killed, and is no use to anybody.
+        let worker = worker.filter(|_| !running.cancellation.timed_out());
         self.ledger.give(grant);
         if let Some(affinity) = affinity(self.instance(id)) {
             self.pool.give(worker.map(|worker| (worker, affinity.to_owned())));

@@ -147,16 +147,11 @@ fn unstartable(name: &str, error: &io::Error) -> StageError {
 
 impl Ended {
     /// Whether it ended well.
-    pub(super) fn is_success(&self) -> bool {
-        self.status.success()
-    }
-
-    /// Whether it ended well, or else how.
     ///
     /// # Errors
     /// How it ended otherwise, with its last words.
     pub(super) fn check(&self, program: &[String], folder: &Path) -> Result<(), StageError> {
-        if self.is_success() {
+        if self.status.success() {
             return Ok(());
         }
         let name = program.first().map(String::as_str).unwrap_or_default();
