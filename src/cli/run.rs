@@ -73,8 +73,8 @@ fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, cour
     let published =
         publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder).map_err(|error| {
             match error {
-                PublishError::Store(error) => error.into(),
-                PublishError::Unread(error) => error.into(),
+                PublishError::Store(error) => Failure::from(error),
+                PublishError::Unread(error) => Failure::from(error),
                 PublishError::Unwritten(error) => Failure::unwritten(error, &arguments.outputs),
             }
         })?;
