@@ -10,8 +10,8 @@
 //! split, and no text of any `corpus`, is a test row of the same or of another seed. For tasks of pairs that is said of
 //! the pair. Its single sentences are not kept apart: they are short and the world is small, so that the sentences of a
 //! test pair stand in other pairs of other tasks' training rows, the more the larger these are. Of the sentences of
-//! test pairs 68 % (scitail), 36 % (multinli) and 5 % (paws) are among 80,000 rows each of mnli and mrpc and 80,000 texts of
-//! the corpus.
+//! test pairs 68 % (scitail), 36 % (multinli) and 5 % (paws) are among 80,000 rows each of mnli and mrpc and 80,000
+//! texts of the corpus.
 
 use std::collections::{BTreeMap, HashSet};
 
