@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """What running many small stages costs: compt beside ninja, make, snakemake and dvc, where they are at hand.
 
-The graph is the same for all: layers in which each stage reads two of the layer before, and a long chain. A stage writes one
-line to a file by `sh`; in-process stages of compt (`fetch` of two synthetic rows) cost no process. Tools run in turn, round by
-round, so that what else the machine does hits all alike. One JSON object per line: medians, minima and maxima of seconds,
-processor time of the whole tree, and the memory of the largest process; ratios to ninja; last, what each further stage costs
-compt from 100 stages to 100,000: a level line, if the cost per stage is constant. Tools that are not on PATH are left out; COMPT
-names another executable of ours.
+The graph is the same for all: layers in which each stage reads two of the layer before, and a long chain. A stage
+writes one line to a file by `sh`; in-process stages of compt (`fetch` of two synthetic rows) cost no process. Tools run
+in turn, round by round, so that what else the machine does hits all alike. One JSON object per line: medians, minima
+and maxima of seconds, processor time of the whole tree, and the memory of the largest process; ratios to ninja; last,
+what each further stage costs compt from 100 stages to 100,000: a level line, if the cost per stage is constant. Tools
+that are not on PATH are left out; COMPT names another executable of ours.
 
   tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
                  [--jobs 2] [--run-up-to 10000]

@@ -21,9 +21,10 @@ pub fn dry_run(arguments: &RunArguments) -> Result<(), Failure> {
     let plan = session.part_plan();
     let options = options(arguments, &session);
     let short = needs::shortages(plan, &session.numeric, &options);
-    let told = fates(plan, &states, &plan.firsts(&session.numeric), |id| short[id].is_some());
+    let told = fates(plan, &states, &plan.firsts(&session.numeric), |id| short[id].is_some(), arguments.fail_fast);
     let times = Times::of(&session, &told, options);
-    let told = Told { session: &session, states: &states, fates: &told, short: &short };
+    let fail_fast = arguments.fail_fast;
+    let told = Told { session: &session, states: &states, fates: &told, short: &short, fail_fast };
     super::print(&match arguments.json {
         true => told.as_json(&times),
         false => told.as_text() + &times.as_text(),
@@ -38,6 +39,8 @@ struct Told<'a> {
     fates: &'a [Fate],
     /// Why those have no room that have none.
     short: &'a [Option<StageError>],
+    /// Whether the run stops at the first failure.
+    fail_fast: bool,
 }
 
 impl Told<'_> {
@@ -54,6 +57,7 @@ impl Told<'_> {
                 Fate::MayRun => ("may_run", None, None),
                 Fate::Fails => ("fails", None, None),
                 Fate::Skipped { because } => ("skipped", None, Some(self.name(*because))),
+                Fate::Left { because } => ("left", None, Some(self.name(*because))),
             };
             let shortage = self.shortage(id).map(|short| json!({ "message": short.message, "hint": short.hint }));
             json!({
@@ -76,11 +80,12 @@ impl Told<'_> {
                 (Fate::Runs, _) => ("runs", sentence(state)),
                 (Fate::Shares { with }, _) => ("shared", format!("the same work as {}", self.name(*with))),
                 (Fate::MayRun, None) => ("may run", sentence(state)),
-                (Fate::MayRun, Some(short)) => {
-                    ("may fail", format!("unless its result turns out to be there: {}", said(short)))
-                }
+                (Fate::MayRun, Some(short)) => ("may fail", format!("{}: {}", self.unless(), said(short))),
                 (Fate::Fails, short) => ("fails", short.map(said).unwrap_or_default()),
                 (Fate::Skipped { because }, _) => ("skipped", format!("{} fails", self.name(*because))),
+                (Fate::Left { because }, _) => {
+                    ("left", format!("{} fails, and `--fail-fast` stops the run then", self.name(*because)))
+                }
             };
             text.push_str(format!("{word:<8} {}  {why}", self.name(id)).trim_end());
             text.push('\n');
@@ -89,7 +94,20 @@ impl Told<'_> {
             text.push_str(&format!("{source}: {why}\n"));
         }
         text.push_str(&format!("\n{}\n", Fates::of(self.fates)));
+        let is_left = |fate: &Fate| matches!(fate, Fate::Left { .. });
+        let may_stop = (0..self.fates.len()).any(|id| self.shortage(id).is_some()) && !self.fates.iter().any(is_left);
+        if self.fail_fast && may_stop {
+            text.push_str("`--fail-fast` stops the run when one of them fails: what may run may also be left then\n");
+        }
         text
+    }
+
+    /// When an instance without room does not fail.
+    fn unless(&self) -> &'static str {
+        match self.fail_fast {
+            true => "unless its result turns out to be there or the run stops before",
+            false => "unless its result turns out to be there",
+        }
     }
 
     /// Why there is no room for an instance that needs some.

@@ -162,15 +162,19 @@ impl Failure {
         Self::Bug { message: message.into(), hint: Some("this is a fault of `compt`: please report it".to_owned()) }
     }
 
-    /// The same where the folder for results can't be written, with the way out: what a run has made is in the cache.
-    pub fn about_outputs(self, outputs: &Path) -> Self {
-        let Self::Environment { message, hint: None } = self else { return self };
-        let hint = format!(
-            "nothing is lost, the cache has all results: make `{}` writable or name another folder with `--outputs DIR`, and \
-             type the same again",
-            outputs.display()
-        );
-        Self::Environment { message, hint: Some(hint) }
+    /// The folder for results can't be written; with the way out, unless the disk is full, which says its own.
+    pub fn unwritten(error: std::io::Error, outputs: &Path) -> Self {
+        match Self::from(error) {
+            Self::Environment { message, hint: None } => {
+                let hint = format!(
+                    "the cache has what was made: make `{}` writable or name another folder with `--outputs DIR`, and \
+                     type the same again",
+                    outputs.display()
+                );
+                Self::Environment { message, hint: Some(hint) }
+            }
+            other => other,
+        }
     }
 
     /// The command line is wrong.

@@ -18,7 +18,7 @@ pub fn plan(arguments: &PlanArguments) -> Result<(), Failure> {
     let plan = session.part_plan();
     let instances = &plan.instances;
     let firsts = plan.firsts(&session.numeric);
-    let told = fates(plan, &states, &firsts, |_| false);
+    let told = fates(plan, &states, &firsts, |_| false, false);
     let times = Times::of(&session, &told, RoomArguments::default().options(&arguments.pipeline, &session));
     let shared = instances.iter().filter(|instance| firsts[instance.id] != instance.id).count();
     let counts = Fates::of(&told);

@@ -53,9 +53,7 @@ pub fn report(arguments: &ReportArguments) -> Result<(), Failure> {
             hint: Some(format!("type `{}` first", command(&arguments.pipeline))),
         });
     }
-    let folder = arguments.outputs.join(&session.plan.pipeline);
-    let path = write(&session, &arguments.pipeline, &results, None, &folder)
-        .map_err(|failure| failure.about_outputs(&arguments.outputs))?;
+    let path = write(&session, &arguments.pipeline, &results, None, &arguments.outputs)?;
     super::print(&if arguments.json {
         super::as_json(&json!({ "report": path }))
     } else {
@@ -70,9 +68,9 @@ pub fn after_run(
     arguments: &PipelineArguments,
     results: &Results,
     (summary, course): (&Summary, &Ended),
-    folder: &Path,
+    outputs: &Path,
 ) -> Result<PathBuf, Failure> {
-    write(session, arguments, results, Some((summary, course)), folder)
+    write(session, arguments, results, Some((summary, course)), outputs)
 }
 
 /// A listener that remembers for the page what became of each stage, and passes everything on.
@@ -118,13 +116,13 @@ fn write(
     arguments: &PipelineArguments,
     results: &Results,
     run: Option<(&Summary, &Ended)>,
-    folder: &Path,
+    outputs: &Path,
 ) -> Result<PathBuf, Failure> {
     let science = science(session, results)?;
     let facts = facts(session, arguments, results, run)?;
-    let path = folder.join(PAGE);
+    let path = outputs.join(&session.plan.pipeline).join(PAGE);
     // Whatever becomes of it, `compt report` makes it again.
-    replace(&path, page(&science, &facts).as_bytes())?;
+    replace(&path, page(&science, &facts).as_bytes()).map_err(|error| Failure::unwritten(error, outputs))?;
     Ok(path)
 }
 

@@ -21,8 +21,8 @@ pub struct RoomArguments {
 }
 
 impl RoomArguments {
-    /// `--jobs` workers, or as many as the cores have room for; on CUDA the GPUs that were named, or all of them. Everything
-    /// else is as by default.
+    /// `--jobs` workers, or as many as the cores have room for; on CUDA the GPUs that were named, or all of them.
+    /// Everything else is as by default.
     pub fn options(&self, pipeline: &PipelineArguments, session: &Session) -> Options {
         let defaults = Options::default();
         let gpus = match (&self.gpus, pipeline.device.split_once(':')) {

@@ -70,16 +70,20 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
 fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, course: &Ended) -> Result<(), Failure> {
     let folder = arguments.outputs.join(&session.plan.pipeline);
     let results = of_the_whole(session, summary);
-    let unwritten = |failure: Failure| failure.about_outputs(&arguments.outputs);
-    let published = publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder)
-        .map_err(|error| unwritten(error.into()))?;
+    let published =
+        publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder).map_err(|error| {
+            match error {
+                PublishError::Store(error) => Failure::from(error),
+                PublishError::Unread(error) => Failure::from(error),
+                PublishError::Unwritten(error) => Failure::unwritten(error, &arguments.outputs),
+            }
+        })?;
     let endings = endings(&published)?;
     session.store.keep_seen(&session.plan);
     if let Some(warning) = replaced(&published) {
         warn(arguments, summary, &warning);
     }
-    let page =
-        report::after_run(session, &arguments.pipeline, &results, (summary, course), &folder).map_err(unwritten)?;
+    let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &arguments.outputs)?;
     if !arguments.json && !summary.totals.interrupted {
         super::print(&closing(&published, &endings));
         super::print(&format!("the report is {}\n", page.display()));
@@ -219,15 +223,6 @@ fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Re
             shell_word(&first.stage)
         )),
     })
-}
-
-impl From<PublishError> for Failure {
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::Store(error) => error.into(),
-            PublishError::Io(error) => error.into(),
-        }
-    }
 }
 
 /// The executor knows no operations; this is where it meets them.

@@ -34,7 +34,7 @@ impl<'a> Times<'a> {
         let (plan, durations) = (session.part_plan(), session.store.durations());
         let expected = expectation::of_plan(plan, &durations);
         let each = expected.into_iter().zip(told).map(|(expected, fate)| match fate {
-            Fate::Cached | Fate::Shares { .. } | Fate::Fails | Fate::Skipped { .. } => Some(0.0),
+            Fate::Cached | Fate::Shares { .. } | Fate::Fails | Fate::Skipped { .. } | Fate::Left { .. } => Some(0.0),
             Fate::Runs | Fate::MayRun => {
                 expected.filter(|known| known.basis != Basis::Guess).map(|known| known.seconds)
             }

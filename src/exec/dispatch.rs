@@ -212,13 +212,13 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         self.wish == Wish::GoOn && (self.failures.is_empty() || !self.run.options.fail_fast)
     }
 
-    /// Whether results are stored about as fast as they are made. Otherwise nothing is started, or more and more threads would
-    /// wait for the disk.
+    /// Whether results are stored about as fast as they are made. Otherwise nothing is started, or more and more
+    /// threads would wait for the disk.
     fn keeps_up(&self) -> bool {
         self.running.values().filter(|running| running.grant.is_none()).count() <= self.run.options.cores
     }
 
-    /// Finds the results, or makes ready, of instances whose inputs have all become known; and so on with their readers.
+    /// Finds the results, or makes ready, of instances whose inputs have all become known; so on with their readers.
     fn settle(&mut self, mut known: Vec<usize>) {
         while !known.is_empty() {
             // Events come in plan order.

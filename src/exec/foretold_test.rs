@@ -52,6 +52,8 @@ struct Step {
     lost: Vec<usize>,
     /// Whether there is a licence.
     licence: bool,
+    /// Whether it stops at the first failure.
+    fail_fast: bool,
     /// Stages that are named by `--only`, `--until`, `--from` and `--force`, as bits; 0 for a flag that isn't there.
     flags: [u8; 4],
 }
@@ -71,9 +73,17 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::option::weighted(0.8, edit),
         proptest::collection::vec(0usize..8, 0..2),
         any::<bool>(),
+        any::<bool>(),
         [flag(), flag(), flag(), flag()],
     )
-        .prop_map(|(pipeline, edit, lost, licence, flags)| Step { pipeline, edit, lost, licence, flags })
+        .prop_map(|(pipeline, edit, lost, licence, fail_fast, flags)| Step {
+            pipeline,
+            edit,
+            lost,
+            licence,
+            fail_fast,
+            flags,
+        })
 }
 
 fn name(id: usize) -> String {
@@ -183,13 +193,13 @@ impl Site {
 }
 
 /// Two jobs, and a licence or none.
-fn options(licence: bool) -> Options {
-    let resources = [("licence".to_owned(), u64::from(licence))].into();
-    Options { jobs: 2, cores: 2, gpus: Vec::new(), resources, ..Options::default() }
+fn options(step: &Step) -> Options {
+    let resources = [("licence".to_owned(), u64::from(step.licence))].into();
+    Options { jobs: 2, cores: 2, gpus: Vec::new(), resources, fail_fast: step.fail_fast, ..Options::default() }
 }
 
 /// Compares what was said with what came.
-fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: &Plan, all: bool) {
+fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: &Plan, (all, fail_fast): (bool, bool)) {
     let (summary, events) = came;
     let named = |such: fn(&Event) -> Option<&String>| -> BTreeSet<&str> {
         events.iter().filter_map(such).map(String::as_str).collect()
@@ -199,7 +209,9 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
     let failed = named(|event| if let Event::Failed { stage, .. } = event { Some(stage) } else { None });
     let skipped = named(|event| if let Event::Skipped { stage, .. } = event { Some(stage) } else { None });
     let ended = [&finished, &cached, &failed, &skipped].map(BTreeSet::len);
-    assert_eq!(ended.iter().sum::<usize>(), plan.instances.len(), "everything comes to one end");
+    let over = ended.iter().sum::<usize>();
+    assert_eq!(over + summary.totals.left, plan.instances.len(), "nothing comes to two ends");
+    assert!(summary.totals.left == 0 || fail_fast && !failed.is_empty(), "everything comes to one end");
     let called = |id: usize| plan.instances[id].name();
     let key = |id: usize| summary.results[id].map(|(key, _)| key);
     let ran: Vec<bool> = plan.instances.iter().map(|instance| finished.contains(instance.name())).collect();
@@ -216,6 +228,11 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
                 assert!(known.is_none_or(|known| Some(known) == key(id)));
             }
             (Fate::MayRun, State::Run { key: None, certain: false, .. }) => {}
+            // Its turn comes unless another one fails before.
+            (Fate::MayRun, State::Run { key: Some(known), certain: true, .. }) => {
+                assert!(fail_fast && plan.instances.iter().any(is_licensed));
+                assert!(made.contains(&Some(*known)) || !failed.is_empty(), "`{}` was to run", called(id));
+            }
             // What it reads may fail, or it needs a licence and another one may do its work before.
             (Fate::MayRun, State::Run { key: None, .. }) => assert!(plan.instances.iter().any(is_licensed)),
             // Only equal bytes, which nobody could foretell, make it another one's work.
@@ -226,6 +243,11 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
             (Fate::Skipped { because }, State::Run { .. }) => {
                 assert!(skipped.contains(called(id)) || !failed.contains(called(*because)), "`{}`", called(id));
             }
+            (Fate::Left { because }, State::Run { .. }) => {
+                assert!(fail_fast && failed.contains(called(*because)));
+                let lists = [&finished, &cached, &failed, &skipped];
+                assert!(lists.iter().all(|ended| !ended.contains(called(id))), "`{}` was to be left", called(id));
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -235,7 +257,7 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
         match fate {
             Fate::Runs => *groups.entry(id).or_default() += usize::from(ran[id]),
             Fate::Shares { with } => *groups.entry(*with).or_default() += usize::from(ran[id]),
-            Fate::Cached | Fate::MayRun | Fate::Fails | Fate::Skipped { .. } => {}
+            Fate::Cached | Fate::MayRun | Fate::Fails | Fate::Skipped { .. } | Fate::Left { .. } => {}
         }
     }
     assert!(groups.values().all(|&done| done <= 1));
@@ -248,6 +270,7 @@ fn compare(states: &[State], told: &[Fate], came: &(Summary, Vec<Event>), plan: 
         assert_eq!(summary.totals.shared, counts.shared);
         assert_eq!(summary.totals.cached, counts.cached);
         assert_eq!((summary.totals.failed, summary.totals.skipped), (counts.fail, counts.skip));
+        assert_eq!(summary.totals.left, counts.left);
         assert!(groups.values().all(|&done| done == 1));
     }
 }
@@ -262,7 +285,8 @@ proptest! {
         all in any::<bool>(),
     ) {
         let site = Site { folder: tempfile::tempdir().unwrap(), all };
-        let first = Step { pipeline: false, edit: None, lost: Vec::new(), licence: true, flags: [0; 4] };
+        let (licence, fail_fast) = (true, false);
+        let first = Step { pipeline: false, edit: None, lost: Vec::new(), licence, fail_fast, flags: [0; 4] };
         for step in std::iter::once(first).chain(later) {
             if let Some((place, other)) = step.edit && place < stages.len() {
                 let salted = Drawn { salt: 1 - stages[place].salt, ..stages[place] };
@@ -279,11 +303,11 @@ proptest! {
                 prop_assert!(part.alone && missing.iter().all(|&id| !part.targets.has(id)));
                 continue;
             }
-            let options = options(step.licence);
+            let options = options(&step);
             let short = needs::shortages(plan, &numeric(), &options);
-            let told = fates(plan, &states, &plan.firsts(&numeric()), |id| short[id].is_some());
+            let told = fates(plan, &states, &plan.firsts(&numeric()), |id| short[id].is_some(), options.fail_fast);
             let came = site.run(plan, &part, &options);
-            compare(&states, &told, &came, plan, all);
+            compare(&states, &told, &came, plan, (all, options.fail_fast));
             prop_assert!(!part.alone || states.iter().enumerate().all(|(id, state)| {
                 part.targets.has(id) || state.output().is_some()
             }), "only what was asked for runs");

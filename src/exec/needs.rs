@@ -11,9 +11,9 @@ use crate::plan::key::Numeric;
 use crate::plan::{Instance, Plan};
 use crate::protocol::StageError;
 
-/// What `instance` takes. A stage in a worker takes its threads and, on CUDA, at least one GPU; on the CPU it needs none,
-/// so that a pipeline that asks for GPUs also runs without. A program takes its threads, and the GPUs that its stage names
-/// on every device: nobody else knows what it does with them.
+/// What `instance` takes. A stage in a worker takes its threads and, on CUDA, at least one GPU; on the CPU it needs
+/// none, so that a pipeline that asks for GPUs also runs without. A program takes its threads, and the GPUs that its
+/// stage names on every device: nobody else knows what it does with them.
 ///
 /// `attempt` is 1 for the first one; what is a list in the stage's `resources` grows with it.
 pub(super) fn of(instance: &Instance, numeric: &Numeric, attempt: u32) -> Amounts {

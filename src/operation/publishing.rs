@@ -62,7 +62,7 @@ pub fn publish(
         let files = record.files.keys().cloned().collect();
         published.push(Published { operation: instance.operation.clone(), folder: target, files, replaced });
     }
-    write_note(store, &note, &Note::new(plan, results, pins))?;
+    write_note(store, &note, &Note::new(plan, results, pins)).map_err(PublishError::Unwritten)?;
     Ok(published)
 }
 
@@ -72,9 +72,12 @@ pub enum PublishError {
     /// The cache.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A file of a result in the cache.
+    #[error(transparent)]
+    Unread(std::io::Error),
     /// The output folder.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    Unwritten(std::io::Error),
 }
 
 /// `table`, or `table,seed=1` for a stage with axes: a name that every file system takes. A stage of an included pipeline
@@ -90,12 +93,12 @@ fn folder_name(instance: &Instance) -> String {
 }
 
 /// Copies a file, unless the same is there; returns what it has replaced.
-fn copy(from: &Path, to: &Path) -> std::io::Result<Option<Vec<u8>>> {
-    let (bytes, present) = (fs_err::read(from)?, fs_err::read(to).ok());
+fn copy(from: &Path, to: &Path) -> Result<Option<Vec<u8>>, PublishError> {
+    let (bytes, present) = (fs_err::read(from).map_err(PublishError::Unread)?, fs_err::read(to).ok());
     if present.as_ref() == Some(&bytes) {
         return Ok(None);
     }
-    write_atomically(to, &bytes)?;
+    write_atomically(to, &bytes).map_err(PublishError::Unwritten)?;
     Ok(present)
 }
 

@@ -205,7 +205,7 @@ fn an_output_folder_that_can_only_be_read_or_is_full_loses_nothing() {
         let text = both(&output);
         assert_eq!(output.status.code(), Some(5), "{arguments:?}: {text}");
         assert!(text.contains("Read-only file system") && text.contains("`--outputs DIR`"), "{text}");
-        assert!(text.contains("make `outputs` writable"), "{text}");
+        assert!(text.contains("the cache has what was made: make `outputs` writable"), "{text}");
     }
     mount.remount("rw");
     assert!(run(&project).is_empty(), "what was made is not made again");

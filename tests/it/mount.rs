@@ -10,8 +10,9 @@ const INSIDE: &str = "COMPT_TEST_MOUNTS";
 pub struct Mount(PathBuf);
 
 impl Mount {
-    /// Mounts one on a folder, with options of tmpfs. Where this user may not, the whole test runs once more in a user's name
-    /// space of its own; then, and where that can't be had either, there is none, and the test that asked is over.
+    /// Mounts one on a folder, with options of tmpfs. Where this user may not, the whole test runs once more in a user's
+    /// name space of its own; then, and where that can't be had either, there is none, and the test that asked is
+    /// over.
     pub fn new(folder: &Path, options: &str) -> Option<Self> {
         fs_err::create_dir_all(folder).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).output();
@@ -28,7 +29,8 @@ impl Mount {
 
     /// Changes its options: `ro`, `size=64m`.
     pub fn remount(&self, options: &str) {
-        // With its type and source, `mount` does not repeat the options that it has, some of which only root of all may set.
+        // With its type and source, `mount` does not repeat the options that it has, some of which only root of all may
+        // set.
         let option = format!("remount,{options}");
         let mut remount = Command::new("mount");
         remount.args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(&self.0);

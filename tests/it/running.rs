@@ -355,6 +355,18 @@ fn after_a_failure_a_run_goes_on_or_stops_as_it_is_told() {
 }
 
 #[test]
+fn a_file_that_goes_during_a_run_is_no_fault_of_the_output_folder() {
+    let project = Project::new();
+    let file = project.path("pipelines/c.yaml");
+    let removes = stage("a", &format!("rm '{}'; echo a > out", file.display()), "");
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n{removes}"));
+    let output = run(&project, &[]);
+    let text = both(&output);
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    assert!(text.contains("`pipelines/c.yaml`: No such file") && !text.contains("--outputs"), "{text}");
+}
+
+#[test]
 fn a_program_whose_time_is_up_ends_with_all_that_it_has_started() {
     let project = Project::new();
     let child = project.path("child").display().to_string();

@@ -143,6 +143,33 @@ fn a_dry_run_foretells_what_has_no_room() {
     for (foretold, came) in [("run", "executed"), ("fail", "failed"), ("skip", "skipped")] {
         assert_eq!(said["totals"][foretold], last["what"][came], "{foretold}: {last}");
     }
+    // With the data there, nothing is started before the first failure, if that is to stop the run.
+    let more = ["--fail-fast", "--force=data[task=ripe]"];
+    let left =
+        "left     shots[task=ripe,seed=1]  shots[task=same,seed=1] fails, and `--fail-fast` stops the run then\n";
+    let text = both(&project.compt(&[&["run", FILE, "--dry-run"], &more[..]].concat()));
+    assert!(text.contains(left), "{text}");
+    assert!(
+        text.ends_with("\n10 stages: 1 cached, 2 to fail at once, 2 to be skipped, 5 not to be started\n\n"),
+        "{text}"
+    );
+    let totals = json(&project.compt(&[&["run", FILE, "--dry-run", "--json"], &more[..]].concat()))["totals"].clone();
+    let output = project.compt(&[&["run", FILE, "--json"], &more[..]].concat());
+    let last = String::from_utf8_lossy(&output.stdout).lines().last().unwrap().to_owned();
+    let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+    for (foretold, came) in [("run", "executed"), ("fail", "failed"), ("skip", "skipped"), ("left", "left")] {
+        assert_eq!(totals[foretold], last["what"][came], "{foretold}: {last}");
+    }
+    // Before anything is known of the shots, their data may be made.
+    let text = both(&project.compt(&["run", FILE, "--dry-run", "--fail-fast", "--force=data"]));
+    for wanted in [
+        "may run  data[task=same]  ",
+        "may fail shots[task=same,seed=2]  unless its result turns out to be there or the run stops before: it needs 1 \
+         `licence`",
+        "`--fail-fast` stops the run when one of them fails: what may run may also be left then\n",
+    ] {
+        assert!(text.contains(wanted), "`{wanted}` is missing in:\n{text}");
+    }
     assert_eq!(told(&project, "runs", &["--resource", "licence=1"]).len(), 8);
     assert_eq!(run(&project, &["--resource", "licence=1"]).len(), 8);
     // What is there needs no licence.

@@ -292,7 +292,10 @@ fn every_subcommand_answers_in_json() {
 fn what_is_shown_of_a_stage_is_json_too() {
     let project = light();
     let show = |more: &[&str]| json(&project.compt(&[&["show", FILE, "data", "--json"], more].concat()));
-    let nothing = |task: &str| serde_json::json!({ "instance": format!("data[task={task}]"), "key": null, "output": null, "current": false });
+    let nothing = |task: &str| {
+        let instance = format!("data[task={task}]");
+        serde_json::json!({ "instance": instance, "key": null, "output": null, "current": false })
+    };
     assert_eq!(show(&[]), serde_json::json!([nothing("ripe"), nothing("same")]));
     let log = |of: &Value| (of["attempt"].clone(), of["log"].is_string(), of["lines"].as_array().unwrap().len());
     assert_eq!(log(&show(&["--log"])[1]), (Value::Null, false, 0));

@@ -8,9 +8,10 @@
 //! Two properties hold for every seed: a larger data set begins with the rows of a smaller one, and whether a text (or
 //! pair of texts) may appear in training, validation or test depends on the text alone. So no row of any training
 //! split, and no text of any `corpus`, is a test row of the same or of another seed. For tasks of pairs that is said of
-//! the pair. Its single sentences are not kept apart: they are short and the world is small, so that the sentences of a test
-//! pair stand in other pairs of other tasks' training rows, the more the larger these are. Of the sentences of test pairs 68 %
-//! (scitail), 36 % (multinli) and 5 % (paws) are among 80,000 rows each of mnli and mrpc and 80,000 texts of the corpus.
+//! the pair. Its single sentences are not kept apart: they are short and the world is small, so that the sentences of a
+//! test pair stand in other pairs of other tasks' training rows, the more the larger these are. Of the sentences of
+//! test pairs 68 % (scitail), 36 % (multinli) and 5 % (paws) are among 80,000 rows each of mnli and mrpc and 80,000
+//! texts of the corpus.
 
 use std::collections::{BTreeMap, HashSet};
 

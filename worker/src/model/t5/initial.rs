@@ -1,4 +1,5 @@
-//! The numbers that a T5 starts from, by the names and with the deviations of Hugging Face's `T5ForConditionalGeneration`.
+//! The numbers that a T5 starts from, by the names and with the deviations of Hugging Face's
+//! `T5ForConditionalGeneration`.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,8 @@ fn is_tied(config: &T5Config) -> bool {
     config.scale_decoder_outputs
 }
 
-/// All tensors of a checkpoint: normal numbers, norms of ones. Each tensor has a stream of its own, named by the tensor.
+/// All tensors of a checkpoint: normal numbers, norms of ones. Each tensor has a stream of its own, named by the
+/// tensor.
 #[must_use]
 pub fn tensors(config: &T5Config, seed: u64) -> BTreeMap<String, Tensor> {
     let mut made = Made { seed, tensors: BTreeMap::new() };

@@ -1,14 +1,15 @@
 """Writes spans.json: which tokens T5 masks, for `src/train/corruption.rs`. `python3 spans.py > spans.json`
 
-Written after the description of the algorithm in T5's own preprocessing (google-research/text-to-text-transfer-transformer,
-t5/data/preprocessors.py: `random_spans_noise_mask`, and `span_corruption` with a density of 0.15 and a mean length of 3; Raffel et
-al. 2020, section 3.3.4), not after our code and not copied from theirs:
+Written after the description of the algorithm in T5's own preprocessing
+(google-research/text-to-text-transfer-transformer, t5/data/preprocessors.py: `random_spans_noise_mask`, and
+`span_corruption` with a density of 0.15 and a mean length of 3; Raffel et al. 2020, section 3.3.4), not after our code
+and not copied from theirs:
 
 * of n tokens, round(n x density) are noise, at least 1 and at most n - 1;
 * they lie in round(noise / mean length) spans, at least 1;
 * both numbers are computed in single precision and rounded half to even, as TensorFlow does;
-* noise and other tokens are each cut into as many pieces as there are spans: of the places between two tokens, so many are borders,
-  all choices equally likely; every piece has a token;
+* noise and other tokens are each cut into as many pieces as there are spans: of the places between two tokens, so many
+  are borders, all choices equally likely; every piece has a token;
 * the pieces take turns, other tokens first, so that the first token is kept and the last one is noise.
 """
 
