@@ -116,14 +116,19 @@ struct Windows {
 }
 
 impl Windows {
+    /// `open` stays shorter than a window.
     fn add(&mut self, text: &[i64]) {
-        self.open.extend(text);
-        while self.open.len() >= self.length {
-            let rest = self.open.split_off(self.length);
-            self.full.push(std::mem::take(&mut self.open));
-            if self.long == Long::Split {
-                self.open = rest;
-            }
+        let missing = self.length - self.open.len();
+        let (start, rest) = text.split_at(missing.min(text.len()));
+        self.open.extend(start);
+        if self.open.len() < self.length {
+            return;
+        }
+        self.full.push(std::mem::take(&mut self.open));
+        if self.long == Long::Split {
+            let windows = rest.chunks_exact(self.length);
+            self.open.extend(windows.remainder());
+            self.full.extend(windows.map(<[i64]>::to_vec));
         }
     }
 
