@@ -113,10 +113,10 @@ pub struct Corpus {
     /// With `from: files`: files or folders of the project: tables (.parquet, .csv, .tsv, .jsonl, .json), or .txt with a text
     /// in each line.
     pub files: Vec<String>,
-    /// With `from: world`: how many texts are made.
-    pub texts: usize,
-    /// With `from: world`: the seed that they are made from.
-    pub seed: u64,
+    /// With `from: world`: how many texts are made. Default 20000.
+    pub texts: Option<usize>,
+    /// With `from: world`: the seed that they are made from. Default 0.
+    pub seed: Option<u64>,
     /// Tokens of one example: consecutive texts are joined until there are so many.
     pub length: usize,
     /// What becomes of the tokens that are too many for an example.
@@ -176,6 +176,12 @@ impl Corpus {
             None => CorpusOrigin::Sources,
         }
     }
+
+    /// With `from: world`: how many texts are made, and from which seed.
+    #[must_use]
+    pub fn of_world(&self) -> (usize, u64) {
+        (self.texts.unwrap_or(20_000), self.seed.unwrap_or(0))
+    }
 }
 
 impl Default for PretrainParameters {
@@ -225,8 +231,8 @@ impl Default for Corpus {
             from: None,
             column: None,
             files: Vec::new(),
-            texts: 20_000,
-            seed: 0,
+            texts: None,
+            seed: None,
             length: 64,
             long: Long::Split,
             noise: 0.15,
@@ -296,9 +302,15 @@ pub fn resolve(written: &Value) -> Result<Planned, Vec<ParameterError>> {
         return Err(faults);
     }
     let origin = settings.corpus.origin();
-    settings.corpus.from = Some(origin);
-    let world = (origin == CorpusOrigin::World).then_some(world::VERSION);
-    Ok(Planned { settings, world })
+    let corpus = &mut settings.corpus;
+    corpus.from = Some(origin);
+    let mut version = None;
+    if origin == CorpusOrigin::World {
+        let (texts, seed) = corpus.of_world();
+        (corpus.texts, corpus.seed) = (Some(texts), Some(seed));
+        version = Some(world::VERSION);
+    }
+    Ok(Planned { settings, world: version })
 }
 
 fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
@@ -319,7 +331,7 @@ fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
         ("shape.sentinels", shape.sentinels, 1),
         // All printable characters, the special pieces, and something to learn.
         ("shape.vocabulary", shape.vocabulary, shape.sentinels + 128),
-        ("corpus.texts", corpus.texts, 1),
+        ("corpus.texts", corpus.of_world().0, 1),
         ("corpus.length", corpus.length, 8),
         ("distraction.longest", settings.distraction.longest, 1),
     ];
@@ -377,6 +389,13 @@ fn faults_of_origin(corpus: &Corpus) -> Vec<ParameterError> {
     if matches!(origin, CorpusOrigin::World | CorpusOrigin::Sources) && corpus.column.is_some() {
         faults.push(parameters::fault("corpus.column", "a column is read with `from: rows` and `from: files` only"));
     }
+    if origin != CorpusOrigin::World {
+        let written = [("texts", corpus.texts.is_some()), ("seed", corpus.seed.is_some())];
+        for (name, _) in written.into_iter().filter(|(_, is_written)| *is_written) {
+            let message = format!("`{name}` is read with `from: world` only");
+            faults.push(parameters::fault(&format!("corpus.{name}"), message));
+        }
+    }
     faults
 }
 
@@ -393,7 +412,10 @@ mod tests {
         let planned = resolve(&json!({"steps": 10, "corpus": {"share": 0.5}})).unwrap();
         assert_eq!((planned.settings.shape.d_model, planned.settings.corpus.noise), (128, 0.15));
         assert!(planned.world.is_none());
-        assert!(resolve(&json!({"steps": 1, "corpus": {"from": "world"}})).unwrap().world.is_some());
+        assert_eq!((planned.settings.corpus.texts, planned.settings.corpus.seed), (None, None), "nothing of the world");
+        let world = resolve(&json!({"steps": 1, "corpus": {"from": "world"}})).unwrap();
+        assert!(world.world.is_some());
+        assert_eq!((world.settings.corpus.texts, world.settings.corpus.seed), (Some(20_000), Some(0)));
     }
 
     #[test]
@@ -403,6 +425,7 @@ mod tests {
             (json!({"column": "text"}), CorpusOrigin::Rows),
             (json!({"files": ["a.csv"], "column": "text"}), CorpusOrigin::Files),
             (json!({"from": "rows"}), CorpusOrigin::Rows),
+            (json!({"from": "world", "texts": 9, "seed": 2}), CorpusOrigin::World),
         ] {
             let planned = resolve(&json!({"steps": 1, "corpus": corpus})).unwrap();
             assert_eq!(planned.settings.corpus.from, Some(origin), "{corpus}");
@@ -412,13 +435,20 @@ mod tests {
         let written = json!({"steps": 1, "corpus": {"files": ["texts", "a.csv"]}});
         let sources = Pretrain.resolve(&written, Path::new(".")).unwrap().sources;
         assert_eq!(sources, ["texts", "a.csv"].map(|path| SourceRef::File(path.to_owned())));
-        for (corpus, path) in [
-            (json!({"from": "files"}), "corpus.files"),
-            (json!({"from": "rows", "files": ["a.csv"]}), "corpus.files"),
-            (json!({"from": "world", "column": "text"}), "corpus.column"),
+        for (corpus, path, said) in [
+            (json!({"from": "files"}), "corpus.files", "`from: files` needs the name of a file or folder"),
+            (json!({"from": "rows", "files": ["a.csv"]}), "corpus.files", "files are read with `from: files` only"),
+            (
+                json!({"from": "world", "column": "text"}),
+                "corpus.column",
+                "a column is read with `from: rows` and `from: files` only",
+            ),
+            (json!({"texts": 20_000}), "corpus.texts", "`texts` is read with `from: world` only"),
+            (json!({"column": "text", "seed": 0}), "corpus.seed", "`seed` is read with `from: world` only"),
         ] {
             let faults = resolve(&json!({"steps": 1, "corpus": corpus})).unwrap_err();
-            assert_eq!(faults.iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(), [path], "{corpus}");
+            let faults: Vec<_> = faults.iter().map(|fault| (fault.path.as_str(), fault.message.as_str())).collect();
+            assert_eq!(faults, [(path, said)], "{corpus}");
         }
     }
 

@@ -25,7 +25,10 @@ pub fn texts(job: &Job, settings: &PretrainParameters, learned: &[&TaskTexts]) -
             .with_hint("write `corpus: {from: rows}` for its texts, or take it out of `from`"));
     }
     let mut texts = match origin {
-        CorpusOrigin::World => return Ok(world::corpus(corpus.seed, corpus.texts).collect()),
+        CorpusOrigin::World => {
+            let (count, seed) = corpus.of_world();
+            return Ok(world::corpus(seed, count).collect());
+        }
         CorpusOrigin::Sources => {
             learned.iter().flat_map(|texts| &texts.train).map(|example| example.source.clone()).collect()
         }
