@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::command::check::{faults_of_files, misplaced_in};
 use super::{Operation, parameters};
 use crate::plan::catalog::{NOTHING, ParameterError, Place, Resolved, SourceRef};
 use crate::task::world;
@@ -272,8 +273,8 @@ impl Operation for Pretrain {
         schemars::schema_for!(PretrainParameters)
     }
 
-    fn resolve(&self, written: &Value, _: &Path) -> Result<Resolved, Vec<ParameterError>> {
-        let planned = resolve(written)?;
+    fn resolve(&self, written: &Value, root: &Path) -> Result<Resolved, Vec<ParameterError>> {
+        let planned = resolve(written, root)?;
         // Files and the world are text enough to learn from.
         let accepts: &[&str] = match planned.settings.corpus.origin() {
             CorpusOrigin::World | CorpusOrigin::Files => &["format", "fetch", NOTHING],
@@ -291,13 +292,13 @@ impl Operation for Pretrain {
     }
 }
 
-/// Completes and checks what was written.
+/// Completes and checks what was written; files are those of the project at `root`.
 ///
 /// # Errors
 /// Every parameter that can't be accepted.
-pub fn resolve(written: &Value) -> Result<Planned, Vec<ParameterError>> {
+pub fn resolve(written: &Value, root: &Path) -> Result<Planned, Vec<ParameterError>> {
     let mut settings: PretrainParameters = parameters::read(written)?;
-    let faults = [faults(&settings), faults_of_origin(&settings.corpus)].concat();
+    let faults = [faults(&settings), faults_of_origin(&settings.corpus, root)].concat();
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -376,10 +377,15 @@ fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
     faults
 }
 
-/// What contradicts where texts come from.
-fn faults_of_origin(corpus: &Corpus) -> Vec<ParameterError> {
+/// What contradicts where texts come from, or is not there.
+fn faults_of_origin(corpus: &Corpus, root: &Path) -> Vec<ParameterError> {
     let origin = corpus.origin();
-    let mut faults = Vec::new();
+    let mut faults = match origin {
+        CorpusOrigin::Files => {
+            faults_of_files("corpus.files", &corpus.files, root, |path| misplaced_in("the project", path))
+        }
+        _ => Vec::new(),
+    };
     if origin == CorpusOrigin::Files && corpus.files.is_empty() {
         faults.push(parameters::fault("corpus.files", "`from: files` needs the name of a file or folder"));
     }
@@ -401,11 +407,22 @@ fn faults_of_origin(corpus: &Corpus) -> Vec<ParameterError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CorpusOrigin, Pretrain, resolve};
+    use super::{CorpusOrigin, Planned, Pretrain};
     use crate::operation::Operation;
-    use crate::plan::catalog::SourceRef;
-    use serde_json::json;
-    use std::path::Path;
+    use crate::plan::catalog::{ParameterError, SourceRef};
+    use serde_json::{Value, json};
+
+    /// In a project with a folder `texts` and a file `a.csv`.
+    fn resolve(written: &Value) -> Result<Planned, Vec<ParameterError>> {
+        super::resolve(written, project().path())
+    }
+
+    fn project() -> tempfile::TempDir {
+        let project = tempfile::tempdir().unwrap();
+        fs_err::create_dir(project.path().join("texts")).unwrap();
+        fs_err::write(project.path().join("a.csv"), "").unwrap();
+        project
+    }
 
     #[test]
     fn what_is_left_out_is_completed() {
@@ -433,7 +450,7 @@ mod tests {
             assert_eq!(resolve(&said).unwrap(), planned, "complete parameters mean themselves");
         }
         let written = json!({"steps": 1, "corpus": {"files": ["texts", "a.csv"]}});
-        let sources = Pretrain.resolve(&written, Path::new(".")).unwrap().sources;
+        let sources = Pretrain.resolve(&written, project().path()).unwrap().sources;
         assert_eq!(sources, ["texts", "a.csv"].map(|path| SourceRef::File(path.to_owned())));
         for (corpus, path, said) in [
             (json!({"from": "files"}), "corpus.files", "`from: files` needs the name of a file or folder"),
@@ -450,6 +467,27 @@ mod tests {
             let faults: Vec<_> = faults.iter().map(|fault| (fault.path.as_str(), fault.message.as_str())).collect();
             assert_eq!(faults, [(path, said)], "{corpus}");
         }
+    }
+
+    #[test]
+    fn files_are_looked_for_before_anything_runs() {
+        let files = ["a.csv", "txets", "../x", "/etc", "a.csv", "texts", "texts/"];
+        let faults = resolve(&json!({"steps": 1, "corpus": {"files": files}})).unwrap_err();
+        let faults: Vec<_> = faults
+            .iter()
+            .map(|fault| (fault.path.as_str(), fault.message.as_str(), fault.help.as_deref().unwrap_or_default()))
+            .collect();
+        let leaves = |path: &str| format!("`{path}` leaves the project; expected a path below it, with `/`");
+        assert_eq!(
+            faults,
+            [
+                ("corpus.files[1]", "the project has no file or folder `txets`", "did you mean `texts`?"),
+                ("corpus.files[2]", &leaves("../x"), ""),
+                ("corpus.files[3]", &leaves("/etc"), ""),
+                ("corpus.files[4]", "`a.csv` stands here twice", ""),
+                ("corpus.files[6]", "`texts/` stands here twice", ""),
+            ]
+        );
     }
 
     #[test]

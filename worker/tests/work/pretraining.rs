@@ -28,7 +28,7 @@ fn settings(more: &Value) -> PretrainParameters {
     for (name, value) in more.as_object().unwrap() {
         all[name] = value.clone();
     }
-    resolve(&all).unwrap().settings
+    resolve(&all, Path::new("")).unwrap().settings
 }
 
 /// Texts that count upwards, and a task that asks for the parity of a number.
@@ -206,7 +206,7 @@ fn the_operation_writes_a_backbone_that_can_be_loaded() {
     });
     let mut bytes = Vec::new();
     for _ in 0..2 {
-        let parameters = serde_json::to_value(resolve(&written).unwrap()).unwrap();
+        let parameters = serde_json::to_value(resolve(&written, Path::new("")).unwrap()).unwrap();
         let job = job(folder.path(), "pretrain", parameters, inputs());
         let mut notes = Notes::default();
         body::run(&job, &mut Shelf::default(), &mut notes).unwrap();
@@ -229,7 +229,7 @@ fn the_operation_writes_a_backbone_that_can_be_loaded() {
     }
     assert!(bytes[0] == bytes[1], "a second run gives the same bytes");
     let wrong = json!({"steps": 1, "held_out": ["tsate"]});
-    let parameters = serde_json::to_value(resolve(&wrong).unwrap()).unwrap();
+    let parameters = serde_json::to_value(resolve(&wrong, Path::new("")).unwrap()).unwrap();
     let job = job(folder.path(), "pretrain", parameters, inputs());
     let error = body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap_err();
     assert!(error.message.contains("`tsate`"), "{error}");
@@ -246,7 +246,7 @@ fn the_order_of_the_inputs_changes_no_weight() {
                   "vocabulary": 300, "sentinels": 20},
     });
     let weights = |inputs: Vec<Input>| {
-        let parameters = serde_json::to_value(resolve(&written).unwrap()).unwrap();
+        let parameters = serde_json::to_value(resolve(&written, Path::new("")).unwrap()).unwrap();
         let job = job(folder.path(), "pretrain", parameters, inputs);
         body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap();
         fs_err::read(job.output.join("model.safetensors")).unwrap()
