@@ -1,5 +1,7 @@
 //! The plain text of a pre-training: where it comes from, and its cuts.
 
+use std::path::Path;
+
 use compt::base::random::Stream;
 use compt::operation::pretrain::{Corpus, CorpusOrigin, Long, PretrainParameters};
 use compt::protocol::{Job, StageError};
@@ -70,8 +72,9 @@ fn of_rows(job: &Job, corpus: &Corpus) -> Result<Vec<String>, StageError> {
             return Err(StageError::input(format!("{} has no text column `{column}`", inputs::instance(input)))
                 .with_hint(format!("its text columns are {}", dataset.columns.join(", "))));
         }
-        let name = sampled::parquet_name(Split::Train);
-        sets.push((dataset.name, rows::read_texts(&name, &input.folder.join(&name), Some(&column))?));
+        let file = sampled::parquet_name(Split::Train);
+        let name = format!("{}/{file}", inputs::instance(input).trim_matches('`'));
+        sets.push((dataset.name, rows::read_texts(&name, &input.folder.join(file), Some(&column))?));
     }
     // By what they say: stages come in the order of their keys.
     sets.sort();
@@ -81,11 +84,18 @@ fn of_rows(job: &Job, corpus: &Corpus) -> Result<Vec<String>, StageError> {
 fn of_files(job: &Job, corpus: &Corpus) -> Result<Vec<String>, StageError> {
     let mut texts = Vec::new();
     for source in &job.sources {
-        for (name, path) in &source.files {
-            texts.extend(rows::read_texts(name, path, corpus.column.as_deref())?);
+        for (inside, path) in &source.files {
+            texts.extend(rows::read_texts(&whole_name(&source.name, inside, path), path, corpus.column.as_deref())?);
         }
     }
     Ok(texts)
+}
+
+/// The path in the project of a file `inside` a source: files in different folders may have the same name.
+fn whole_name(source: &str, inside: &str, path: &Path) -> String {
+    // A source that is a file has itself as its only file.
+    let is_folder = path.ends_with(Path::new(source).join(inside));
+    if is_folder { format!("{}/{inside}", source.trim_end_matches('/')) } else { source.to_owned() }
 }
 
 /// Texts as examples of `corpus.length` tokens. Consecutive texts are joined until there are so many tokens; what is too many

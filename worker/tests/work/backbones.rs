@@ -255,6 +255,27 @@ fn files_of_the_project_are_read() {
 }
 
 #[test]
+fn a_fault_of_a_file_names_it_whole() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    for place in ["old", "new"] {
+        fs_err::create_dir(folder.path().join(place)).unwrap();
+        fs_err::write(folder.path().join(place).join("a.csv"), "n,text\n1,okapi\n").unwrap();
+    }
+    let refused = |source: &str, inside: &str, path: &str| {
+        let mut job = pretrain(folder.path(), &json!({"corpus": {"files": [source]}}), Vec::new());
+        let files = BTreeMap::from([(inside.to_owned(), folder.path().join(path))]);
+        job.sources = vec![ResolvedSource { name: source.to_owned(), files }];
+        run(&job).unwrap_err()
+    };
+    for (source, path) in [("new/a.csv", "new/a.csv"), ("old", "old/a.csv"), ("old/", "old/a.csv")] {
+        let several = refused(source, "a.csv", path);
+        assert_eq!(several.message, format!("`{path}` has several columns"));
+        assert_eq!(several.hint.as_deref(), Some("name the one of the texts as `corpus.column`: n, text"));
+    }
+}
+
+#[test]
 fn a_killed_pre_training_goes_on_to_the_same_bytes() {
     let _alone = alone();
     let data = tempfile::tempdir().unwrap();
