@@ -228,11 +228,23 @@ fn the_operation_writes_a_backbone_that_can_be_loaded() {
         assert_eq!(model.config().num_layers, 1);
     }
     assert!(bytes[0] == bytes[1], "a second run gives the same bytes");
-    let wrong = json!({"steps": 1, "held_out": ["tsate"]});
-    let parameters = serde_json::to_value(resolve(&wrong, Path::new("")).unwrap()).unwrap();
-    let job = job(folder.path(), "pretrain", parameters, inputs());
-    let error = body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap_err();
-    assert!(error.message.contains("`tsate`"), "{error}");
+}
+
+#[test]
+fn a_held_out_task_that_is_not_read_is_named() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = json!({"steps": 1, "held_out": ["tsate"], "corpus": {"from": "world"}});
+    let refused = |inputs: Vec<Input>| {
+        let parameters = serde_json::to_value(resolve(&wrong, Path::new("")).unwrap()).unwrap();
+        let job = job(folder.path(), "pretrain", parameters, inputs);
+        let error = body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap_err();
+        assert_eq!(error.message, "`held_out` names `tsate`, which is not among the tasks that are read");
+        error.hint.unwrap()
+    };
+    let tasks = vec![task(folder.path(), "taste", ["sour", "sweet"]), task(folder.path(), "other", ["no", "so"])];
+    assert_eq!(refused(tasks), "the tasks are other, taste");
+    assert_eq!(refused(Vec::new()), "no task is read: add a stage with `format` to `from`, or leave out `held_out`");
 }
 
 /// Stages come in the order of their keys, which say more than what is learned: what is only scored, for example.
