@@ -1,8 +1,8 @@
 //! `pretrain`: a T5 of any shape from seeded numbers, by span corruption and a supervised mixture. Its body runs in a
 //! worker.
 //!
-//! Reads texts of `format`, which are tasks, each perhaps in several wordings, and rows of `fetch`, which are plain text;
-//! plain text can also be files of the project or the built-in world. Writes a backbone in the hub's layout
+//! Reads texts of `format`, which are tasks, each perhaps in several wordings, and rows of `fetch`, which are plain
+//! text; plain text can also be files of the project or the built-in world. Writes a backbone in the hub's layout
 //! (`config.json`, `tokenizer.json`, `model.safetensors`), and `curve.csv`, `scores.csv`, `summary.json`.
 
 use std::path::Path;
@@ -25,8 +25,8 @@ const VERSION: u32 = 6;
 /// What workers that pre-train have in common, where others have a backbone: they load none.
 const AFFINITY: &str = "pretrain";
 
-/// Stands for `fetch` among what is accepted where no rows are read. No operation has this name, so no stage is accepted for it;
-/// messages show it between backticks and so say what to write.
+/// Stands for `fetch` among what is accepted where no rows are read. No operation has this name, so no stage is
+/// accepted for it; messages show it between backticks and so say what to write.
 const FETCH_ELSEWHERE: &str = "fetch` with `corpus: { from: rows }";
 
 /// How a backbone is made.
@@ -48,8 +48,8 @@ pub struct PretrainParameters {
     pub batch: usize,
     /// Learning rate of the matrices at the top of its schedule (linear rise, linear fall).
     pub learning_rate: f64,
-    /// The same for the tables: the word embeddings and a head of its own, whose numbers start some 20 times as large, and
-    /// the relative positions, of which few are looked up often.
+    /// The same for the tables: the word embeddings and a head of its own, whose numbers start some 20 times as large,
+    /// and the relative positions, of which few are looked up often.
     pub embedding_rate: f64,
     /// The part of all steps in which the learning rates rise.
     pub warmup: f64,
@@ -111,12 +111,13 @@ pub enum FeedForward {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Corpus {
-    /// Where texts come from. Without it: `files` and `rows` where the names of files or of a column say so, else `sources`.
+    /// Where texts come from. Without it: `files` and `rows` where the names of files or of a column say so, else
+    /// `sources`.
     pub from: Option<CorpusOrigin>,
     /// With `from: rows` or `files`: the column that holds the texts; needed where there are several.
     pub column: Option<String>,
-    /// With `from: files`: files or folders of the project: tables (.parquet, .csv, .tsv, .jsonl, .json), or .txt with a text
-    /// in each line.
+    /// With `from: files`: files or folders of the project: tables (.parquet, .csv, .tsv, .jsonl, .json), or .txt with
+    /// a text in each line.
     pub files: Vec<String>,
     /// With `from: world`: how many texts are made. Default 20000.
     pub texts: Option<usize>,

@@ -27,8 +27,8 @@ pub(super) fn faults(parameters: &Parameters, root: &Path) -> Vec<ParameterError
     faults
 }
 
-/// What is wrong with the list `name` of files and folders of the project: each lies below `root`, is there and stands once.
-/// `misplaced` says what is wrong with a path, wherever it leads.
+/// What is wrong with the list `name` of files and folders of the project: each lies below `root`, is there and stands
+/// once. `misplaced` says what is wrong with a path, wherever it leads.
 pub(in crate::operation) fn faults_of_files(
     name: &str,
     files: &[String],

@@ -65,8 +65,8 @@ pub fn read_source(dataset: &Dataset, name: &str, path: &Path) -> Result<Rows, S
     Ok(Rows { columns: dataset.columns.clone(), cells, labels })
 }
 
-/// The texts of one column of a file of any format above, or the lines of a `.txt` file; without a `column`, of the only
-/// one. Names and paths are those of [`read_source`].
+/// The texts of one column of a file of any format above, or the lines of a `.txt` file; without a `column`, of the
+/// only one. Names and paths are those of [`read_source`].
 ///
 /// # Errors
 /// A file that is damaged, lacks the column or leaves open which is meant, or has a row without a text.

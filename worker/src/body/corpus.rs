@@ -46,7 +46,7 @@ pub fn texts(job: &Job, settings: &PretrainParameters, learned: &[&TaskTexts]) -
             CorpusOrigin::Files => ("`corpus.files` have no text", "name files that have some"),
             CorpusOrigin::Sources | CorpusOrigin::World => (
                 "`corpus.from: sources` needs a task that is learned, and there is none",
-                "read texts with `from`, name `files` or a `column` of `fetch` stages, or write `corpus: {from: world}`",
+                "read texts with `from`, name `files` or a `column` of `fetch` stages, or say `corpus: {from: world}`",
             ),
         };
         return Err(StageError::input(message).with_hint(hint));
@@ -98,9 +98,9 @@ fn whole_name(source: &str, inside: &str, path: &Path) -> String {
     if is_folder { format!("{}/{inside}", source.trim_end_matches('/')) } else { source.to_owned() }
 }
 
-/// Texts as examples of `corpus.length` tokens. Consecutive texts are joined until there are so many tokens; what is too many
-/// is split off or cut. The last one may be shorter. Parts of one long text are not learned one after the other: they are
-/// mixed, but for those of the world.
+/// Texts as examples of `corpus.length` tokens. Consecutive texts are joined until there are so many tokens; what is
+/// too many is split off or cut. The last one may be shorter. Parts of one long text are not learned one after the
+/// other: they are mixed, but for those of the world.
 ///
 /// # Errors
 /// A text that the tokenizer refuses.

@@ -1,5 +1,5 @@
-//! Pre-training of a T5 with a few thousand numbers: it learns, repeats itself to the bit and survives being killed; and
-//! the whole operation, from texts to a backbone that everybody can load.
+//! Pre-training of a T5 with a few thousand numbers: it learns, repeats itself to the bit and survives being killed;
+//! and the whole operation, from texts to a backbone that everybody can load.
 
 use std::path::Path;
 
@@ -110,8 +110,8 @@ fn it_learns_and_every_weight_moves() {
     assert!(last < 0.7 * first, "from {first} to {last}");
 }
 
-/// Half of the examples are distracted by pieces that nothing else uses: the model learns to say the same behind them as
-/// without any, and leaves their rows as they were.
+/// Half of the examples are distracted by pieces that nothing else uses: the model learns to say the same behind them
+/// as without any, and leaves their rows as they were.
 #[test]
 fn what_means_nothing_is_read_over() {
     let _alone = alone();
