@@ -71,33 +71,6 @@ fn unknown_operation_and_parameter() {
     insta::assert_snapshot!(run(&project, &[]));
 }
 
-/// What `pretrain` can't read is known before anything runs.
-#[test]
-fn plain_text_that_is_not_there_or_not_read() {
-    let project = Project::new();
-    project.write("letters/first.txt", "a letter\n");
-    project.write(
-        "pipelines/toy.yaml",
-        r#"name: toy
-stages:
-  data:
-    run: { fetch: { dataset: ripe } }
-  unsaid:
-    run: { pretrain: { from: data, steps: 1 } }
-  nothing:
-    run: { pretrain: { steps: 1 } }
-  missing:
-    run:
-      pretrain:
-        steps: 1
-        corpus: { files: [letters/frist.txt, ../letters, letters, letters] }
-  elsewhere:
-    run: { pretrain: { steps: 1, corpus: { from: files, files: [letters], texts: 9 } } }
-"#,
-    );
-    insta::assert_snapshot!(said(&project, &project.compt(&["check", "pipelines/toy.yaml"])));
-}
-
 #[test]
 fn a_data_set_without_a_file() {
     let project = Project::new();
