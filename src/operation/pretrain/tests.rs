@@ -1,6 +1,10 @@
+use std::path::Path;
+
 use super::{CorpusOrigin, Planned, Pretrain};
-use crate::operation::Operation;
+use crate::operation::{Operation, Operations};
 use crate::plan::catalog::{ParameterError, SourceRef};
+use crate::plan::expand;
+use crate::spec::{Settings, load, render};
 use serde_json::{Value, json};
 
 /// In a project with a folder `texts` and a file `a.csv`.
@@ -107,4 +111,21 @@ fn all_faults_at_once() {
     let corpus_and_prefix = ["corpus.noise", "distraction.longest", "distraction.share"];
     let shape_and_steps = ["shape.buckets", "shape.layers", "shape.sentinels", "steps"];
     assert_eq!(paths, [&corpus_and_prefix[..], &shape_and_steps].concat());
+}
+
+/// What the user reads of a plan that can't be; as the other messages of `tests/diagnostics`, `COMPT_BLESS=1` writes it
+/// anew.
+#[test]
+fn what_is_wrong_with_a_corpus_is_shown_at_its_place() {
+    let project = tempfile::tempdir().unwrap();
+    fs_err::create_dir(project.path().join("letters")).unwrap();
+    fs_err::write(project.path().join("letters/first.txt"), "a letter\n").unwrap();
+    let path = Path::new("tests/diagnostics/planned/corpus.yaml");
+    let pipeline = load(path, &Settings::default()).unwrap();
+    let said = render(&expand(&pipeline, &Operations, project.path()).unwrap_err(), false);
+    let expected = path.with_extension("stderr");
+    if std::env::var_os("COMPT_BLESS").is_some() {
+        fs_err::write(&expected, &said).unwrap();
+    }
+    assert_eq!(fs_err::read_to_string(&expected).unwrap(), said);
 }
