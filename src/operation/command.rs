@@ -16,7 +16,7 @@ use crate::plan::catalog::{ANY, ParameterError, Place, Resolved, SourceRef};
 use crate::protocol::{Job, Reporter, StageError};
 use folder::Folder;
 
-mod check;
+pub(super) mod check;
 mod environment;
 mod folder;
 mod outputs;

@@ -1,8 +1,8 @@
 //! `pretrain`: a T5 of any shape from seeded numbers, by span corruption and a supervised mixture. Its body runs in a
 //! worker.
 //!
-//! Reads texts of `format`, which are tasks, each perhaps in several wordings, and rows of `fetch`, which are plain text;
-//! plain text can also be files of the project or the built-in world. Writes a backbone in the hub's layout
+//! Reads texts of `format`, which are tasks, each perhaps in several wordings, and rows of `fetch`, which are plain
+//! text; plain text can also be files of the project or the built-in world. Writes a backbone in the hub's layout
 //! (`config.json`, `tokenizer.json`, `model.safetensors`), and `curve.csv`, `scores.csv`, `summary.json`.
 
 use std::path::Path;
@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::command::check::{faults_of_files, misplaced_in};
 use super::{Operation, parameters};
 use crate::plan::catalog::{NOTHING, ParameterError, Place, Resolved, SourceRef};
 use crate::task::world;
@@ -23,6 +24,10 @@ const VERSION: u32 = 6;
 
 /// What workers that pre-train have in common, where others have a backbone: they load none.
 const AFFINITY: &str = "pretrain";
+
+/// Stands for `fetch` among what is accepted where no rows are read. No operation has this name, so no stage is
+/// accepted for it; messages show it between backticks and so say what to write.
+const FETCH_ELSEWHERE: &str = "fetch` with `corpus: { from: rows }";
 
 /// How a backbone is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,8 +48,8 @@ pub struct PretrainParameters {
     pub batch: usize,
     /// Learning rate of the matrices at the top of its schedule (linear rise, linear fall).
     pub learning_rate: f64,
-    /// The same for the tables: the word embeddings and a head of its own, whose numbers start some 20 times as large, and
-    /// the relative positions, of which few are looked up often.
+    /// The same for the tables: the word embeddings and a head of its own, whose numbers start some 20 times as large,
+    /// and the relative positions, of which few are looked up often.
     pub embedding_rate: f64,
     /// The part of all steps in which the learning rates rise.
     pub warmup: f64,
@@ -106,17 +111,18 @@ pub enum FeedForward {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Corpus {
-    /// Where texts come from. Without it: `files` and `rows` where the names of files or of a column say so, else `sources`.
+    /// Where texts come from. Without it: `files` and `rows` where the names of files or of a column say so, else
+    /// `sources`.
     pub from: Option<CorpusOrigin>,
     /// With `from: rows` or `files`: the column that holds the texts; needed where there are several.
     pub column: Option<String>,
-    /// With `from: files`: files or folders of the project: tables (.parquet, .csv, .tsv, .jsonl, .json), or .txt with a text
-    /// in each line.
+    /// With `from: files`: files or folders of the project: tables (.parquet, .csv, .tsv, .jsonl, .json), or .txt with
+    /// a text in each line.
     pub files: Vec<String>,
-    /// With `from: world`: how many texts are made.
-    pub texts: usize,
-    /// With `from: world`: the seed that they are made from.
-    pub seed: u64,
+    /// With `from: world`: how many texts are made. Default 20000.
+    pub texts: Option<usize>,
+    /// With `from: world`: the seed that they are made from. Default 0.
+    pub seed: Option<u64>,
     /// Tokens of one example: consecutive texts are joined until there are so many.
     pub length: usize,
     /// What becomes of the tokens that are too many for an example.
@@ -176,6 +182,12 @@ impl Corpus {
             None => CorpusOrigin::Sources,
         }
     }
+
+    /// With `from: world`: how many texts are made, and from which seed.
+    #[must_use]
+    pub fn of_world(&self) -> (usize, u64) {
+        (self.texts.unwrap_or(20_000), self.seed.unwrap_or(0))
+    }
 }
 
 impl Default for PretrainParameters {
@@ -225,8 +237,8 @@ impl Default for Corpus {
             from: None,
             column: None,
             files: Vec::new(),
-            texts: 20_000,
-            seed: 0,
+            texts: None,
+            seed: None,
             length: 64,
             long: Long::Split,
             noise: 0.15,
@@ -266,12 +278,13 @@ impl Operation for Pretrain {
         schemars::schema_for!(PretrainParameters)
     }
 
-    fn resolve(&self, written: &Value, _: &Path) -> Result<Resolved, Vec<ParameterError>> {
-        let planned = resolve(written)?;
+    fn resolve(&self, written: &Value, root: &Path) -> Result<Resolved, Vec<ParameterError>> {
+        let planned = resolve(written, root)?;
         // Files and the world are text enough to learn from.
         let accepts: &[&str] = match planned.settings.corpus.origin() {
-            CorpusOrigin::World | CorpusOrigin::Files => &["format", "fetch", NOTHING],
-            CorpusOrigin::Sources | CorpusOrigin::Rows => &["format", "fetch"],
+            CorpusOrigin::World | CorpusOrigin::Files => &["format", FETCH_ELSEWHERE, NOTHING],
+            CorpusOrigin::Sources => &["format", FETCH_ELSEWHERE],
+            CorpusOrigin::Rows => &["format", "fetch"],
         };
         Ok(Resolved {
             version: VERSION,
@@ -285,20 +298,26 @@ impl Operation for Pretrain {
     }
 }
 
-/// Completes and checks what was written.
+/// Completes and checks what was written; files are those of the project at `root`.
 ///
 /// # Errors
 /// Every parameter that can't be accepted.
-pub fn resolve(written: &Value) -> Result<Planned, Vec<ParameterError>> {
+pub fn resolve(written: &Value, root: &Path) -> Result<Planned, Vec<ParameterError>> {
     let mut settings: PretrainParameters = parameters::read(written)?;
-    let faults = [faults(&settings), faults_of_origin(&settings.corpus)].concat();
+    let faults = [faults(&settings), faults_of_origin(&settings.corpus, root)].concat();
     if !faults.is_empty() {
         return Err(faults);
     }
     let origin = settings.corpus.origin();
-    settings.corpus.from = Some(origin);
-    let world = (origin == CorpusOrigin::World).then_some(world::VERSION);
-    Ok(Planned { settings, world })
+    let corpus = &mut settings.corpus;
+    corpus.from = Some(origin);
+    let mut version = None;
+    if origin == CorpusOrigin::World {
+        let (texts, seed) = corpus.of_world();
+        (corpus.texts, corpus.seed) = (Some(texts), Some(seed));
+        version = Some(world::VERSION);
+    }
+    Ok(Planned { settings, world: version })
 }
 
 fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
@@ -319,7 +338,7 @@ fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
         ("shape.sentinels", shape.sentinels, 1),
         // All printable characters, the special pieces, and something to learn.
         ("shape.vocabulary", shape.vocabulary, shape.sentinels + 128),
-        ("corpus.texts", corpus.texts, 1),
+        ("corpus.texts", corpus.of_world().0, 1),
         ("corpus.length", corpus.length, 8),
         ("distraction.longest", settings.distraction.longest, 1),
     ];
@@ -364,10 +383,15 @@ fn faults(settings: &PretrainParameters) -> Vec<ParameterError> {
     faults
 }
 
-/// What contradicts where texts come from.
-fn faults_of_origin(corpus: &Corpus) -> Vec<ParameterError> {
+/// What contradicts where texts come from, or is not there.
+fn faults_of_origin(corpus: &Corpus, root: &Path) -> Vec<ParameterError> {
     let origin = corpus.origin();
-    let mut faults = Vec::new();
+    let mut faults = match origin {
+        CorpusOrigin::Files => {
+            faults_of_files("corpus.files", &corpus.files, root, |path| misplaced_in("the project", path))
+        }
+        _ => Vec::new(),
+    };
     if origin == CorpusOrigin::Files && corpus.files.is_empty() {
         faults.push(parameters::fault("corpus.files", "`from: files` needs the name of a file or folder"));
     }
@@ -377,62 +401,15 @@ fn faults_of_origin(corpus: &Corpus) -> Vec<ParameterError> {
     if matches!(origin, CorpusOrigin::World | CorpusOrigin::Sources) && corpus.column.is_some() {
         faults.push(parameters::fault("corpus.column", "a column is read with `from: rows` and `from: files` only"));
     }
+    if origin != CorpusOrigin::World {
+        let written = [("texts", corpus.texts.is_some()), ("seed", corpus.seed.is_some())];
+        for (name, _) in written.into_iter().filter(|(_, is_written)| *is_written) {
+            let message = format!("`{name}` is read with `from: world` only");
+            faults.push(parameters::fault(&format!("corpus.{name}"), message));
+        }
+    }
     faults
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{CorpusOrigin, Pretrain, resolve};
-    use crate::operation::Operation;
-    use crate::plan::catalog::SourceRef;
-    use serde_json::json;
-    use std::path::Path;
-
-    #[test]
-    fn what_is_left_out_is_completed() {
-        let planned = resolve(&json!({"steps": 10, "corpus": {"share": 0.5}})).unwrap();
-        assert_eq!((planned.settings.shape.d_model, planned.settings.corpus.noise), (128, 0.15));
-        assert!(planned.world.is_none());
-        assert!(resolve(&json!({"steps": 1, "corpus": {"from": "world"}})).unwrap().world.is_some());
-    }
-
-    #[test]
-    fn what_is_named_is_what_is_read() {
-        for (corpus, origin) in [
-            (json!({}), CorpusOrigin::Sources),
-            (json!({"column": "text"}), CorpusOrigin::Rows),
-            (json!({"files": ["a.csv"], "column": "text"}), CorpusOrigin::Files),
-            (json!({"from": "rows"}), CorpusOrigin::Rows),
-        ] {
-            let planned = resolve(&json!({"steps": 1, "corpus": corpus})).unwrap();
-            assert_eq!(planned.settings.corpus.from, Some(origin), "{corpus}");
-            let said = serde_json::to_value(&planned.settings).unwrap();
-            assert_eq!(resolve(&said).unwrap(), planned, "complete parameters mean themselves");
-        }
-        let written = json!({"steps": 1, "corpus": {"files": ["texts", "a.csv"]}});
-        let sources = Pretrain.resolve(&written, Path::new(".")).unwrap().sources;
-        assert_eq!(sources, ["texts", "a.csv"].map(|path| SourceRef::File(path.to_owned())));
-        for (corpus, path) in [
-            (json!({"from": "files"}), "corpus.files"),
-            (json!({"from": "rows", "files": ["a.csv"]}), "corpus.files"),
-            (json!({"from": "world", "column": "text"}), "corpus.column"),
-        ] {
-            let faults = resolve(&json!({"steps": 1, "corpus": corpus})).unwrap_err();
-            assert_eq!(faults.iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(), [path], "{corpus}");
-        }
-    }
-
-    #[test]
-    fn all_faults_at_once() {
-        let given = json!({
-            "shape": {"layers": 0, "buckets": 7, "sentinels": 2}, "corpus": {"noise": 1.5},
-            "distraction": {"share": -0.1, "longest": 0},
-        });
-        let mut paths: Vec<String> = resolve(&given).unwrap_err().into_iter().map(|fault| fault.path).collect();
-        paths.sort();
-        paths.dedup();
-        let corpus_and_prefix = ["corpus.noise", "distraction.longest", "distraction.share"];
-        let shape_and_steps = ["shape.buckets", "shape.layers", "shape.sentinels", "steps"];
-        assert_eq!(paths, [&corpus_and_prefix[..], &shape_and_steps].concat());
-    }
-}
+mod tests;

@@ -14,19 +14,7 @@ use crate::task::source::glob::stays_inside;
 pub(super) fn faults(parameters: &Parameters, root: &Path) -> Vec<ParameterError> {
     let mut faults = Vec::new();
     program(parameters, &mut faults);
-    for (i, file) in parameters.files.iter().enumerate() {
-        let place = format!("files[{i}]");
-        match misplaced(file) {
-            Some(message) => faults.push(fault(&place, message)),
-            None if !root.join(file).exists() => {
-                faults.push(ParameterError { help: near(file, root), ..fault(&place, absent(file)) });
-            }
-            None if parameters.files[..i].contains(file) => {
-                faults.push(fault(&place, format!("`{file}` stands here twice")));
-            }
-            None => {}
-        }
-    }
+    faults.extend(faults_of_files("files", &parameters.files, root, misplaced));
     for (i, output) in parameters.outputs.iter().enumerate() {
         let place = format!("outputs[{i}]");
         if let Some(message) = misplaced(output) {
@@ -36,6 +24,29 @@ pub(super) fn faults(parameters: &Parameters, root: &Path) -> Vec<ParameterError
         }
     }
     names(parameters, &mut faults);
+    faults
+}
+
+/// What is wrong with the list `name` of files and folders of the project: each lies below `root`, is there and stands
+/// once. `misplaced` says what is wrong with a path, wherever it leads.
+pub(in crate::operation) fn faults_of_files(
+    name: &str,
+    files: &[String],
+    root: &Path,
+    misplaced: impl Fn(&str) -> Option<String>,
+) -> Vec<ParameterError> {
+    let mut faults = Vec::new();
+    let plain = |file: &String| file.trim_end_matches('/').to_owned();
+    for (i, file) in files.iter().enumerate() {
+        let place = format!("{name}[{i}]");
+        if let Some(message) = misplaced(file) {
+            faults.push(fault(&place, message));
+        } else if !root.join(file).exists() {
+            faults.push(ParameterError { help: near(file, root), ..fault(&place, absent(file)) });
+        } else if files[..i].iter().map(plain).any(|other| other == plain(file)) {
+            faults.push(fault(&place, format!("`{file}` stands here twice")));
+        }
+    }
     faults
 }
 
@@ -60,14 +71,19 @@ fn program(parameters: &Parameters, faults: &mut Vec<ParameterError>) {
 /// What is wrong with a path in the program's folder.
 fn misplaced(path: &str) -> Option<String> {
     let first = path.split('/').next().unwrap_or_default();
+    let is_taken = first == INPUTS || [INPUTS_NOTE, PARAMETERS_NOTE].contains(&path);
+    misplaced_in("the folder", path)
+        .or_else(|| is_taken.then(|| format!("`{path}` is where the program finds what it is given; use another name")))
+}
+
+/// What is wrong with a path in `folder`, as messages call it.
+pub(in crate::operation) fn misplaced_in(folder: &str, path: &str) -> Option<String> {
     if path.is_empty() {
         Some("a path is empty".to_owned())
     } else if !stays_inside(path) {
-        Some(format!("`{path}` leaves the folder; expected a path below it, with `/`"))
+        Some(format!("`{path}` leaves {folder}; expected a path below it, with `/`"))
     } else if path.split('/').any(|part| part == ".") || path.contains("//") {
         Some(format!("`{path}` has a part that says nothing; leave out `.` and second `/`"))
-    } else if first == INPUTS || [INPUTS_NOTE, PARAMETERS_NOTE].contains(&path) {
-        Some(format!("`{path}` is where the program finds what it is given; use another name"))
     } else {
         None
     }

@@ -65,8 +65,8 @@ pub fn read_source(dataset: &Dataset, name: &str, path: &Path) -> Result<Rows, S
     Ok(Rows { columns: dataset.columns.clone(), cells, labels })
 }
 
-/// The texts of one column of a file of any format above, or the lines of a `.txt` file; without a `column`, of the only
-/// one. Names and paths are those of [`read_source`].
+/// The texts of one column of a file of any format above, or the lines of a `.txt` file; without a `column`, of the
+/// only one. Names and paths are those of [`read_source`].
 ///
 /// # Errors
 /// A file that is damaged, lacks the column or leaves open which is meant, or has a row without a text.
@@ -87,7 +87,7 @@ pub fn read_texts(name: &str, path: &Path, column: Option<&str>) -> Result<Vec<S
         }
         (None, [only]) => Ok((*only).to_owned()),
         (None, several) => Err(StageError::input(format!("`{name}` has several columns"))
-            .with_hint(format!("say which one holds the texts: {}", several.join(", ")))),
+            .with_hint(format!("name the one of the texts as `corpus.column`: {}", several.join(", ")))),
     };
     let (frame, column) = match format {
         Format::Parquet => {
@@ -299,7 +299,7 @@ mod tests {
         }
         let (message, hint) = read("a.csv", b"n,review\n1,one\n", None).unwrap_err();
         assert_eq!(message, "`a.csv` has several columns");
-        assert_eq!(hint.as_deref(), Some("say which one holds the texts: n, review"));
+        assert_eq!(hint.as_deref(), Some("name the one of the texts as `corpus.column`: n, review"));
         let (message, hint) = read("a.parquet", &alone, Some("reveiw")).unwrap_err();
         assert_eq!(message, "`a.parquet` has no column `reveiw`, only review");
         assert_eq!(hint.as_deref(), Some("did you mean `review`?"));

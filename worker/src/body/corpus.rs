@@ -1,5 +1,7 @@
 //! The plain text of a pre-training: where it comes from, and its cuts.
 
+use std::path::Path;
+
 use compt::base::random::Stream;
 use compt::operation::pretrain::{Corpus, CorpusOrigin, Long, PretrainParameters};
 use compt::protocol::{Job, StageError};
@@ -25,7 +27,10 @@ pub fn texts(job: &Job, settings: &PretrainParameters, learned: &[&TaskTexts]) -
             .with_hint("write `corpus: {from: rows}` for its texts, or take it out of `from`"));
     }
     let mut texts = match origin {
-        CorpusOrigin::World => return Ok(world::corpus(corpus.seed, corpus.texts).collect()),
+        CorpusOrigin::World => {
+            let (count, seed) = corpus.of_world();
+            return Ok(world::corpus(seed, count).collect());
+        }
         CorpusOrigin::Sources => {
             learned.iter().flat_map(|texts| &texts.train).map(|example| example.source.clone()).collect()
         }
@@ -41,7 +46,7 @@ pub fn texts(job: &Job, settings: &PretrainParameters, learned: &[&TaskTexts]) -
             CorpusOrigin::Files => ("`corpus.files` have no text", "name files that have some"),
             CorpusOrigin::Sources | CorpusOrigin::World => (
                 "`corpus.from: sources` needs a task that is learned, and there is none",
-                "read texts with `from`, name `files` or a `column` of `fetch` stages, or write `corpus: {from: world}`",
+                "read texts with `from`, name `files` or a `column` of `fetch` stages, or say `corpus: {from: world}`",
             ),
         };
         return Err(StageError::input(message).with_hint(hint));
@@ -67,8 +72,9 @@ fn of_rows(job: &Job, corpus: &Corpus) -> Result<Vec<String>, StageError> {
             return Err(StageError::input(format!("{} has no text column `{column}`", inputs::instance(input)))
                 .with_hint(format!("its text columns are {}", dataset.columns.join(", "))));
         }
-        let name = sampled::parquet_name(Split::Train);
-        sets.push((dataset.name, rows::read_texts(&name, &input.folder.join(&name), Some(&column))?));
+        let file = sampled::parquet_name(Split::Train);
+        let name = format!("{}/{file}", inputs::instance(input).trim_matches('`'));
+        sets.push((dataset.name, rows::read_texts(&name, &input.folder.join(file), Some(&column))?));
     }
     // By what they say: stages come in the order of their keys.
     sets.sort();
@@ -78,16 +84,23 @@ fn of_rows(job: &Job, corpus: &Corpus) -> Result<Vec<String>, StageError> {
 fn of_files(job: &Job, corpus: &Corpus) -> Result<Vec<String>, StageError> {
     let mut texts = Vec::new();
     for source in &job.sources {
-        for (name, path) in &source.files {
-            texts.extend(rows::read_texts(name, path, corpus.column.as_deref())?);
+        for (inside, path) in &source.files {
+            texts.extend(rows::read_texts(&whole_name(&source.name, inside, path), path, corpus.column.as_deref())?);
         }
     }
     Ok(texts)
 }
 
-/// Texts as examples of `corpus.length` tokens. Consecutive texts are joined until there are so many tokens; what is too many
-/// is split off or cut. The last one may be shorter. Parts of one long text are not learned one after the other: they are
-/// mixed, but for those of the world.
+/// The path in the project of a file `inside` a source: files in different folders may have the same name.
+fn whole_name(source: &str, inside: &str, path: &Path) -> String {
+    // A source that is a file has itself as its only file.
+    let is_folder = path.ends_with(Path::new(source).join(inside));
+    if is_folder { format!("{}/{inside}", source.trim_end_matches('/')) } else { source.to_owned() }
+}
+
+/// Texts as examples of `corpus.length` tokens. Consecutive texts are joined until there are so many tokens; what is
+/// too many is split off or cut. The last one may be shorter. Parts of one long text are not learned one after the
+/// other: they are mixed, but for those of the world.
 ///
 /// # Errors
 /// A text that the tokenizer refuses.
@@ -116,14 +129,19 @@ struct Windows {
 }
 
 impl Windows {
+    /// `open` stays shorter than a window.
     fn add(&mut self, text: &[i64]) {
-        self.open.extend(text);
-        while self.open.len() >= self.length {
-            let rest = self.open.split_off(self.length);
-            self.full.push(std::mem::take(&mut self.open));
-            if self.long == Long::Split {
-                self.open = rest;
-            }
+        let missing = self.length - self.open.len();
+        let (start, rest) = text.split_at(missing.min(text.len()));
+        self.open.extend(start);
+        if self.open.len() < self.length {
+            return;
+        }
+        self.full.push(std::mem::take(&mut self.open));
+        if self.long == Long::Split {
+            let windows = rest.chunks_exact(self.length);
+            self.open.extend(windows.remainder());
+            self.full.extend(windows.map(<[i64]>::to_vec));
         }
     }
 

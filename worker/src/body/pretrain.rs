@@ -113,10 +113,12 @@ fn learned<'a>(
     names.sort_unstable();
     names.dedup();
     if let Some(unknown) = settings.held_out.iter().find(|task| !names.contains(&task.as_str())) {
-        return Err(StageError::input(format!(
-            "`held_out` names `{unknown}`, which is not among the tasks that are read"
-        ))
-        .with_hint(format!("the tasks are {}", names.join(", "))));
+        let hint = match names.as_slice() {
+            [] => "no task is read: add a stage with `format` to `from`, or leave out `held_out`".to_owned(),
+            names => format!("the tasks are {}", names.join(", ")),
+        };
+        let message = format!("`held_out` names `{unknown}`, which is not among the tasks that are read");
+        return Err(StageError::input(message).with_hint(hint));
     }
     let learned: Vec<&TaskTexts> =
         all.iter().map(|(_, texts)| texts).filter(|texts| !settings.held_out.contains(&texts.card.name)).collect();

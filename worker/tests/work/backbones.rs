@@ -22,8 +22,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Complete parameters of a small pre-training.
-fn parameters(more: &Value) -> Value {
+/// Complete parameters of a small pre-training in the project `folder`.
+fn parameters(folder: &Path, more: &Value) -> Value {
     let mut all = json!({
         "steps": 3, "batch": 4,
         "shape": {"d_model": 16, "d_kv": 4, "d_ff": 24, "layers": 1, "decoder_layers": 1, "heads": 2,
@@ -32,11 +32,11 @@ fn parameters(more: &Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
         all[name] = value.clone();
     }
-    serde_json::to_value(resolve(&all).unwrap()).unwrap()
+    serde_json::to_value(resolve(&all, folder).unwrap()).unwrap()
 }
 
 fn pretrain(folder: &Path, more: &Value, inputs: Vec<Input>) -> Job {
-    job(folder, "pretrain", parameters(more), inputs)
+    job(folder, "pretrain", parameters(folder, more), inputs)
 }
 
 fn tensors(file: &Path) -> BTreeMap<String, Tensor> {
@@ -138,7 +138,7 @@ fn feed_forward_and_head_can_be_mixed() {
     let _alone = alone();
     for (feed_forward, tied) in [("relu", false), ("gated_gelu", true)] {
         let folder = tempfile::tempdir().unwrap();
-        let mut shape = parameters(&json!({}))["settings"]["shape"].clone();
+        let mut shape = parameters(folder.path(), &json!({}))["settings"]["shape"].clone();
         (shape["feed_forward"], shape["tied"]) = (json!(feed_forward), json!(tied));
         let corpus = json!({"from": "world", "texts": 40});
         let job = pretrain(folder.path(), &json!({"shape": shape, "corpus": corpus}), Vec::new());
@@ -252,6 +252,27 @@ fn files_of_the_project_are_read() {
     job.sources = vec![file(&lines), file(&table)];
     run(&job).unwrap();
     assert_eq!(["zebra", "okapi", "n"].map(|piece| has_piece(&job, piece)), [true, true, false]);
+}
+
+#[test]
+fn a_fault_of_a_file_names_it_whole() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    for place in ["old", "new"] {
+        fs_err::create_dir(folder.path().join(place)).unwrap();
+        fs_err::write(folder.path().join(place).join("a.csv"), "n,text\n1,okapi\n").unwrap();
+    }
+    let refused = |source: &str, inside: &str, path: &str| {
+        let mut job = pretrain(folder.path(), &json!({"corpus": {"files": [source]}}), Vec::new());
+        let files = BTreeMap::from([(inside.to_owned(), folder.path().join(path))]);
+        job.sources = vec![ResolvedSource { name: source.to_owned(), files }];
+        run(&job).unwrap_err()
+    };
+    for (source, path) in [("new/a.csv", "new/a.csv"), ("old", "old/a.csv"), ("old/", "old/a.csv")] {
+        let several = refused(source, "a.csv", path);
+        assert_eq!(several.message, format!("`{path}` has several columns"));
+        assert_eq!(several.hint.as_deref(), Some("name the one of the texts as `corpus.column`: n, text"));
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Pre-training of a T5 with a few thousand numbers: it learns, repeats itself to the bit and survives being killed; and
-//! the whole operation, from texts to a backbone that everybody can load.
+//! Pre-training of a T5 with a few thousand numbers: it learns, repeats itself to the bit and survives being killed;
+//! and the whole operation, from texts to a backbone that everybody can load.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn settings(more: &Value) -> PretrainParameters {
     for (name, value) in more.as_object().unwrap() {
         all[name] = value.clone();
     }
-    resolve(&all).unwrap().settings
+    resolve(&all, Path::new("")).unwrap().settings
 }
 
 /// Texts that count upwards, and a task that asks for the parity of a number.
@@ -110,8 +110,8 @@ fn it_learns_and_every_weight_moves() {
     assert!(last < 0.7 * first, "from {first} to {last}");
 }
 
-/// Half of the examples are distracted by pieces that nothing else uses: the model learns to say the same behind them as
-/// without any, and leaves their rows as they were.
+/// Half of the examples are distracted by pieces that nothing else uses: the model learns to say the same behind them
+/// as without any, and leaves their rows as they were.
 #[test]
 fn what_means_nothing_is_read_over() {
     let _alone = alone();
@@ -206,7 +206,7 @@ fn the_operation_writes_a_backbone_that_can_be_loaded() {
     });
     let mut bytes = Vec::new();
     for _ in 0..2 {
-        let parameters = serde_json::to_value(resolve(&written).unwrap()).unwrap();
+        let parameters = serde_json::to_value(resolve(&written, Path::new("")).unwrap()).unwrap();
         let job = job(folder.path(), "pretrain", parameters, inputs());
         let mut notes = Notes::default();
         body::run(&job, &mut Shelf::default(), &mut notes).unwrap();
@@ -228,11 +228,23 @@ fn the_operation_writes_a_backbone_that_can_be_loaded() {
         assert_eq!(model.config().num_layers, 1);
     }
     assert!(bytes[0] == bytes[1], "a second run gives the same bytes");
-    let wrong = json!({"steps": 1, "held_out": ["tsate"]});
-    let parameters = serde_json::to_value(resolve(&wrong).unwrap()).unwrap();
-    let job = job(folder.path(), "pretrain", parameters, inputs());
-    let error = body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap_err();
-    assert!(error.message.contains("`tsate`"), "{error}");
+}
+
+#[test]
+fn a_held_out_task_that_is_not_read_is_named() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = json!({"steps": 1, "held_out": ["tsate"], "corpus": {"from": "world"}});
+    let refused = |inputs: Vec<Input>| {
+        let parameters = serde_json::to_value(resolve(&wrong, Path::new("")).unwrap()).unwrap();
+        let job = job(folder.path(), "pretrain", parameters, inputs);
+        let error = body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap_err();
+        assert_eq!(error.message, "`held_out` names `tsate`, which is not among the tasks that are read");
+        error.hint.unwrap()
+    };
+    let tasks = vec![task(folder.path(), "taste", ["sour", "sweet"]), task(folder.path(), "other", ["no", "so"])];
+    assert_eq!(refused(tasks), "the tasks are other, taste");
+    assert_eq!(refused(Vec::new()), "no task is read: add a stage with `format` to `from`, or leave out `held_out`");
 }
 
 /// Stages come in the order of their keys, which say more than what is learned: what is only scored, for example.
@@ -246,7 +258,7 @@ fn the_order_of_the_inputs_changes_no_weight() {
                   "vocabulary": 300, "sentinels": 20},
     });
     let weights = |inputs: Vec<Input>| {
-        let parameters = serde_json::to_value(resolve(&written).unwrap()).unwrap();
+        let parameters = serde_json::to_value(resolve(&written, Path::new("")).unwrap()).unwrap();
         let job = job(folder.path(), "pretrain", parameters, inputs);
         body::run(&job, &mut Shelf::default(), &mut Notes::default()).unwrap();
         fs_err::read(job.output.join("model.safetensors")).unwrap()
