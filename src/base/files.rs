@@ -39,6 +39,34 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<Metadata> {
     write(path, bytes, |_| Ok(()))
 }
 
+/// Gives the file at `path` one more name, instead of whatever has that name now; its folder is made if it isn't there. A
+/// reader sees the old content or the new one, never a part.
+///
+/// # Errors
+/// What the file system returns; some have no files with several names.
+pub fn name_again(path: &Path, name: &Path) -> io::Result<()> {
+    let folder = folder_of(name);
+    let named = match fs_err::hard_link(path, name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs_err::create_dir_all(folder)?;
+            fs_err::hard_link(path, name)
+        }
+        named => named,
+    };
+    match named {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let last = name.file_name().unwrap_or_default().to_string_lossy();
+            let private = folder.join(unfinished_name(&format!("{}-{last}", std::process::id())));
+            fs_err::hard_link(path, &private)?;
+            let renamed = fs_err::rename(&private, name);
+            // Where both were names of one file already, renaming has done nothing.
+            let _ = fs_err::remove_file(&private);
+            renamed
+        }
+        named => named,
+    }
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -118,7 +146,7 @@ pub fn with_path(error: io::Error, doing: &str, path: &Path) -> io::Error {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use super::{clear_unfinished, replace, write_atomically};
+    use super::{clear_unfinished, name_again, replace, write_atomically};
 
     #[test]
     fn whoever_may_read_a_plain_file_may_read_this_one() {
@@ -133,6 +161,23 @@ mod tests {
         assert_eq!(mode(&whole), mode(&plain));
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2);
     }
+
+    #[test]
+    fn a_file_gets_a_name_that_was_free_or_another_ones_or_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, name) = (folder.path().join("file"), folder.path().join("deep/name"));
+        let names = || fs_err::read_dir(folder.path().join("deep")).unwrap().count();
+        assert_eq!(name_again(&path, &name).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        for content in ["one", "two"] {
+            // A new file each time, as a record is.
+            replace(&path, content.as_bytes()).unwrap();
+            for _ in 0..2 {
+                name_again(&path, &name).unwrap();
+                assert_eq!((fs_err::read_to_string(&name).unwrap().as_str(), names()), (content, 1));
+            }
+        }
+    }
+
     #[test]
     fn what_the_dead_were_writing_is_cleared_and_the_living_are_not_disturbed() {
         let folder = tempfile::tempdir().unwrap();

@@ -49,7 +49,11 @@ impl Group {
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
                     failed = error;
                 }
-                done => return done,
+                Ok(group) => {
+                    program.is_started_from(&file);
+                    return Ok(group);
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(failed)
@@ -234,6 +238,27 @@ mod tests {
         assert_eq!(kind(&["./tool"], "b"), ErrorKind::NotFound);
         assert_eq!(kind(&["true", "a\0b"], "/bin:/usr/bin"), ErrorKind::InvalidInput);
         assert_eq!(run(&["true"], Some(Path::new("/nowhere")), &[]).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_name_is_looked_up_again_when_its_file_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let tool = |name: &str| folder.path().join(name).join("a-tool-of-this-test");
+        let write = |name: &str| {
+            fs_err::create_dir_all(folder.path().join(name)).unwrap();
+            fs_err::write(tool(name), format!("#!/bin/sh\necho {name}\n")).unwrap();
+            fs_err::set_permissions(tool(name), PermissionsExt::from_mode(0o755)).unwrap();
+        };
+        let path = format!("{}:{}", folder.path().join("a").display(), folder.path().join("b").display());
+        let said = || run(&["a-tool-of-this-test"], None, &[("PATH", &path)]).map(|(_, said)| said);
+        write("b");
+        assert_eq!(said().unwrap(), "b\n");
+        write("a");
+        assert_eq!(said().unwrap(), "b\n", "as in a shell");
+        fs_err::remove_file(tool("b")).unwrap();
+        assert_eq!(said().unwrap(), "a\n");
+        fs_err::remove_file(tool("a")).unwrap();
+        assert_eq!(said().unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]

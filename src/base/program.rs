@@ -9,12 +9,17 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr::null;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where programs are looked up without a `PATH`.
 const USUAL_PATH: &str = "/bin:/usr/bin";
 
 /// What reads a script whose first line names no other program.
 pub(super) const SHELL: &str = "/bin/sh";
+
+/// Files that were started by their names, each by `PATH` and name. As in a shell, a name that was looked up is not looked up
+/// again as long as its file can be started.
+static STARTED: Mutex<BTreeMap<(OsString, OsString), PathBuf>> = Mutex::new(BTreeMap::new());
 
 /// A program and all that it gets.
 #[derive(Clone, Debug)]
@@ -49,11 +54,29 @@ impl Program<'_> {
         if name.as_bytes().contains(&b'/') {
             return Box::new(once(here.join(name)));
         }
-        let path = self.environment.get(OsStr::new("PATH")).map_or(OsStr::new(USUAL_PATH), OsString::as_os_str);
+        let path = self.path();
         let folders =
             path.as_bytes().split(|byte| *byte == b':').map(move |folder| here.join(OsStr::from_bytes(folder)));
+        let known = started().get(&(path.to_owned(), name.clone())).cloned();
         // One after the other: mostly the first is the one.
-        Box::new(folders.map(move |folder| folder.join(name)).filter(|file| file.is_file()))
+        Box::new(known.into_iter().chain(folders.map(move |folder| folder.join(name)).filter(|file| file.is_file())))
+    }
+
+    /// Remembers which file its name means, if it means that in every folder.
+    pub(super) fn is_started_from(&self, file: &Path) {
+        let Some(name) = self.words.first().filter(|name| !name.as_bytes().contains(&b'/')) else { return };
+        let path = self.path();
+        let everywhere = path.as_bytes().split(|byte| *byte == b':').all(|folder| folder.starts_with(b"/"));
+        let key = (path.to_owned(), name.clone());
+        let mut started = started();
+        if everywhere && started.get(&key).is_none_or(|known| known != file) {
+            started.insert(key, file.to_owned());
+        }
+    }
+
+    /// Where it is looked up.
+    fn path(&self) -> &OsStr {
+        self.environment.get(OsStr::new("PATH")).map_or(OsStr::new(USUAL_PATH), OsString::as_os_str)
     }
 
     /// This program as the file at `path`; `script` puts the shell before it.
@@ -109,6 +132,10 @@ impl Image {
         command.stdout(program.output.try_clone_to_owned()?).stderr(program.output.try_clone_to_owned()?);
         Ok(command)
     }
+}
+
+fn started() -> MutexGuard<'static, BTreeMap<(OsString, OsString), PathBuf>> {
+    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn pointers(texts: &[CString]) -> Vec<*const c_char> {

@@ -57,10 +57,21 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         },
         &mut recorder,
     );
+    drop(bodies);
     let run = recorder.run().map(str::to_owned);
     let course = course.end();
     drop(listener);
-    let ended = conclude(arguments, &session, &summary, &course);
+    // What is told and shown is written while the disk takes the results.
+    let (ended, flushed) = std::thread::scope(|scope| {
+        let store = &session.store;
+        let flushing = scope.spawn(move || store.flush());
+        let ended = conclude(arguments, &session, &summary, &course);
+        (ended, flushing.join().unwrap_or(Ok(())))
+    });
+    if let Err(error) = flushed {
+        let unsure = "the results of this run may not be on the disk; the next run will check them";
+        warn(arguments, &summary, &format!("{unsure}: {error}"));
+    }
     let (session, summary, run) = (&session, &summary, run.as_deref());
     notify::notify(&Over { arguments, session, summary, failure: ended.as_ref().err(), run });
     ended

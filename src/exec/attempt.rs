@@ -118,12 +118,10 @@ impl Attempt<'_> {
         let log = Log::create(&path, self.instance.name(), self.number, self.secrets.clone())?;
         after.log = Some(log.clone());
         let started = lock::now();
-        // A program's own folder becomes its result.
         let work = match self.instance.place {
-            Place::Program => self.store.begin_without_folder(&self.lock),
-            Place::Thread | Place::Worker { .. } => self.store.begin(&self.lock),
-        }
-        .map_err(failed)?;
+            Place::Program => self.store.begin_program(&self.lock),
+            Place::Thread | Place::Worker { .. } => self.store.begin(&self.lock).map_err(failed)?,
+        };
         let scratch = match self.instance.place {
             // What is done in here leaves no checkpoints; a program gets a folder for them if its stage says so.
             Place::Thread | Place::Program => self.store.scratch_path(self.lock.key()),

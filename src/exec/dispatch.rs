@@ -178,9 +178,6 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
 
     fn finish(mut self) -> Summary {
         self.pool.close();
-        if let Err(error) = self.run.store.flush() {
-            self.warn(format!("the results of this run may not be on the disk; the next run will check them: {error}"));
-        }
         self.totals.interrupted = self.wish > Wish::GoOn;
         self.totals.failed = self.failures.len();
         self.totals.left = self.board.open();
@@ -264,10 +261,10 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         Vec::new()
     }
 
-    /// Looks again for the result of an instance; returns the readers that have all their inputs now if it is there.
-    fn find(&mut self, id: usize) -> Option<Vec<usize>> {
-        // The key was computed before, so it can be computed now.
-        let Looked { key, found, noted } = look(self.run, &self.made, id, &self.outputs(id)).ok()?;
+    /// Looks again for the result of an instance under its key; returns the readers that have all their inputs now if it is
+    /// there.
+    fn find(&mut self, id: usize, key: Digest) -> Option<Vec<usize>> {
+        let Looked { key, found, noted } = look_for(self.run, &self.made, id, key, &self.outputs(id));
         let output = self.whole(id, found)?;
         Some(self.found(id, key, output, noted))
     }
@@ -373,7 +370,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
         for id in self.board.waiting() {
             let State::Waiting(todo) = self.board.state(id) else { continue };
             let todo = *todo;
-            if let Some(known) = self.find(id) {
+            if let Some(known) = self.find(id, todo.key) {
                 self.settle(known);
                 continue;
             }
@@ -424,14 +421,19 @@ struct Looked {
 /// Asks the store for the result of an instance that reads these outputs (in plan order).
 fn look(run: &Run<'_>, made: &HashSet<Digest>, id: usize, outputs: &[Digest]) -> Result<Looked, StageError> {
     let key = run.plan.key(id, outputs, run.pins, run.numeric).map_err(unknown)?;
-    let anew = (run.forced)(&run.plan.instances[id]) && !made.contains(&key);
-    if anew {
-        return Ok(Looked { key, found: Ok(Found::Missing), noted: Ok(()) });
-    }
+    Ok(look_for(run, made, id, key, outputs))
+}
+
+/// The same with its key.
+fn look_for(run: &Run<'_>, made: &HashSet<Digest>, id: usize, key: Digest, outputs: &[Digest]) -> Looked {
     let instance = &run.plan.instances[id];
+    let anew = (run.forced)(instance) && !made.contains(&key);
+    if anew {
+        return Looked { key, found: Ok(Found::Missing), noted: Ok(()) };
+    }
     let preimage = || run.plan.preimage(id, outputs, run.pins, run.numeric).ok();
     let Sought { found, noted } = run.store.find_latest(&run.plan.pipeline, instance, &key, preimage);
-    Ok(Looked { key, found, noted })
+    Looked { key, found, noted }
 }
 
 /// Notes what was found as the latest result of an instance.

@@ -30,6 +30,8 @@ pub struct Log(Arc<Mutex<Inner>>);
 struct Inner {
     path: PathBuf,
     file: Option<File>,
+    /// The first line, until there is a second one: together they are one write.
+    head: String,
     start: Instant,
     tail: VecDeque<String>,
     secrets: Secrets,
@@ -41,7 +43,7 @@ impl Log {
     /// # Errors
     /// What creating or writing the file returns, with its path.
     pub fn create(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> io::Result<Self> {
-        let mut file = match (File::create(path), path.parent()) {
+        let file = match (File::create(path), path.parent()) {
             // Usually the folder is there.
             (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
                 fs_err::create_dir_all(folder)?;
@@ -49,17 +51,16 @@ impl Log {
             }
             (file, _) => file?,
         };
-        file.write_all(format!("stage {stage}, attempt {attempt}\n").as_bytes())?;
-        Ok(Self::of(path.to_owned(), Some(file), secrets))
+        Ok(Self::of(path.to_owned(), Some(file), format!("stage {stage}, attempt {attempt}\n"), secrets))
     }
 
     /// A log without a file: it only keeps the last lines of standard error.
     pub fn nowhere() -> Self {
-        Self::of(PathBuf::new(), None, Secrets::default())
+        Self::of(PathBuf::new(), None, String::new(), Secrets::default())
     }
 
-    fn of(path: PathBuf, file: Option<File>, secrets: Secrets) -> Self {
-        Self(Arc::new(Mutex::new(Inner { path, file, start: Instant::now(), tail: VecDeque::new(), secrets })))
+    fn of(path: PathBuf, file: Option<File>, head: String, secrets: Secrets) -> Self {
+        Self(Arc::new(Mutex::new(Inner { path, file, head, start: Instant::now(), tail: VecDeque::new(), secrets })))
     }
 
     /// Where it is.
@@ -153,7 +154,11 @@ impl Inner {
         let Some(file) = &mut self.file else { return };
         let text = self.secrets.masked(text);
         let prefix = format!("[{seconds:9.3}] {prefix}");
-        let lines: String = text.lines().flat_map(|line| [prefix.as_str(), line, "\n"]).collect();
+        let mut lines = std::mem::take(&mut self.head);
+        lines.reserve(text.len() + (text.lines().count() + 1) * (prefix.len() + 1));
+        for line in text.lines() {
+            lines.extend([prefix.as_str(), line, "\n"]);
+        }
         if file.write_all(lines.as_bytes()).is_err() {
             self.file = None;
         }

@@ -101,7 +101,7 @@ pub struct Failure {
     pub log: Option<PathBuf>,
 }
 
-/// Runs a plan to its end, whatever that is. Call it from a thread that lives until the process ends, best the main one:
+/// Runs a plan to its end, whatever that is; then the store has to be flushed. Call it from a thread that lives until the process ends, best the main one:
 /// worker processes die with the thread that started them.
 pub fn run(run: &Run<'_>, listener: &mut dyn Listener) -> Summary {
     dispatch::all(run, listener)

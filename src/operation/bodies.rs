@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::Operations;
 use super::sourcing::{DigestOf, Sourcing};
+use super::{ALL, Operations};
 use crate::plan::catalog::SourceRef;
 use crate::plan::pins::Pins;
 use crate::protocol::{Job, Reporter, ResolvedSource, StageError};
@@ -39,6 +39,12 @@ impl StageBodies<'_> {
             return Err(StageError::bug(format!("a job for the unknown operation `{}`", job.operation)));
         };
         operation.run(job, reporter)
+    }
+}
+
+impl Drop for StageBodies<'_> {
+    fn drop(&mut self) {
+        ALL.iter().for_each(|operation| operation.end_of_run());
     }
 }
 

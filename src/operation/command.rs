@@ -19,6 +19,7 @@ use folder::Folder;
 pub(super) mod check;
 mod environment;
 mod folder;
+mod inputs;
 mod outputs;
 mod process;
 mod words;
@@ -122,10 +123,8 @@ impl Operation for Command {
         let undeclared = outputs::undeclared(&found.written, &parameters.outputs)?;
         // A failure is told before: nothing else may be wanted after it.
         reporter.computed();
-        if !(undeclared.is_empty() && folder.becomes(&found, &job.output)) {
-            let kept = found.written.iter().filter(|path| !undeclared.contains(path));
-            outputs::keep(folder.path(), kept, &job.output)?;
-            folder.remove();
+        if !(undeclared.is_empty() && folder.becomes_result(&found)) {
+            folder.keep_only(found.written.iter().filter(|path| !undeclared.contains(path)))?;
         }
         if !undeclared.is_empty() {
             reporter.warn(&format!(
@@ -135,6 +134,10 @@ impl Operation for Command {
             reporter.fact(UNDECLARED, json!(undeclared));
         }
         Ok(())
+    }
+
+    fn end_of_run(&self) {
+        inputs::put_away();
     }
 }
 

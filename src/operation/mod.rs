@@ -64,6 +64,9 @@ pub trait Operation: Sync {
         Err(StageError::bug(format!("`{}` runs in a worker, but was given to a thread", job.operation)))
     }
 
+    /// Puts away what it has kept from one stage for the next.
+    fn end_of_run(&self) {}
+
     /// What a run says at its end about the published files of one stage; nothing for an operation that leaves it at files.
     ///
     /// # Errors
@@ -88,7 +91,7 @@ pub struct Ending {
 /// # Errors
 /// A bug: the planner checks parameters with the same type.
 pub fn parameters_of<T: DeserializeOwned>(job: &Job) -> Result<T, StageError> {
-    serde_json::from_value(job.parameters.clone())
+    T::deserialize(&job.parameters)
         .map_err(|error| StageError::bug(format!("parameters of `{}` changed their type: {error}", job.stage)))
 }
 

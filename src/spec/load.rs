@@ -161,7 +161,7 @@ fn check_any_stage(context: &mut Context<'_>, raw: &RawPipeline) {
 /// The stages of included files, then those of this one.
 fn build_stages(context: &mut Context<'_>, raw: &RawPipeline, included: &Included, document: &Value) -> Vec<Stage> {
     let mut entries: Vec<_> = raw.stages.iter().collect();
-    entries.sort_by_key(|(name, _)| context.file.offset(&below("stages", name)));
+    entries.sort_by_cached_key(|(name, _)| context.file.offset(&below("stages", name)));
     let mut built: Vec<Stage> =
         entries.into_iter().filter_map(|(name, Fields(stage))| stages::build(context, name, stage)).collect();
     include::check_stage_names(context, &built, &included.stages);

@@ -175,11 +175,13 @@ fn rest(kind: Kind, path: PathBuf) -> Rest {
     Rest { kind, key, path, bytes, used }
 }
 
-/// The bytes that a file or folder takes on the disk, and when anything in it was last written, in seconds since 1970.
+/// The bytes that a file or folder takes on the disk, and when anything in it was last written, in seconds since 1970. Each
+/// name of a file (a record is mostly its instance's note, too) has an equal share of it.
 fn extent(path: &Path) -> (u64, u64) {
     let Ok(metadata) = fs::symlink_metadata(path) else { return (0, 0) };
+    let names = if metadata.is_dir() { 1 } else { metadata.nlink().max(1) };
     // `blocks` counts in 512 bytes, whatever the file system's blocks are.
-    let own = (metadata.blocks() * 512, u64::try_from(metadata.mtime()).unwrap_or(0));
+    let own = (metadata.blocks() * 512 / names, u64::try_from(metadata.mtime()).unwrap_or(0));
     if !metadata.is_dir() {
         return own;
     }

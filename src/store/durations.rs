@@ -11,6 +11,8 @@ use crate::protocol::Coordinates;
 
 /// So many of the latest runs of a stage count.
 const REMEMBERED: usize = 256;
+/// What took less is not written down at once: there may be thousands, and a guess of it is hardly missed.
+const SHORT: f64 = 1.0;
 /// So many of the latest runs of an operation count.
 const REMEMBERED_OF_OPERATION: usize = 16;
 
@@ -44,6 +46,8 @@ impl Durations {
     }
 
     pub(super) fn load(journal: &Journal, writable: bool) -> Self {
+        // Guesses are not worth an error.
+        let _ = journal.settle();
         let (lines, long) = journal.read::<Line>();
         if long && writable {
             // The older half goes; losing it costs nothing but a worse guess.
@@ -61,8 +65,10 @@ impl Durations {
 
     pub(super) fn note(journal: &Journal, pipeline: &str, instance: &Instance, key: &Digest, seconds: f64) {
         let Instance { operation, stage, coordinates, .. } = instance;
+        let line = (operation, pipeline, stage, seconds, coordinates, key);
+        let noted = if seconds < SHORT { journal.append_later(&line) } else { journal.append(&line) };
         // Guesses are not worth an error.
-        let _ = journal.append(&(operation, pipeline, stage, seconds, coordinates, key));
+        drop(noted);
     }
 }
 

@@ -5,13 +5,15 @@
 //!   layout                       number of this layout
 //!   records/ab/KEY.json          one record per stage key: what was made, of what, when, by whom
 //!   objects/ab/OUTPUT/           the files of a result, read-only; equal results share one folder
-//!   names/PIPELINE/IDENTITY.json the latest key of each instance and its preimage, for `compt why`
+//!   names/PIPELINE/IDENTITY.json the latest key of each instance and its preimage, for `compt why`: mostly one more name of
+//!                                its record, which outlives it
 //!   work/                        results in the making; moved to objects/ when they are whole
 //!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
 //!   scratch/KEY.folder/          where a program runs; becomes its result
+//!   scratch/KEY.inputs/, KEY.kept/ folders for the next program, and outputs that are being gathered
 //!   logs/KEY.log                 the log of the first attempt; logs/KEY/N.log that of the N-th
 //!   runs/RUN.jsonl               what happened in each run, line by line
-//!   locks/KEY.lock               who is building this key; readers never lock
+//!   locks/KEY.lock               who is building this key: one more name of locks/runner-*; readers never lock
 //!   quarantine/                  what did not verify
 //!   unflushed/                   who has published results that may not be on the disk yet
 //!   memo, durations              digests of files, seconds of earlier runs: may be deleted at any time
@@ -52,7 +54,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fs_err as fs;
 
-use crate::base::lock::{self, FileLock, Holder, Presence};
+use crate::base::lock::{self, FileLock, Holder, Locks, Presence};
 use crate::base::{Digest, files};
 use briefs::Briefs;
 use fsck::Checkup;
@@ -94,6 +96,7 @@ pub struct Store {
     memo: Memo,
     durations: Journal,
     counter: AtomicU64,
+    locks: Locks,
     /// Absent where only reading is possible and no writer was ever there.
     presence: Option<Arc<Presence>>,
     briefs: Briefs,
@@ -215,6 +218,7 @@ impl Store {
             memo: Memo::new(root.join("memo"), access == Access::Write),
             durations: Journal::new(root.join("durations")),
             counter: AtomicU64::new(0),
+            locks: Locks::new(root.join("locks")),
             presence,
             briefs: Briefs::default(),
             seen: Seen::default(),
@@ -299,21 +303,12 @@ impl Store {
     /// Asks for the right to build `key`.
     ///
     /// # Errors
-    /// When the lock file can't be made, or the file system has no locks.
+    /// When nothing can be written there, or the file system has no locks.
     pub fn try_lock(&self, key: &Digest) -> Result<KeyAttempt, StoreError> {
-        Ok(match FileLock::try_take(&self.lock_path(key)).map_err(|error| self.fail(error))? {
+        Ok(match self.locks.try_take(&lock_name(key)).map_err(|error| self.fail(error))? {
             lock::Attempt::Taken(lock) => KeyAttempt::Taken(KeyLock { key: *key, lock }),
             lock::Attempt::Held(holder) => KeyAttempt::Held(holder),
         })
-    }
-
-    /// Waits for the right to build `key`. After waiting, the result may be there: look again.
-    ///
-    /// # Errors
-    /// As [`Store::try_lock`].
-    pub fn lock(&self, key: &Digest) -> Result<KeyLock, StoreError> {
-        let lock = FileLock::take(&self.lock_path(key)).map_err(|error| self.fail(error))?;
-        Ok(KeyLock { key: *key, lock })
     }
 
     /// The digest of a file anywhere, from memory if the file has not been touched since it was last read.
@@ -357,7 +352,7 @@ impl Store {
     }
 
     fn lock_path(&self, key: &Digest) -> PathBuf {
-        self.root.join("locks").join(format!("{key}.lock"))
+        self.locks.path(&lock_name(key))
     }
 
     /// `name` with an ending that nobody else uses.
@@ -369,6 +364,10 @@ impl Store {
     fn fail(&self, error: io::Error) -> StoreError {
         StoreError::io(&self.root, error)
     }
+}
+
+fn lock_name(key: &Digest) -> String {
+    format!("{key}.lock")
 }
 
 impl KeyLock {

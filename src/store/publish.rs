@@ -17,11 +17,12 @@ use crate::base::{Digest, files, lock};
 use crate::plan::Instance;
 use crate::plan::key::Preimage;
 
-/// A result in the making; dropping it throws it away.
+/// A result in the making; dropping it throws it away, except for what a program has left.
 #[derive(Debug)]
 pub struct Work {
     key: Digest,
     folder: PathBuf,
+    is_programs: bool,
 }
 
 /// What is to be written down about a finished result.
@@ -58,7 +59,9 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         // What stays behind is removed by the next one who begins this key.
-        let _ = tree::remove(&self.folder);
+        if !self.is_programs {
+            let _ = tree::remove(&self.folder);
+        }
     }
 }
 
@@ -69,22 +72,21 @@ impl Store {
     /// # Errors
     /// When the folder can't be made.
     pub fn begin(&self, lock: &KeyLock) -> Result<Work, StoreError> {
-        let work = self.begin_without_folder(lock)?;
-        fs::create_dir(&work.folder).map_err(|error| self.fail(error))?;
-        Ok(work)
-    }
-
-    /// The same for one who brings the folder: it is only said where it belongs.
-    ///
-    /// # Errors
-    /// When what is left of dead attempts can't be removed.
-    pub fn begin_without_folder(&self, lock: &KeyLock) -> Result<Work, StoreError> {
         let all = self.root.join("work");
         let prefix = lock.key().to_string();
         if lock.left_by().is_some() {
             self.clear_work(&all, &prefix).map_err(|error| self.fail(error))?;
         }
-        Ok(Work { key: *lock.key(), folder: all.join(self.unique(&prefix)) })
+        let work = Work { key: *lock.key(), folder: all.join(self.unique(&prefix)), is_programs: false };
+        fs::create_dir(&work.folder).map_err(|error| self.fail(error))?;
+        Ok(work)
+    }
+
+    /// The same for a program: its folder is called the same each time, so that what it writes does not depend on that. It is
+    /// not made yet. Unless it is published it stays, for people to look into.
+    pub fn begin_program(&self, lock: &KeyLock) -> Work {
+        let folder = self.scratch_path(lock.key()).with_extension("folder");
+        Work { key: *lock.key(), folder, is_programs: true }
     }
 
     fn clear_work(&self, all: &Path, prefix: &str) -> io::Result<()> {
@@ -126,16 +128,38 @@ impl Store {
             versions: finished.versions,
         };
         let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;
-        let written = files::replace(&self.record_path(&key), &text).map_err(|error| self.fail(error))?;
-        let note = self.note(finished.pipeline, finished.instance, &key, || Some(record.preimage.clone()))?;
+        let (written, note) = self.write_down(&record, &text, finished.pipeline, finished.instance)?;
         Durations::note(&self.durations, finished.pipeline, finished.instance, &key, finished.seconds);
-        tree::remove(&self.scratch_path(&key)).map_err(|error| self.fail(error))?;
+        let scratch = self.scratch_path(&key);
+        if scratch.exists() {
+            tree::remove(&scratch).map_err(|error| self.fail(error))?;
+        }
         let brief = self.briefs.note(&key, Brief::from(&record));
         if let Some(note) = note {
-            let look = Look { key: &key, brief: &brief, record: Stat::of(&written), note, files: &record.files };
+            let look = Look { key: &key, brief: &brief, record: written, note, files: &record.files };
             self.remember(finished.pipeline, finished.instance, &look);
         }
         Ok(record)
+    }
+
+    /// Writes a record, and notes it as the latest of its instance: under another name, which is far less work for a disk
+    /// than another file. Where files can't have two, the note is a file. Returns what the file system says of both.
+    fn write_down(
+        &self,
+        record: &Record,
+        text: &[u8],
+        pipeline: &str,
+        instance: &Instance,
+    ) -> Result<(Stat, Option<Stat>), StoreError> {
+        let path = self.record_path(&record.key);
+        let written = files::replace(&path, text).map_err(|error| self.fail(error))?;
+        if files::name_again(&path, &self.name_path(pipeline, &instance.identity())).is_ok() {
+            // The new name has changed what the file system says of it.
+            let stat = Stat::of(&fs::metadata(&path).map_err(|error| self.fail(error))?);
+            return Ok((stat, Some(stat)));
+        }
+        let note = self.note(pipeline, instance, &record.key, || Some(record.preimage.clone()))?;
+        Ok((Stat::of(&written), note))
     }
 
     /// Moves the files of the work folder to where results are kept.
@@ -147,6 +171,7 @@ impl Store {
         let mut named = name(&work.folder, &target);
         if named.as_ref().is_err_and(is_taken) {
             if let Some(shared) = self.shared(&target, &sealed) {
+                tree::remove(&work.folder).map_err(|error| self.fail(error))?;
                 return Ok((output, shared));
             }
             self.set_aside(&target)?;
@@ -155,7 +180,9 @@ impl Store {
         if let Err(error) = named {
             // Another process has published the same files in this moment.
             let shared = if is_taken(&error) { self.shared(&target, &sealed) } else { None };
-            return shared.map(|files| (output, files)).ok_or_else(|| self.fail(error));
+            let shared = shared.ok_or_else(|| self.fail(error))?;
+            tree::remove(&work.folder).map_err(|error| self.fail(error))?;
+            return Ok((output, shared));
         }
         tree::close(&listing, &target).map_err(|error| self.fail(error))?;
         Ok((output, sealed))

@@ -88,9 +88,8 @@ pub(super) struct LatestKey {
     pub key: Digest,
 }
 
-/// The latest result of an instance.
+/// The latest result of an instance. A note of it is mostly its record under another name, so there may be more in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Latest {
     /// The instance's name at that time.
     pub name: String,

@@ -119,7 +119,9 @@ impl Store {
             if record.inode != sight.record.inode {
                 return None;
             }
-            sights.note(identity, &Sight { record, ..sight });
+            // Mostly the note is the same file under another name.
+            let note = if sight.note.inode == record.inode { record } else { sight.note };
+            sights.note(identity, &Sight { record, note, ..sight });
         }
         Some(self.briefs.note(key, brief))
     }

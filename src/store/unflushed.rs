@@ -64,6 +64,8 @@ impl Store {
     pub fn flush(&self) -> Result<(), StoreError> {
         let mut own = self.unflushed.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(note) = own.take() else { return Ok(()) };
+        // Guesses are not worth an error.
+        let _ = self.durations.settle();
         if let Err(error) = disk::flush_file_system(&self.root) {
             // Without a boot it is taken for lost.
             drop(self.write_note(&note.name(), None));

@@ -117,6 +117,36 @@ fn a_stage_reads_others_through_links_and_may_not_change_them() {
     assert!(said.contains("changed what it was given to read: `inputs/make[n="), "{said}");
 }
 
+/// Folders of links are used again. Whatever a program has done to them, the next one finds what it reads, and no more.
+#[test]
+fn what_a_program_does_to_its_links_is_not_seen_by_the_next() {
+    let stage = |name: &str, from: &str, line: &str| {
+        let line = quote(line);
+        format!(
+            "  {name}:\n    matrix: {{}}\n    run: {{ command: {{ {from}program: [sh, -c, {line}], outputs: [a] }} }}\n"
+        )
+    };
+    let look = "find inputs | sort > a; test \"$(stat -c %a inputs inputs/*)\" = \"$(stat -c %a . . .)\" || exit 3";
+    let text = [
+        stage("one", "", "echo 1 > a"),
+        stage("two", "from: one, ", "cat inputs/one/a > a"),
+        stage("removes", "from: [one, two], ", "rm inputs/one/a; echo > a"),
+        stage("first", "from: [two, removes], ", look),
+        stage("changes", "from: [one, first], ", "chmod 700 inputs/one; echo > a"),
+        stage("second", "from: [two, changes], ", look),
+        stage("adds", "from: [one, second], ", "echo > inputs/one/b; mkdir inputs/c; echo > a"),
+        stage("third", "from: [two, adds], ", &format!("{look}; cat a >&2")),
+    ];
+    let project = project(&text.concat());
+    assert_eq!(ran(&project).len(), text.len());
+    let all = ["inputs", "inputs/adds", "inputs/adds/a", "inputs/two", "inputs/two/a"].join("\n");
+    let said: Vec<String> =
+        log(&project, "third").lines().filter_map(|line| Some(line.split_once("] inputs")?.1.to_owned())).collect();
+    let said: Vec<String> = said.iter().map(|line| format!("inputs{line}")).collect();
+    assert_eq!(said.join("\n"), all);
+    assert_eq!(fs_err::read_dir(project.path(".compt/scratch")).unwrap().count(), 0);
+}
+
 /// No folder for checkpoints, and no notes of nothing; with `checkpoints: true` that folder, which is gone afterwards.
 #[test]
 fn a_program_finds_what_its_stage_asks_for() {

@@ -66,7 +66,7 @@ impl<'a> Dispatcher<'a, '_> {
             Err(error) => return self.give_up(id, &todo, failed(error), Last::default()),
         };
         // Another runner may have made it between the first look and the lock.
-        if let Some(known) = self.find(id) {
+        if let Some(known) = self.find(id, todo.key) {
             drop(lock);
             self.making.remove(&todo.key);
             return self.settle(known);

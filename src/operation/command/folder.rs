@@ -1,29 +1,39 @@
 //! The private folder of a program: what it is given, and what is found there in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
 use serde_json::{Value, json};
 
-use super::Parameters;
+use super::inputs::{self, INPUTS, Links};
+use super::{Parameters, outputs};
 use crate::protocol::{Input, Job, ResolvedSource, StageError};
 use crate::store::Stat;
 
-/// The folder with what the stage reads.
-pub(super) const INPUTS: &str = "inputs";
-/// What is in it.
+/// What is in `inputs/`.
 pub(super) const INPUTS_NOTE: &str = "inputs.json";
 /// The parameters with their types.
 pub(super) const PARAMETERS_NOTE: &str = "parameters.json";
 
+/// The ending of a folder in which outputs are gathered.
+const KEPT: &str = "kept";
+
+/// The files of so many results are remembered.
+const MOST_KNOWN: usize = 10_000;
+
 /// A folder that a program was given.
 pub(super) struct Folder {
     root: PathBuf,
+    /// The place for checkpoints; what is beside it lasts as long.
+    checkpoints: PathBuf,
     /// By path inside.
     given: BTreeMap<String, Given>,
+    /// Those of it that are results.
+    links: Links,
 }
 
 /// A file that was there before the program.
@@ -45,21 +55,21 @@ pub(super) struct Found {
     tree: Tree,
 }
 
-/// What is below a folder; links are not followed.
+/// What is below a folder, by path inside; links are not followed.
 #[derive(Debug, Default)]
 struct Tree {
-    /// All that is no folder, by its path inside.
-    files: BTreeMap<String, PathBuf>,
+    /// All that is no folder.
+    files: BTreeSet<String>,
     /// Each before what is in it, without the folder itself.
-    folders: Vec<PathBuf>,
+    folders: Vec<String>,
 }
 
 impl Folder {
-    /// Makes the folder, beside the place for checkpoints; what a killed attempt left there is removed. Results are links to
+    /// Makes the folder, which will be the result; what an attempt left there that failed is removed. Results are links to
     /// files, which only root could write to, in real folders; files of the project are copies, so that a script finds
     /// nothing beside itself that its stage does not name.
     pub(super) fn prepare(job: &Job, parameters: &Parameters) -> Result<Self, StageError> {
-        let root = std::path::absolute(job.scratch.with_extension("folder"))?;
+        let (root, checkpoints) = (std::path::absolute(&job.output)?, std::path::absolute(&job.scratch)?);
         match fs::create_dir(&root) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 clear(&root)?;
@@ -67,21 +77,19 @@ impl Folder {
             }
             made => made?,
         }
-        let mut folder = Self { root, given: BTreeMap::new() };
+        let mut folder = Self { root, checkpoints, given: BTreeMap::new(), links: Links::new() };
         for (name, source) in parameters.files.iter().zip(&job.sources) {
             folder.copy(name, source)?;
         }
         let mut listed = Vec::new();
-        if !job.inputs.is_empty() {
-            fs::create_dir(folder.root.join(INPUTS))?;
-        }
         for input in &job.inputs {
-            let name = format!("{INPUTS}/{}", name_of(input));
-            folder.link(&name, &std::path::absolute(&input.folder)?)?;
+            let name = name_of(input);
             listed.push(json!({ "stage": input.stage, "axes": input.coordinates, "operation": input.operation,
-                "folder": name }));
+                "folder": format!("{INPUTS}/{name}") }));
+            folder.link(name, &std::path::absolute(&input.folder)?)?;
         }
         if !listed.is_empty() {
+            inputs::make(&folder.root, &folder.links)?;
             folder.note(INPUTS_NOTE, &Value::from(listed))?;
         }
         if !parameters.parameters.is_empty() {
@@ -98,10 +106,10 @@ impl Folder {
     /// What the program has left there.
     pub(super) fn found(&self) -> io::Result<Found> {
         let mut found = Found { tree: Tree::below(&self.root)?, ..Found::default() };
-        for (inside, path) in &found.tree.files {
+        for inside in &found.tree.files {
             match self.given.get(inside) {
                 None => found.written.push(inside.clone()),
-                Some(given) => match (&given.target, given.stands(path)?) {
+                Some(given) => match (&given.target, given.stands(&self.root.join(inside))?) {
                     (_, true) => {}
                     (Some(_), false) => found.spoiled.push(inside.clone()),
                     (None, false) => found.written.push(inside.clone()),
@@ -111,27 +119,56 @@ impl Folder {
         Ok(found)
     }
 
-    /// Makes it the result, if what the program wrote are plain files: takes out of it what the program was given, and gives
-    /// it the result's name. That is far less work for a disk than to make, fill and remove another one. Returns whether
-    /// it has done so; otherwise what was written is still there.
-    pub(super) fn becomes(&self, found: &Found, result: &Path) -> bool {
+    /// Makes it the result, if what the program wrote are plain files: takes out of it what the program was given. That is far
+    /// less work for a disk than to make, fill and remove another one. Returns whether it has done so; otherwise what was
+    /// written is still there.
+    pub(super) fn becomes_result(&self, found: &Found) -> bool {
+        let at = |inside: &String| self.root.join(inside);
         let is_plain = |inside: &String| {
-            let metadata = fs::symlink_metadata(&found.tree.files[inside]);
+            let metadata = fs::symlink_metadata(at(inside));
             // Another name of the same file could be written to later.
             metadata.is_ok_and(|metadata| metadata.is_file() && metadata.nlink() == 1)
         };
-        let holds_results =
-            |folder: &Path| found.written.iter().any(|inside| self.root.join(inside).starts_with(folder));
-        let given = || found.tree.files.iter().filter(|(inside, _)| !found.written.contains(inside));
-        found.written.iter().all(is_plain)
-            && given().all(|(_, file)| fs::remove_file(file).is_ok())
-            && found.tree.folders.iter().rev().all(|folder| holds_results(folder) || fs::remove_dir(folder).is_ok())
-            && fs::rename(&self.root, result).is_ok()
+        if !found.written.iter().all(is_plain) {
+            return false;
+        }
+        let are_set_aside = self.has_its_inputs(found) && inputs::set_aside(&self.root, &self.checkpoints, &self.links);
+        let is_there = |inside: &&String| !(are_set_aside && is_input(inside));
+        let holds_results = |folder: &String| {
+            found.written.iter().any(|inside| inside.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+        };
+        let mut given = found.tree.files.iter().filter(|inside| is_there(inside) && !found.written.contains(inside));
+        let mut folders = found.tree.folders.iter().rev().filter(is_there);
+        given.all(|inside| fs::remove_file(at(inside)).is_ok())
+            && folders.all(|folder| holds_results(folder) || fs::remove_dir(at(folder)).is_ok())
     }
 
-    /// Removes it, when the outputs are kept; what is left of it harms nobody.
-    pub(super) fn remove(self) {
-        let _ = clear(&self.root);
+    /// Whether the program has left the links to results as they were, all of them and nothing beside them.
+    fn has_its_inputs(&self, found: &Found) -> bool {
+        let count = |files: usize, inside: &String| files + usize::from(is_input(inside));
+        let files = found.tree.files.iter().fold(0, count);
+        let folders = found.tree.folders.iter().fold(0, count);
+        let linked: usize = self.links.values().map(BTreeMap::len).sum();
+        let mut links = self.given.iter().filter(|(_, given)| given.target.is_some()).map(|(inside, _)| inside);
+        // One more for the folder around them. Those that did not stand as they were would have been told.
+        !self.links.is_empty()
+            && (files, folders) == (linked, self.links.len() + 1)
+            && links.all(|inside| found.tree.files.contains(inside))
+    }
+
+    /// Makes it the result by keeping nothing but these files.
+    ///
+    /// # Errors
+    /// One of them is something that can't be kept.
+    pub(super) fn keep_only<'a>(&self, kept: impl Iterator<Item = &'a String>) -> Result<(), StageError> {
+        let aside = self.checkpoints.with_extension(KEPT);
+        if aside.exists() {
+            clear(&aside)?;
+        }
+        outputs::keep(&self.root, kept, &aside).inspect_err(|_| drop(clear(&aside)))?;
+        clear(&self.root)?;
+        fs::rename(&aside, &self.root)?;
+        Ok(())
     }
 
     /// Copies a file or a folder of the project.
@@ -149,19 +186,16 @@ impl Folder {
         Ok(())
     }
 
-    /// Links every file of a result.
-    fn link(&mut self, name: &str, result: &Path) -> io::Result<()> {
-        let tree = Tree::below(result)?;
-        let folder = self.root.join(name);
-        fs::create_dir(&folder)?;
-        for inside in tree.folders.iter().filter_map(|folder| folder.strip_prefix(result).ok()) {
-            fs::create_dir(folder.join(inside))?;
+    /// Notes that every file of a result is to be linked in a folder with this name.
+    fn link(&mut self, name: String, result: &Path) -> io::Result<()> {
+        let mut links = BTreeMap::new();
+        for inside in files_of(result)?.iter() {
+            let file = result.join(inside);
+            let given = Given { stat: Stat::of(&fs::metadata(&file)?), target: Some(file.clone()) };
+            self.given.insert(format!("{INPUTS}/{name}/{inside}"), given);
+            links.insert(inside.clone(), file);
         }
-        for (inside, from) in tree.files {
-            fs_err::os::unix::fs::symlink(&from, folder.join(&inside))?;
-            let stat = Stat::of(&fs::metadata(&from)?);
-            self.given.insert(format!("{name}/{inside}"), Given { target: Some(from), stat });
-        }
+        self.links.insert(name, links);
         Ok(())
     }
 
@@ -184,6 +218,22 @@ impl Given {
     }
 }
 
+/// The files of a result, by path inside. They don't change, so a result is listed once for all that read it.
+fn files_of(result: &Path) -> io::Result<Arc<BTreeSet<String>>> {
+    static KNOWN: Mutex<BTreeMap<PathBuf, Arc<BTreeSet<String>>>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(files) = known().get(result) {
+        return Ok(Arc::clone(files));
+    }
+    let files = Arc::new(Tree::below(result)?.files);
+    let mut known = known();
+    if known.len() >= MOST_KNOWN {
+        known.clear();
+    }
+    known.insert(result.to_owned(), Arc::clone(&files));
+    Ok(files)
+}
+
 /// `fit[method=spp,seed=1]`, axes in alphabetical order; a value with `/` is spelled so that it stays one name.
 fn name_of(input: &Input) -> String {
     let spelled = |value: &String| value.replace('%', "%25").replace('/', "%2F");
@@ -195,30 +245,46 @@ fn name_of(input: &Input) -> String {
 /// Removes a folder, in which a program may have made folders that can't be written to.
 fn clear(folder: &Path) -> io::Result<()> {
     fs::remove_dir_all(folder).or_else(|_| {
-        fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
-        for inside in Tree::below(folder)?.folders {
-            fs::set_permissions(inside, PermissionsExt::from_mode(0o755))?;
-        }
+        open(folder)?;
         fs::remove_dir_all(folder)
     })
+}
+
+/// Makes a folder and those below it writable.
+fn open(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Tree {
     fn below(folder: &Path) -> io::Result<Self> {
         let mut tree = Self::default();
-        let mut open = vec![(String::new(), folder.to_owned())];
-        while let Some((prefix, folder)) = open.pop() {
-            for entry in fs::read_dir(&folder)? {
-                let entry = entry?;
-                let inside = format!("{prefix}{}", entry.file_name().to_string_lossy());
-                if entry.file_type()?.is_dir() {
-                    tree.folders.push(entry.path());
-                    open.push((format!("{inside}/"), entry.path()));
-                } else {
-                    tree.files.insert(inside, entry.path());
-                }
-            }
-        }
+        tree.descend(folder, "")?;
         Ok(tree)
     }
+
+    fn descend(&mut self, folder: &Path, prefix: &str) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let inside = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.file_type()?.is_dir() {
+                self.folders.push(inside.clone());
+                self.descend(&entry.path(), &format!("{inside}/"))?;
+            } else {
+                self.files.insert(inside);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path inside the program's folder is in that of its inputs, or is that.
+fn is_input(inside: &str) -> bool {
+    inside.strip_prefix(INPUTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -52,8 +52,6 @@ pub(super) fn run(
         input: nothing.as_fd(),
         output: writer.as_fd(),
     });
-    // Without our own end of the pipe it ends when the last process closes it.
-    drop(writer);
     let name = program.first().map(String::as_str).unwrap_or_default();
     let mut group = started.map_err(|error| unstartable(name, &error))?;
     let mut lines = Lines::of(reader);
@@ -76,6 +74,9 @@ pub(super) fn run(
     }
     let status = group.end()?;
     let ended = Instant::now();
+    // Without our own end of the pipe it ends when the last process closes it. Until now, that would have been one more moment
+    // to wake up for.
+    drop(writer);
     while let Some(pipe) = lines.pipe() {
         if !stirs([Some(pipe)], GRACE.saturating_sub(ended.elapsed()))[0] {
             break;

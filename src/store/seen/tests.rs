@@ -159,11 +159,13 @@ fn a_use_is_noted_once_a_minute_and_seen() {
     let old = SystemTime::now() - Duration::from_secs(3600);
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
     assert!(matches!(look(&root, &record.key), Found::Whole(_)) && age() < Duration::from_secs(60));
+    assert!(recalled(&root, &record.key).is_some());
     // Now what is known of the record is an hour old.
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
     let store = Store::open(&root).unwrap();
     let seen = super::super::Stat::of(&fs_err::metadata(&path).unwrap());
-    rewrite(&store, |sight| sight.record = seen);
+    // The note of its instance is the same file under another name.
+    rewrite(&store, |sight| (sight.record, sight.note) = (seen, seen));
     assert!(Store::open_to_read(&root).unwrap().recall("p", &plan().instances[0], &record.key).is_some());
     assert!(age() > Duration::from_secs(60), "who only looks notes nothing");
     let store = Store::open(&root).unwrap();
