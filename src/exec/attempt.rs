@@ -76,6 +76,8 @@ pub(super) struct Attempt<'a> {
     pub secrets: &'a Secrets,
     /// How long it may take.
     pub timeout: Option<Duration>,
+    /// Whether nothing else may start before it is known how it ends.
+    pub is_watched: bool,
     pub cancellation: Cancellation,
 }
 
@@ -115,7 +117,11 @@ impl Attempt<'_> {
 
     fn work(mut self, messages: &Sender<Message>, after: &mut After, start: Instant) -> Result<Digest, StageError> {
         let (_, path) = self.store.next_log(self.lock.key()).map_err(failed)?;
-        let log = Log::create(&path, self.instance.name(), self.number, self.secrets.clone())?;
+        let log = match self.instance.place {
+            // It is made while the program runs.
+            Place::Program => Log::later(&path, self.instance.name(), self.number, self.secrets.clone()),
+            _ => Log::create(&path, self.instance.name(), self.number, self.secrets.clone())?,
+        };
         after.log = Some(log.clone());
         let started = lock::now();
         let work = match self.instance.place {
@@ -135,6 +141,7 @@ impl Attempt<'_> {
             facts: BTreeMap::new(),
             told: None,
             computes: true,
+            is_watched: self.is_watched,
             cancellation: self.cancellation.clone(),
         };
         if let Some(holder) = self.lock.left_by() {
@@ -267,6 +274,8 @@ struct Voice<'a> {
     told: Option<Instant>,
     /// Whether it needs what it was given.
     computes: bool,
+    /// Whether it keeps that until it is known how it ends.
+    is_watched: bool,
     cancellation: Cancellation,
 }
 
@@ -319,11 +328,14 @@ impl Reporter for Voice<'_> {
     }
 
     fn still_wanted(&mut self) {
+        self.log.settle();
         self.stop_if_wanted();
     }
 
     fn computed(&mut self) {
-        self.give_back(None);
+        if !self.is_watched {
+            self.give_back(None);
+        }
     }
 
     fn fact(&mut self, name: &str, mut value: Value) {

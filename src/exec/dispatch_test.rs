@@ -421,3 +421,29 @@ fn stages_wait_for_a_slow_disk_too() {
     // One more than there are cores.
     assert!(bodies.most.into_inner() <= 2);
 }
+
+/// Says that it computes no more, and then fails.
+struct Late;
+
+impl Bodies for Late {
+    fn sources(&self, _: &[SourceRef], _: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
+        Ok(Vec::new())
+    }
+
+    fn run(&self, _: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
+        reporter.computed();
+        Err(StageError::input("what it wrote is not there"))
+    }
+}
+
+#[test]
+fn with_fail_fast_nothing_starts_before_it_is_known_how_a_stage_ends() {
+    for (fail_fast, started) in [(true, 1), (false, 3)] {
+        let mut place = Site::new();
+        place.options = Options { cores: 1, fail_fast, ..place.options.clone() };
+        let stages = ["a", "b", "c"].map(|name| (name, &[] as &[usize], write(name)));
+        let (summary, events) = place.run(&plan(&stages), &Late);
+        assert_eq!(summary.totals.failed, started);
+        assert_eq!(events.iter().filter(|event| matches!(event, Event::Started { .. })).count(), started);
+    }
+}

@@ -29,9 +29,9 @@ pub struct Log(Arc<Mutex<Inner>>);
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    file: Option<File>,
-    /// The first line, until there is a second one: together they are one write.
-    head: String,
+    target: Target,
+    /// What comes before the next line, in one write with it.
+    unwritten: String,
     start: Instant,
     tail: VecDeque<String>,
     secrets: Secrets,
@@ -43,24 +43,32 @@ impl Log {
     /// # Errors
     /// What creating or writing the file returns, with its path.
     pub fn create(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> io::Result<Self> {
-        let file = match (File::create(path), path.parent()) {
-            // Usually the folder is there.
-            (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-                fs_err::create_dir_all(folder)?;
-                File::create(path)?
-            }
-            (file, _) => file?,
-        };
-        Ok(Self::of(path.to_owned(), Some(file), format!("stage {stage}, attempt {attempt}\n"), secrets))
+        let log = Self::later(path, stage, attempt, secrets);
+        log.inner().open()?;
+        Ok(log)
+    }
+
+    /// The same, but the file is made when something is to be read there, or when there is time for it.
+    pub fn later(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> Self {
+        Self::of(path.to_owned(), Target::Unopened, format!("stage {stage}, attempt {attempt}\n"), secrets)
+    }
+
+    /// Makes the file now if it isn't there.
+    pub fn settle(&self) {
+        let mut inner = self.inner();
+        if matches!(inner.target, Target::Unopened) && inner.open().is_err() {
+            inner.target = Target::Nowhere;
+        }
     }
 
     /// A log without a file: it only keeps the last lines of standard error.
     pub fn nowhere() -> Self {
-        Self::of(PathBuf::new(), None, String::new(), Secrets::default())
+        Self::of(PathBuf::new(), Target::Nowhere, String::new(), Secrets::default())
     }
 
-    fn of(path: PathBuf, file: Option<File>, head: String, secrets: Secrets) -> Self {
-        Self(Arc::new(Mutex::new(Inner { path, file, head, start: Instant::now(), tail: VecDeque::new(), secrets })))
+    fn of(path: PathBuf, target: Target, unwritten: String, secrets: Secrets) -> Self {
+        let (start, tail) = (Instant::now(), VecDeque::new());
+        Self(Arc::new(Mutex::new(Inner { path, target, unwritten, start, tail, secrets })))
     }
 
     /// Where it is.
@@ -71,7 +79,11 @@ impl Log {
     /// The job, so that a failed attempt can be looked into.
     pub fn job(&self, job: &Job) {
         if let Ok(text) = serde_json::to_string_pretty(job) {
-            self.inner().write("", &format!("job {text}"));
+            let mut inner = self.inner();
+            inner.add("", &format!("job {text}"));
+            if matches!(inner.target, Target::Open(_)) {
+                inner.flush();
+            }
         }
     }
 
@@ -116,6 +128,14 @@ impl Log {
     }
 }
 
+/// Where lines go.
+#[derive(Debug)]
+enum Target {
+    Unopened,
+    Open(File),
+    Nowhere,
+}
+
 /// How the attempt that wrote a log ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -150,18 +170,50 @@ impl Ending {
 
 impl Inner {
     fn write(&mut self, prefix: &str, text: &str) {
+        self.add(prefix, text);
+        self.flush();
+    }
+
+    fn add(&mut self, prefix: &str, text: &str) {
+        if matches!(self.target, Target::Nowhere) {
+            return;
+        }
         let seconds = self.start.elapsed().as_secs_f64();
-        let Some(file) = &mut self.file else { return };
         let text = self.secrets.masked(text);
         let prefix = format!("[{seconds:9.3}] {prefix}");
-        let mut lines = std::mem::take(&mut self.head);
-        lines.reserve(text.len() + (text.lines().count() + 1) * (prefix.len() + 1));
+        self.unwritten.reserve(text.len() + (text.lines().count() + 1) * (prefix.len() + 1));
         for line in text.lines() {
-            lines.extend([prefix.as_str(), line, "\n"]);
+            self.unwritten.extend([prefix.as_str(), line, "\n"]);
         }
-        if file.write_all(lines.as_bytes()).is_err() {
-            self.file = None;
+    }
+
+    fn flush(&mut self) {
+        let lines = std::mem::take(&mut self.unwritten);
+        if let Target::Unopened = self.target {
+            self.unwritten = lines;
+            if self.open().is_err() {
+                self.target = Target::Nowhere;
+            }
+        } else if let Target::Open(file) = &mut self.target
+            && file.write_all(lines.as_bytes()).is_err()
+        {
+            self.target = Target::Nowhere;
         }
+    }
+
+    /// Makes the file, with what was not written before.
+    fn open(&mut self) -> io::Result<()> {
+        let mut file = match (File::create(&self.path), self.path.parent()) {
+            // Usually the folder is there.
+            (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+                fs_err::create_dir_all(folder)?;
+                File::create(&self.path)?
+            }
+            (file, _) => file?,
+        };
+        file.write_all(std::mem::take(&mut self.unwritten).as_bytes())?;
+        self.target = Target::Open(file);
+        Ok(())
     }
 }
 

@@ -250,7 +250,7 @@ pub trait Reporter {
     }
     /// A body that waits calls this often: when the stage is to stop, it does not return.
     fn still_wanted(&mut self) {}
-    /// The body computes no more, all that it still does is with files: others may have its cores and GPUs.
+    /// The body computes no more, all that it still does is with files: others may have its cores and GPUs. It may still fail.
     fn computed(&mut self) {}
     /// A fact for the record that may differ between two equal runs (seconds, memory).
     fn fact(&mut self, name: &str, value: Value);

@@ -124,9 +124,7 @@ impl<'a> Dispatcher<'a, '_> {
         let expected = self.outlook.expected(id);
         let (expected_seconds, expected_by) = (expected.map(|it| it.seconds), expected.map(|it| it.basis));
         let device = device(&instance.place, &grant.gpus);
-        let (stage, gpus, process) = (self.name(id), grant.gpus.clone(), worker.as_ref().map(Worker::process));
-        let (key, attempt) = (todo.key, todo.attempts);
-        self.tell(&Event::Started { stage, key, attempt, expected_seconds, expected_by, gpus, worker: process });
+        let process = worker.as_ref().map(Worker::process);
         let thread = self.idle.pop().unwrap_or_else(|| {
             let (sender, attempts) = mpsc::channel::<Attempt<'a>>();
             let messages = self.sender.clone();
@@ -147,10 +145,14 @@ impl<'a> Dispatcher<'a, '_> {
             number: todo.attempts,
             secrets: &self.run.options.secrets,
             timeout,
+            is_watched: self.run.options.fail_fast,
             cancellation: cancellation.clone(),
         };
         // It waits for attempts as long as there may be any.
         let _ = thread.send(attempt);
+        // What it says is heard later.
+        let (stage, gpus, key, attempt) = (self.name(id), grant.gpus.clone(), todo.key, todo.attempts);
+        self.tell(&Event::Started { stage, key, attempt, expected_seconds, expected_by, gpus, worker: process });
         self.running
             .insert(id, Running { grant: Some(grant), pace: Pace::new(), killer, deadline, cancellation, thread });
         Ok(())

@@ -54,6 +54,8 @@ pub(super) fn run(
     });
     let name = program.first().map(String::as_str).unwrap_or_default();
     let mut group = started.map_err(|error| unstartable(name, &error))?;
+    // What could wait until it runs.
+    reporter.still_wanted();
     let mut lines = Lines::of(reader);
     let mut tail = VecDeque::new();
     let mut hear = |line: String, reporter: &mut dyn Reporter| {
@@ -73,6 +75,9 @@ pub(super) fn run(
         reporter.still_wanted();
     }
     let status = group.end()?;
+    if status.success() {
+        reporter.computed();
+    }
     let ended = Instant::now();
     // Without our own end of the pipe it ends when the last process closes it. Until now, that would have been one more moment
     // to wake up for.
