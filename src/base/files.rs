@@ -4,11 +4,16 @@ use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the private names of files begin with that are being written.
 const UNFINISHED: &str = ".writing-";
 /// How often a file is written anew that was cleared away.
 const ATTEMPTS: u32 = 5;
+
+/// Private names that were given.
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Writes `bytes` to `path` so that a reader sees the old content or the new one, never a part, even after a loss of power.
 /// Who may read it is what the umask says, as for any new file.
@@ -56,7 +61,10 @@ pub fn name_again(path: &Path, name: &Path) -> io::Result<()> {
     match named {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let last = name.file_name().unwrap_or_default().to_string_lossy();
-            let private = folder.join(unfinished_name(&format!("{}-{last}", std::process::id())));
+            // What another process has left, perhaps with our number, is in nobody's way.
+            let (process, now) = (std::process::id(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let private = folder.join(unfinished_name(&format!("{process}-{}-{number}-{last}", now.as_nanos())));
             fs_err::hard_link(path, &private)?;
             let renamed = fs_err::rename(&private, name);
             // Where both were names of one file already, renaming has done nothing.

@@ -1,11 +1,11 @@
 //! Locks in a folder, held while a guard lives, with the holder's name inside.
 //!
-//! Each process that locks has one file there, its [`Sign`], which says who it is and on which it holds the kernel's lock
+//! Each process that locks has one file there, its sign, which says who it is and on which it holds the kernel's lock
 //! (`flock`): when it dies in whatever way, the sign is free. A lock is one more name of its holder's sign. A name can be given
 //! once, so there is one holder; and it costs a disk a line in a folder and no file, which counts where thousands of short
 //! stages are locked one after the other. A lock whose sign is free was left by a process that died: the next one puts its
-//! own sign in its place, and knows who that was. Where files can't have several names, each lock is a file of its own,
-//! which says and is locked the same.
+//! own sign in its place, and knows who that was. Where files can't have several names, or are not locked under all of them,
+//! each lock is a file of its own, which says and is locked the same.
 
 use std::fs::{Metadata, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -57,8 +57,19 @@ impl std::fmt::Display for Holder {
 #[derive(Debug)]
 pub struct Locks {
     folder: PathBuf,
-    /// Made when it is needed first, and made again when somebody has removed it.
-    sign: Mutex<Option<Arc<Sign>>>,
+    way: Mutex<Way>,
+}
+
+/// How a process locks.
+#[derive(Debug, Default)]
+enum Way {
+    /// Nothing was locked yet, or somebody has removed the sign.
+    #[default]
+    Unknown,
+    /// With the names of its sign.
+    Sign(Arc<Sign>),
+    /// With a file for each lock.
+    Files,
 }
 
 /// The file of a process that stands behind its locks; dropping it removes it.
@@ -99,7 +110,7 @@ pub enum Attempt {
 impl Locks {
     /// Those in this folder, which must exist when the first one is taken.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, sign: Mutex::default() }
+        Self { folder, way: Mutex::default() }
     }
 
     /// Where the lock with this name is, if anybody holds it.
@@ -114,7 +125,7 @@ impl Locks {
     pub fn try_take(&self, name: &str) -> io::Result<Attempt> {
         let path = self.path(name);
         for _ in 0..ATTEMPTS {
-            let sign = self.sign()?;
+            let Some(sign) = self.sign()? else { return FileLock::of_its_own(&path) };
             match sign.give(&path) {
                 Ok(()) => return Ok(Attempt::Taken(FileLock { path, by: By::Sign(sign), left_by: None })),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -123,8 +134,8 @@ impl Locks {
                     }
                 }
                 // Somebody has removed the sign: another one will do.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => *self.known_sign() = None,
-                // Files can't have several names here, or this one has no room for more.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => *self.way() = Way::Unknown,
+                // Whatever it is, it is in the way of a file, too; but for too many names.
                 Err(_) => return FileLock::of_its_own(&path),
             }
         }
@@ -154,20 +165,22 @@ impl Locks {
         Ok(Some(Attempt::Taken(FileLock { path: path.to_owned(), by: By::Sign(sign), left_by })))
     }
 
-    /// The sign of this process.
-    fn sign(&self) -> io::Result<Arc<Sign>> {
-        let mut known = self.known_sign();
-        if let Some(sign) = &*known {
-            return Ok(Arc::clone(sign));
+    /// The sign of this process, if it locks with one.
+    fn sign(&self) -> io::Result<Option<Arc<Sign>>> {
+        let mut way = self.way();
+        if let Way::Unknown = *way {
+            self.clear_signs();
+            let sign = Sign::make(&self.folder)?;
+            *way = if sign.is_locked_under_every_name() { Way::Sign(Arc::new(sign)) } else { Way::Files };
         }
-        self.clear_signs();
-        let sign = Arc::new(Sign::make(&self.folder)?);
-        *known = Some(Arc::clone(&sign));
-        Ok(sign)
+        Ok(match &*way {
+            Way::Sign(sign) => Some(Arc::clone(sign)),
+            Way::Unknown | Way::Files => None,
+        })
     }
 
-    fn known_sign(&self) -> MutexGuard<'_, Option<Arc<Sign>>> {
-        self.sign.lock().unwrap_or_else(PoisonError::into_inner)
+    fn way(&self) -> MutexGuard<'_, Way> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes the signs of dead processes behind which there are no locks; best effort, since they harm nobody.
@@ -223,6 +236,21 @@ impl Sign {
             return Ok(Self { path, file, held: Mutex::default() });
         }
         Err(files::with_path(io::ErrorKind::AlreadyExists.into(), "make a file in", folder))
+    }
+
+    /// Whether a file can have several names here, and the lock of one is that of all: some file systems have no such files,
+    /// and for some each name is a file of its own to the kernel.
+    fn is_locked_under_every_name(&self) -> bool {
+        let other = self.path.with_extension("name");
+        let is_one = fs_err::hard_link(&self.path, &other).is_ok()
+            && is_named(&self.file, &other).unwrap_or(false)
+            && OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&other)
+                .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+        let _ = fs_err::remove_file(&other);
+        is_one
     }
 
     /// Gives the sign this name, if it is free.
@@ -291,13 +319,20 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Removed while the kernel's lock is held: whoever has opened this file meanwhile sees that it is gone.
-        let removed = fs_err::remove_file(&self.path);
         match &self.by {
-            By::Sign(sign) => sign.held().retain(|held| *held != self.path),
-            // When it can't be removed, an empty file says that the holder ended properly.
-            By::File(file) if removed.is_err() => drop(file.set_len(0)),
-            By::File(_) => {}
+            By::Sign(sign) => {
+                // Nobody else in this process takes it before it is forgotten that it was held.
+                let mut held = sign.held();
+                let _ = fs_err::remove_file(&self.path);
+                held.retain(|held| *held != self.path);
+            }
+            // Removed while it is locked: whoever has opened this file meanwhile sees that it is gone. When it can't be
+            // removed, an empty file says that the holder ended properly.
+            By::File(file) => {
+                if fs_err::remove_file(&self.path).is_err() {
+                    let _ = file.set_len(0);
+                }
+            }
         }
     }
 }
@@ -395,7 +430,7 @@ pub fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attempt, By, FileLock, Holder, Locks, Presence, SIGN, holder};
+    use super::{Attempt, By, FileLock, Holder, Locks, Presence, SIGN, Way, holder};
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -428,7 +463,7 @@ mod tests {
 
     /// As after `kill -9`: the kernel's locks are gone, and the files are there.
     fn kill(locks: Locks, held: Vec<FileLock>) {
-        locks.sign().unwrap().file.file().unlock().unwrap();
+        locks.sign().unwrap().unwrap().file.file().unlock().unwrap();
         std::mem::forget((locks, held));
     }
 
@@ -482,7 +517,7 @@ mod tests {
         drop(take(&third, "c.lock").unwrap());
         assert_eq!(names(folder.path()).iter().filter(|name| name.starts_with(SIGN)).count(), 2);
         // Even if somebody removes it, what is held stays so, and more can be had.
-        fs_err::remove_file(&living.sign().unwrap().path).unwrap();
+        fs_err::remove_file(&living.sign().unwrap().unwrap().path).unwrap();
         assert!(take(&third, "b.lock").is_none() && take(&living, "d.lock").is_some());
         drop(lock);
     }
@@ -504,13 +539,23 @@ mod tests {
         let lock = take(&two, "a.lock").unwrap();
         assert!(matches!(lock.by, By::Sign(_)) && lock.left_by() == Some(&dead));
         assert!(taken(FileLock::of_its_own(&path).unwrap()).is_none());
+        drop(lock);
+        // As where the first sign was found to be of no use.
+        let three = Locks::new(one.folder.clone());
+        *three.way() = Way::Files;
+        fs_err::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
+        let lock = take(&three, "a.lock").unwrap();
+        assert!(matches!(lock.by, By::File(_)) && lock.left_by() == Some(&dead));
+        assert!(take(&one, "a.lock").is_none() && take(&three, "a.lock").is_none());
+        drop(lock);
+        assert!(!path.exists());
     }
 
     #[test]
     fn an_answer_that_was_lost_on_the_way_is_no_holder() {
         let (_folder, one, two) = two();
         // The server has given the name, and is asked again.
-        fs_err::hard_link(&one.sign().unwrap().path, one.path("a.lock")).unwrap();
+        fs_err::hard_link(&one.sign().unwrap().unwrap().path, one.path("a.lock")).unwrap();
         assert!(take(&two, "a.lock").is_none());
         let lock = take(&one, "a.lock").unwrap();
         assert!(take(&one, "a.lock").is_none());

@@ -59,7 +59,7 @@ impl Program<'_> {
             path.as_bytes().split(|byte| *byte == b':').map(move |folder| here.join(OsStr::from_bytes(folder)));
         let known = started().get(&(path.to_owned(), name.clone())).cloned();
         // One after the other: mostly the first is the one.
-        Box::new(known.into_iter().chain(folders.map(move |folder| folder.join(name)).filter(|file| file.is_file())))
+        Box::new(known.into_iter().chain(folders.map(move |folder| folder.join(name))).filter(|file| file.is_file()))
     }
 
     /// Remembers which file its name means, if it means that in every folder.

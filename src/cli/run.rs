@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::arguments::RunArguments;
@@ -61,24 +62,38 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let run = recorder.run().map(str::to_owned);
     let course = course.end();
     drop(listener);
-    // What is told and shown is written while the disk takes the results.
-    let (ended, flushed) = std::thread::scope(|scope| {
+    // The page is written while the disk takes the results.
+    let (written, flushed) = std::thread::scope(|scope| {
         let store = &session.store;
         let flushing = scope.spawn(move || store.flush());
-        let ended = conclude(arguments, &session, &summary, &course);
-        (ended, flushing.join().unwrap_or(Ok(())))
+        let written = write(arguments, &session, &summary, &course);
+        (written, flushing.join().unwrap_or(Ok(())))
     });
     if let Err(error) = flushed {
         let unsure = "the results of this run may not be on the disk; the next run will check them";
         warn(arguments, &summary, &format!("{unsure}: {error}"));
     }
+    let ended = written.and_then(|written| conclude(arguments, &session, &summary, written));
     let (session, summary, run) = (&session, &summary, run.as_deref());
     notify::notify(&Over { arguments, session, summary, failure: ended.as_ref().err(), run });
     ended
 }
 
-/// What follows a run: results for the user, the page, and whether it was a success.
-fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, course: &Ended) -> Result<(), Failure> {
+/// What a run leaves for the user.
+struct Written<'a> {
+    results: Cow<'a, Results>,
+    published: Vec<Published>,
+    endings: Vec<Ending>,
+    page: PathBuf,
+}
+
+/// Writes what follows a run: results for the user, and the page.
+fn write<'a>(
+    arguments: &RunArguments,
+    session: &Session,
+    summary: &'a Summary,
+    course: &Ended,
+) -> Result<Written<'a>, Failure> {
     let folder = arguments.outputs.join(&session.plan.pipeline);
     let results = of_the_whole(session, summary);
     let published =
@@ -91,10 +106,21 @@ fn conclude(arguments: &RunArguments, session: &Session, summary: &Summary, cour
         })?;
     let endings = endings(&published)?;
     session.store.keep_seen(&session.plan);
+    let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &arguments.outputs)?;
+    Ok(Written { results, published, endings, page })
+}
+
+/// Tells what was written, and whether the run was a success.
+fn conclude(
+    arguments: &RunArguments,
+    session: &Session,
+    summary: &Summary,
+    written: Written<'_>,
+) -> Result<(), Failure> {
+    let Written { results, published, endings, page } = written;
     if let Some(warning) = replaced(&published) {
         warn(arguments, summary, &warning);
     }
-    let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &arguments.outputs)?;
     if !arguments.json && !summary.totals.interrupted {
         super::print(&closing(&published, &endings));
         super::print(&format!("the report is {}\n", page.display()));

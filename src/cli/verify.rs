@@ -81,6 +81,8 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     let verified = made_again(&session, &chosen, &scratch, arguments, &interrupt);
     if folder.is_some() {
         scratch.discard()?;
+    } else {
+        scratch.flush()?;
     }
     let (verdicts, summary) = verified?;
     if summary.totals.interrupted {

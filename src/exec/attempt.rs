@@ -107,7 +107,7 @@ impl Attempt<'_> {
             id,
             result,
             seconds: start.elapsed().as_secs_f64(),
-            log: after.log.map(|log| log.path()),
+            log: after.log.and_then(|log| log.path()),
             worker: after.worker,
             cause,
         };

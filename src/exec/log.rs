@@ -71,9 +71,10 @@ impl Log {
         Self(Arc::new(Mutex::new(Inner { path, target, unwritten, start, tail, secrets })))
     }
 
-    /// Where it is.
-    pub fn path(&self) -> PathBuf {
-        self.inner().path.clone()
+    /// Where it is, if it could be made.
+    pub fn path(&self) -> Option<PathBuf> {
+        let inner = self.inner();
+        matches!(inner.target, Target::Open(_)).then(|| inner.path.clone())
     }
 
     /// The job, so that a failed attempt can be looked into.

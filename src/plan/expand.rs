@@ -78,9 +78,11 @@ impl Expansion<'_> {
         if !self.catalog.names().contains(&stage.operation.as_str()) {
             self.unknown_operation(stage);
         }
-        let Some(table) = self.cells(stage, reads) else { return };
+        let without_axes = if stage.matrix.is_none() { self.without_axes(stage) } else { None };
+        let gathers = without_axes.as_ref().is_some_and(|(_, resolved)| resolved.gathers());
+        let Some(table) = self.cells(stage, reads, gathers) else { return };
         let coordinates: Vec<Coordinates> = many::map(&table.rows, |row| table.coordinates(row));
-        let resolved = self.parameters(stage, &coordinates);
+        let resolved = self.parameters(stage, &coordinates, without_axes);
         if let Some(any) = resolved.iter().flatten().next() {
             self.check_reads(stage, reads, any.accepts);
         }
@@ -124,7 +126,7 @@ impl Expansion<'_> {
 
     /// The cells of a stage: those of its matrix, or of what it reads. A stage without a matrix whose operation reads
     /// coordinates (a table) has one cell, which gathers everything, unless its parameters name an axis.
-    fn cells(&mut self, stage: &Stage, reads: &[usize]) -> Option<Table> {
+    fn cells(&mut self, stage: &Stage, reads: &[usize], gathers: bool) -> Option<Table> {
         if let Some(axes) = &stage.matrix {
             let axis = |(name, levels): &(String, Vec<_>)| Axis { name: name.clone(), levels: levels.clone() };
             let axes: Vec<Axis> = axes.iter().map(axis).collect();
@@ -134,7 +136,7 @@ impl Expansion<'_> {
             }
             return Some(Table::product(axes, &stage.exclude));
         }
-        if self.gathers(stage) {
+        if gathers {
             return Some(Table::product(Vec::new(), &[]));
         }
         let tables: Vec<&Table> = reads.iter().map(|&read| self.tables[read].as_ref()).collect::<Option<_>>()?;
@@ -155,18 +157,28 @@ impl Expansion<'_> {
         Some(joined)
     }
 
-    fn gathers(&self, stage: &Stage) -> bool {
-        let Ok(parameters) = self.pipeline.parameters_at(stage, &Coordinates::new()) else { return false };
-        let resolved = self.catalog.resolve(&stage.operation, &parameters, self.root);
-        resolved.is_some_and(|resolved| resolved.is_ok_and(|resolved| resolved.gathers()))
+    /// The parameters of a stage that name no axis, with their spelling; `None` if they do, or are refused.
+    fn without_axes(&self, stage: &Stage) -> Option<(String, Resolved)> {
+        let parameters = self.pipeline.parameters_at(stage, &Coordinates::new()).ok()?;
+        let resolved = self.catalog.resolve(&stage.operation, &parameters, self.root)?.ok()?;
+        Some((spelled(&parameters), resolved))
     }
 
     /// The completed parameters of every cell; `None` for a cell whose parameters are refused. Cells with equal
-    /// parameters are checked once and share them.
-    fn parameters(&mut self, stage: &Stage, cells: &[Coordinates]) -> Vec<Option<Arc<Shared>>> {
+    /// parameters are checked once and share them; `known` were checked before.
+    fn parameters(
+        &mut self,
+        stage: &Stage,
+        cells: &[Coordinates],
+        known: Option<(String, Resolved)>,
+    ) -> Vec<Option<Arc<Shared>>> {
         let mut reported: BTreeSet<(String, String)> = BTreeSet::new();
         // What was checked, and where among it parameters of this spelling stand.
         let (mut checked, mut places): (Vec<Option<Arc<Shared>>>, HashMap<String, usize>) = Default::default();
+        if let Some((spelled, resolved)) = known {
+            checked.push(Some(Arc::new(Shared::from(resolved))));
+            places.insert(spelled, 0);
+        }
         let mut all = Vec::with_capacity(cells.len());
         let (pipeline, catalog, root) = (self.pipeline, self.catalog, self.root);
         // In portions, so that not all of them are there at once with what they are made of.

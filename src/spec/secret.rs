@@ -14,6 +14,10 @@ const CODE: &str = "compt::spec::secret";
 
 /// Every value and every name of a document that holds a secret.
 pub(super) fn in_document(file: &Arc<SourceFile>, value: &Value, secrets: &Secrets) -> Vec<Problem> {
+    // Mostly there is none, and then no places are wanted.
+    if !holds_any(value, secrets) {
+        return Vec::new();
+    }
     let mut problems = Vec::new();
     let refused = |name: &str, at: &dyn Fn(String) -> Problem| {
         let message = format!("the value of the environment variable `{name}` stands here");
@@ -28,6 +32,16 @@ pub(super) fn in_document(file: &Arc<SourceFile>, value: &Value, secrets: &Secre
         problems.extend(found.map(|name| refused(name, &|message| file.key_problem(path, CODE, message))));
     });
     problems
+}
+
+/// Whether a value or a name anywhere in it holds a secret.
+fn holds_any(value: &Value, secrets: &Secrets) -> bool {
+    match value {
+        Value::String(text) => secrets.within(text).is_some(),
+        Value::Array(items) => items.iter().any(|item| holds_any(item, secrets)),
+        Value::Object(map) => map.iter().any(|(name, item)| secrets.within(name).is_some() || holds_any(item, secrets)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Shows every name of a map with its path.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::Latest;
 use super::{Store, StoreError, fsck, runs};
-use crate::base::Digest;
+use crate::base::{Digest, files};
 
 /// Everything in the cache that can be removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,7 +134,8 @@ impl Store {
             (runs::FOLDER, Kind::Run),
         ] {
             let paths = self.entries(&self.root.join(folder))?;
-            census.rests.extend(paths.into_iter().map(|path| rest(kind, path)));
+            let paths = paths.into_iter().filter(|path| !files::is_unfinished(path));
+            census.rests.extend(paths.map(|path| rest(kind, path)));
         }
         let names = self.fanned_entries("names")?;
         census.rests.extend(names.into_iter().map(|path| {

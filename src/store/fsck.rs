@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err as fs;
 use rayon::prelude::*;
@@ -20,6 +21,10 @@ use super::tree::{self, StoredFile};
 use super::{Access, KeyAttempt, KeyLock, Store, StoreError, find};
 use crate::base::{Digest, files, lock};
 use crate::plan::key;
+
+/// How often a lock is asked for that somebody else has, and after which pause.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How closely files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -374,7 +379,16 @@ impl Store {
     ) -> Result<Result<Vec<KeyLock>, String>, StoreError> {
         let mut locks = Vec::new();
         for key in keys {
-            match self.try_lock(key)? {
+            // While somebody takes over another lock of a dead process, it seems to live for a moment.
+            let mut tries = 0;
+            let attempt = loop {
+                tries += 1;
+                match self.try_lock(key)? {
+                    KeyAttempt::Held(_) if tries < TRIES => std::thread::sleep(PAUSE),
+                    attempt => break attempt,
+                }
+            };
+            match attempt {
                 KeyAttempt::Taken(lock) => locks.push(lock),
                 KeyAttempt::Held(Some(holder)) => return Ok(Err(holder.to_string())),
                 KeyAttempt::Held(None) => return Ok(Err("another process".to_owned())),
@@ -396,7 +410,7 @@ impl Store {
 
     /// Files that were being written when this was asked, or when a process died.
     pub(super) fn unfinished(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let mut folders = vec![self.root.clone(), self.root.join(seen::FOLDER)];
+        let mut folders = vec![self.root.clone(), self.root.join(seen::FOLDER), self.root.join("locks")];
         for kind in ["records", "names"] {
             folders.extend(self.entries(&self.root.join(kind))?.into_iter().filter(|path| path.is_dir()));
         }

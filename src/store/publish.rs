@@ -155,8 +155,8 @@ impl Store {
         let written = files::replace(&path, text).map_err(|error| self.fail(error))?;
         if files::name_again(&path, &self.name_path(pipeline, &instance.identity())).is_ok() {
             // The new name has changed what the file system says of it.
-            let stat = Stat::of(&fs::metadata(&path).map_err(|error| self.fail(error))?);
-            return Ok((stat, Some(stat)));
+            let looked = fs::metadata(&path).ok().map(|file| Stat::of(&file));
+            return Ok((looked.unwrap_or(Stat::of(&written)), looked));
         }
         let note = self.note(pipeline, instance, &record.key, || Some(record.preimage.clone()))?;
         Ok((Stat::of(&written), note))

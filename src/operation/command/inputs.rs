@@ -49,8 +49,8 @@ pub(super) fn make(program: &Path, links: &Links) -> io::Result<()> {
 }
 
 /// Sets the tree in a program's folder aside, without links, where its checkpoints would be but with another ending. Returns
-/// whether it has done so; otherwise what there was is still there. Call it when the links, and nothing else, are there as
-/// they were made.
+/// whether it has done so; otherwise the tree is still there, perhaps with fewer links. Call it when the links, and nothing
+/// else, are there as they were made.
 pub(super) fn set_aside(program: &Path, checkpoints: &Path, links: &Links) -> bool {
     let (tree, path) = (program.join(INPUTS), checkpoints.with_extension(INPUTS));
     let is_flat = links.values().flat_map(BTreeMap::keys).all(|inside| !inside.contains('/'));
@@ -61,7 +61,11 @@ pub(super) fn set_aside(program: &Path, checkpoints: &Path, links: &Links) -> bo
         let folder = tree.join(name);
         files.keys().all(|inside| fs::remove_file(folder.join(inside)).is_ok())
     };
-    let is_set_aside = is_as_made && links.iter().all(is_emptied) && fs::rename(&tree, &path).is_ok();
+    let is_moved = || {
+        // A runner that was killed may have left one there.
+        fs::rename(&tree, &path).or_else(|_| fs::remove_dir_all(&path).and_then(|()| fs::rename(&tree, &path))).is_ok()
+    };
+    let is_set_aside = is_as_made && links.iter().all(is_emptied) && is_moved();
     if is_set_aside {
         spare().push(Spare { path, folders: links.keys().cloned().collect() });
     }
