@@ -85,8 +85,11 @@ class Site:
         return found
 
     def is_program(self, process):
-        """Whether it works in the folder of a stage."""
-        return self.folder in Path(f"/proc/{process}/cwd").resolve().parents
+        """Whether it works in the folder of a stage; one that has ended meanwhile does not."""
+        try:
+            return self.folder in Path(f"/proc/{process}/cwd").resolve().parents
+        except OSError:
+            return False
 
     def results(self):
         """Everything that a run makes, by name: files of the output folder, keys and digests of the cache."""

@@ -39,6 +39,10 @@ use crate::plan::catalog::{Place, SourceRef};
 use crate::protocol::StageError;
 use crate::store::{Found, KeyAttempt, KeyLock, Sought, StoreError};
 
+/// So many results are worth a flush of their own, when one of so many is left to be made.
+const MANY: usize = 256;
+const LAST: usize = 8;
+
 /// How often signals and the claims of other runners are looked at.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -102,6 +106,8 @@ struct Dispatcher<'a, 'l> {
     failures: Vec<Failure>,
     /// Whether it was said that the store can't take notes.
     warned: bool,
+    /// Whether most results are on their way to the disk.
+    flushes: bool,
 }
 
 impl<'a, 'l> Dispatcher<'a, 'l> {
@@ -133,6 +139,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             totals: Totals::default(),
             failures: Vec::new(),
             warned: false,
+            flushes: false,
         }
     }
 
@@ -169,10 +176,23 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             while let Ok(message) = messages.try_recv() {
                 self.take(message);
             }
+            self.flush_ahead(scope);
             if waits && self.polled.elapsed() >= POLL {
                 self.polled = Instant::now();
                 self.look_at_claims();
             }
+        }
+    }
+
+    /// Brings the results of many stages to the disk while the last of them run; then the end has less to wait for.
+    fn flush_ahead<'scope>(&mut self, scope: &'scope Scope<'scope, 'a>) {
+        let Totals { executed, cached, shared, skipped, .. } = self.totals;
+        let over = executed + cached + shared + skipped + self.failures.len();
+        let left = self.run.plan.instances.len().saturating_sub(over);
+        if !self.flushes && executed >= MANY && left * LAST <= executed {
+            self.flushes = true;
+            let store = self.run.store;
+            scope.spawn(|| store.flush_ahead());
         }
     }
 

@@ -51,8 +51,9 @@ pub fn expand(pipeline: &Pipeline, catalog: &dyn Catalog, root: &Path) -> Result
         plan: Plan { pipeline: pipeline.name.clone(), stages: Vec::new(), instances: Vec::new() },
         problems: Vec::new(),
     };
+    let mut without_axes = many::map(&pipeline.stages, |stage| without_axes(pipeline, catalog, root, stage));
     for stage in order {
-        expansion.stage(stage, &reads[stage]);
+        expansion.stage(stage, &reads[stage], without_axes[stage].take());
     }
     Invalid::check(expansion.problems)?;
     Ok(expansion.plan)
@@ -72,13 +73,13 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    fn stage(&mut self, position: usize, reads: &[usize]) {
+    /// Plans one stage after those that it reads.
+    fn stage(&mut self, position: usize, reads: &[usize], without_axes: Option<(String, Resolved)>) {
         let pipeline = self.pipeline;
         let stage = &pipeline.stages[position];
         if !self.catalog.names().contains(&stage.operation.as_str()) {
             self.unknown_operation(stage);
         }
-        let without_axes = if stage.matrix.is_none() { self.without_axes(stage) } else { None };
         let gathers = without_axes.as_ref().is_some_and(|(_, resolved)| resolved.gathers());
         let Some(table) = self.cells(stage, reads, gathers) else { return };
         let coordinates: Vec<Coordinates> = many::map(&table.rows, |row| table.coordinates(row));
@@ -155,13 +156,6 @@ impl Expansion<'_> {
             return None;
         }
         Some(joined)
-    }
-
-    /// The parameters of a stage that name no axis, with their spelling; `None` if they do, or are refused.
-    fn without_axes(&self, stage: &Stage) -> Option<(String, Resolved)> {
-        let parameters = self.pipeline.parameters_at(stage, &Coordinates::new()).ok()?;
-        let resolved = self.catalog.resolve(&stage.operation, &parameters, self.root)?.ok()?;
-        Some((spelled(&parameters), resolved))
     }
 
     /// The completed parameters of every cell; `None` for a cell whose parameters are refused. Cells with equal
@@ -347,6 +341,16 @@ impl Expansion<'_> {
         let problem = stage.file.problem(&stage.parameter_path(path), code, message);
         self.problems.push(problem.with_help_if(help));
     }
+}
+
+/// The parameters of a stage without a matrix, with their spelling; `None` if they name an axis or are refused.
+fn without_axes(pipeline: &Pipeline, catalog: &dyn Catalog, root: &Path, stage: &Stage) -> Option<(String, Resolved)> {
+    if stage.matrix.is_some() {
+        return None;
+    }
+    let parameters = pipeline.parameters_at(stage, &Coordinates::new()).ok()?;
+    let resolved = catalog.resolve(&stage.operation, &parameters, root)?.ok()?;
+    Some((spelled(&parameters), resolved))
 }
 
 /// What an operation says of parameters, with the parameters themselves shared by all cells that have them.

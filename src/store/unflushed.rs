@@ -7,7 +7,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fs_err::{self as fs, File};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,11 @@ struct Note {
 
 /// The note of a store; absent as long as it has published nothing since the last flush.
 #[derive(Debug, Default)]
-pub(super) struct Unflushed(Mutex<Option<Held>>);
+pub(super) struct Unflushed {
+    note: Mutex<Option<Held>>,
+    /// What went wrong when a part was brought to the disk: the system tells each fault once.
+    fault: Mutex<Option<io::Error>>,
+}
 
 /// A note on the disk, locked as long as its writer lives.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ enum Writer {
 impl Store {
     /// Notes, before the first result is published, that results may not be on the disk.
     pub(super) fn note_unflushed(&self) -> io::Result<()> {
-        let mut note = self.unflushed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut note = locked(&self.unflushed.note);
         if note.is_none() {
             *note = Some(self.write_note(&self.unique("run"), disk::boot())?);
         }
@@ -62,16 +66,24 @@ impl Store {
     /// # Errors
     /// When something could not be brought to the disk. Then the next one who opens the cache checks all of it.
     pub fn flush(&self) -> Result<(), StoreError> {
-        let mut own = self.unflushed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = locked(&self.unflushed.note);
         let Some(note) = own.take() else { return Ok(()) };
         // Guesses are not worth an error.
         let _ = self.durations.settle();
-        if let Err(error) = disk::flush_file_system(&self.root) {
+        let fault = locked(&self.unflushed.fault).take();
+        if let Err(error) = fault.map_or_else(|| disk::flush_file_system(&self.root), Err) {
             // Without a boot it is taken for lost.
             drop(self.write_note(&note.name(), None));
             return Err(self.fail(error));
         }
         fs::remove_file(&note.path).map_err(|error| self.fail(error))
+    }
+
+    /// Brings to the disk what was published so far, so that less is left for [`Store::flush`], which tells of faults.
+    pub fn flush_ahead(&self) {
+        if let Err(error) = disk::flush_file_system(&self.root) {
+            *locked(&self.unflushed.fault) = Some(error);
+        }
     }
 
     /// What was found when the cache was opened and checked, because a machine went down while it was written.
@@ -127,6 +139,10 @@ impl Held {
     fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn writer(path: &Path) -> io::Result<Writer> {
@@ -198,6 +214,24 @@ mod tests {
         store.flush().unwrap();
         publish(&store, 3, &FILES).unwrap();
         assert_eq!(count(&notes), 1);
+    }
+
+    #[test]
+    fn a_flush_before_the_last_one_takes_no_note_away_and_hides_no_fault() {
+        let (_folder, store) = open();
+        let notes = store.root().join(FOLDER);
+        store.flush_ahead();
+        publish(&store, 1, &FILES).unwrap();
+        store.flush_ahead();
+        assert_eq!(count(&notes), 1);
+        store.flush().unwrap();
+        assert_eq!(count(&notes), 0);
+        publish(&store, 2, &FILES).unwrap();
+        *super::locked(&store.unflushed.fault) = Some(std::io::Error::other("a bad sector"));
+        assert!(store.flush().unwrap_err().to_string().contains("a bad sector"));
+        let root = store.root().to_owned();
+        drop(store);
+        assert!(Store::open(&root).unwrap().recovered().is_some(), "everything is checked");
     }
 
     #[test]
