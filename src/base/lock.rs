@@ -21,6 +21,8 @@ use super::files;
 
 /// What the names of signs begin with.
 const SIGN: &str = "runner-";
+/// The ending of another name of a sign, by which it is tried out.
+const PROBE: &str = "probe";
 /// How often it is tried again when another process has come between.
 const ATTEMPTS: u32 = 20;
 
@@ -188,7 +190,7 @@ impl Locks {
         for entry in self.signs() {
             if let Ok(file) = OpenOptions::new().read(true).write(true).open(entry.path())
                 && file.try_lock().is_ok()
-                && file.metadata().is_ok_and(|metadata| metadata.nlink() == 1)
+                && (is_probe(&entry.path()) || file.metadata().is_ok_and(|metadata| metadata.nlink() == 1))
             {
                 let _ = fs_err::remove_file(entry.path());
             }
@@ -241,7 +243,7 @@ impl Sign {
     /// Whether a file can have several names here, and the lock of one is that of all: some file systems have no such files,
     /// and for some each name is a file of its own to the kernel.
     fn is_locked_under_every_name(&self) -> bool {
-        let other = self.path.with_extension("name");
+        let other = self.path.with_extension(PROBE);
         let is_one = fs_err::hard_link(&self.path, &other).is_ok()
             && is_named(&self.file, &other).unwrap_or(false)
             && OpenOptions::new()
@@ -337,6 +339,10 @@ impl Drop for FileLock {
     }
 }
 
+fn is_probe(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == PROBE)
+}
+
 /// Whether this open file is the one with this name.
 fn is_named(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
@@ -430,7 +436,7 @@ pub fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attempt, By, FileLock, Holder, Locks, Presence, SIGN, Way, holder};
+    use super::{Attempt, By, FileLock, Holder, Locks, PROBE, Presence, SIGN, Way, holder};
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -511,7 +517,11 @@ mod tests {
     fn signs_of_the_dead_are_cleared_away_and_those_of_the_living_are_not() {
         let (folder, dead, living) = two();
         drop(take(&dead, "a.lock"));
+        // It died while it tried its sign out, or at any time after that.
+        let path = dead.sign().unwrap().unwrap().path.clone();
+        fs_err::hard_link(&path, path.with_extension(PROBE)).unwrap();
         kill(dead, Vec::new());
+        drop(take(&Locks::new(folder.path().to_owned()), "a.lock").unwrap());
         let lock = take(&living, "b.lock").unwrap();
         let third = Locks::new(folder.path().to_owned());
         drop(take(&third, "c.lock").unwrap());
