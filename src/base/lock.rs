@@ -164,6 +164,7 @@ impl Locks {
         let left_by = read_holder(&mut there);
         sign.give_instead(path)?;
         self.forget(&there.metadata()?);
+        unlock(&there);
         Ok(Some(Attempt::Taken(FileLock { path: path.to_owned(), by: By::Sign(sign), left_by })))
     }
 
@@ -188,12 +189,14 @@ impl Locks {
     /// Removes the signs of dead processes behind which there are no locks; best effort, since they harm nobody.
     fn clear_signs(&self) {
         for entry in self.signs() {
-            if let Ok(file) = OpenOptions::new().read(true).write(true).open(entry.path())
-                && file.try_lock().is_ok()
-                && (is_probe(&entry.path()) || file.metadata().is_ok_and(|metadata| metadata.nlink() == 1))
-            {
+            let Ok(file) = OpenOptions::new().read(true).write(true).open(entry.path()) else { continue };
+            if file.try_lock().is_err() {
+                continue;
+            }
+            if is_probe(&entry.path()) || file.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {
                 let _ = fs_err::remove_file(entry.path());
             }
+            unlock(&file);
         }
     }
 
@@ -339,6 +342,12 @@ impl Drop for FileLock {
     }
 }
 
+/// Frees a file now. Closing it would do so only when a program has begun that another thread starts in this moment: until
+/// then it has the file open as well.
+fn unlock(file: &File) {
+    let _ = file.file().unlock();
+}
+
 fn is_probe(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == PROBE)
 }
@@ -353,45 +362,6 @@ fn is_named(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// A sign that a folder is used, on a file in it: any number of processes show it at once, or one has the folder for
-/// itself. It goes with the process, however that ends.
-#[derive(Debug)]
-pub struct Presence {
-    _file: File,
-}
-
-impl Presence {
-    /// Shows that the folder is used; waits while another process has it for itself.
-    ///
-    /// # Errors
-    /// When the file can't be created, or the file system has no locks.
-    pub fn among_others(path: &Path) -> io::Result<Self> {
-        let file = open(path)?;
-        file.lock_shared()?;
-        Ok(Self { _file: file })
-    }
-
-    /// The same where nothing may be written; `None` when there is no such file, or it can't be locked.
-    pub fn to_read(path: &Path) -> Option<Self> {
-        let file = File::open(path).ok()?;
-        file.lock_shared().ok()?;
-        Some(Self { _file: file })
-    }
-
-    /// Takes the folder for this process alone; `None` when another one uses it.
-    ///
-    /// # Errors
-    /// As [`Presence::among_others`].
-    pub fn alone(path: &Path) -> io::Result<Option<Self>> {
-        let file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(super::files::with_path(error, "lock", path)),
-        }
-    }
-}
-
 /// The process whose name stands in the lock file at `path` and who holds it now; `None` when nobody does.
 ///
 /// Nobody is disturbed by the question: a file without a name, which someone may be about to lock, is not touched.
@@ -400,11 +370,15 @@ pub fn holder(path: &Path) -> Option<Holder> {
     let named = read_holder(&mut file)?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(named),
-        _ => None,
+        _ => {
+            unlock(&file);
+            None
+        }
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+/// A file that is made if it isn't there, and left as it is if it is.
+pub(super) fn open(path: &Path) -> io::Result<File> {
     fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
@@ -436,7 +410,7 @@ pub fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attempt, By, FileLock, Holder, Locks, PROBE, Presence, SIGN, Way, holder};
+    use super::{Attempt, By, FileLock, Holder, Locks, PROBE, SIGN, Way, holder};
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -571,23 +545,6 @@ mod tests {
         assert!(take(&one, "a.lock").is_none());
         drop(lock);
         assert!(take(&two, "a.lock").is_some());
-    }
-
-    #[test]
-    fn a_folder_is_used_by_many_or_held_by_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("in-use");
-        assert!(Presence::to_read(&path).is_none() && !path.exists());
-        let one = Presence::among_others(&path).unwrap();
-        let two = Presence::to_read(&path).unwrap();
-        assert!(Presence::alone(&path).unwrap().is_none());
-        drop(one);
-        assert!(Presence::alone(&path).unwrap().is_none());
-        drop(two);
-        let alone = Presence::alone(&path).unwrap().unwrap();
-        assert!(Presence::alone(&path).unwrap().is_none());
-        drop(alone);
-        Presence::among_others(&path).unwrap();
     }
 
     #[test]

@@ -54,7 +54,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fs_err as fs;
 
-use crate::base::lock::{self, FileLock, Holder, Locks, Presence};
+use crate::base::lock::{self, FileLock, Holder, Locks};
+use crate::base::presence::Presence;
 use crate::base::{Digest, files};
 use briefs::Briefs;
 use fsck::Checkup;
