@@ -9,9 +9,7 @@ what each further stage costs compt from 100 stages to 100,000: a level line, if
 that are not on PATH are left out; COMPT names another executable of ours.
 
   tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
-                 [--jobs 3] [--run-up-to 10000]
-
-Commands run as many at once as ninja takes by itself, two more than there are cores (3 on two cores), with every tool.
+                 [--jobs 2] [--run-up-to 10000]
 """
 import argparse
 import json
@@ -251,12 +249,6 @@ def in_process(work, rounds, count, run_it):
     return figures
 
 
-def usual_jobs():
-    """How many commands ninja runs at once if nobody says (`GuessParallelism` in its ninja.cc)."""
-    cores = os.cpu_count() or 1
-    return {1: 2, 2: 3}.get(cores, cores + 2)
-
-
 def line(figures):
     """What each further stage costs between one size and the next, in wall-clock and in processor microseconds: level, if the
     cost per stage is constant."""
@@ -278,7 +270,7 @@ def main():
     parser.add_argument("--sizes", default="100,1000,10000,100000")
     parser.add_argument("--tools", default=",".join(["compt", *PEERS]))
     parser.add_argument("--only", choices=["start", "processes", "in_process"])
-    parser.add_argument("--jobs", type=int, default=usual_jobs(), help="commands at once; as many as ninja takes by itself")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="commands at once; as many as there are cores")
     parser.add_argument("--run-up-to", type=int, default=10_000, help="larger graphs are planned, not run")
     args = parser.parse_args()
     tools = [tool for tool in args.tools.split(",") if tool == "compt" or shutil.which(tool)]

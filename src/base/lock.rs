@@ -159,6 +159,7 @@ impl Locks {
         }
         // Only who holds the kernel's lock of what is there may replace it; before we had it, somebody else may have.
         if !is_named(&there, path)? {
+            unlock(&there);
             return Ok(None);
         }
         let left_by = read_holder(&mut there);

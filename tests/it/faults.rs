@@ -114,7 +114,9 @@ fn gc_waits_for_nobody_and_takes_nothing_from_who_runs() {
     let project = Project::new();
     let mut runner = project.start(&["run", "pipelines/toy.yaml", "--set", "epochs=2000", "--jobs", "1"]);
     let start = std::time::Instant::now();
-    let is_lock = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path().extension().is_some();
+    let is_lock = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.unwrap().path().extension().is_some_and(|ending| ending == "lock")
+    };
     while !std::fs::read_dir(project.path(".compt/locks")).is_ok_and(|mut entries| entries.any(is_lock)) {
         assert!(start.elapsed().as_secs() < 60, "waited a minute for a stage to begin");
         std::thread::sleep(std::time::Duration::from_millis(5));
