@@ -2,8 +2,8 @@
 //!
 //! A pipeline file goes through named passes, and every pass reports all of its faults with file, line and column:
 //!
-//! 1. `yaml`: text to a JSON value and an index of where each node stands; syntax, duplicate keys, merge keys, and secrets
-//!    of the environment, which no file may hold.
+//! 1. `yaml`: text to a JSON value and an `outline` of where each node stands; syntax, duplicate keys, merge keys, and
+//!    secrets of the environment, which no file may hold.
 //! 2. `read`: value to a typed tree; unknown fields, wrong types, missing fields. Data set files use this pass too.
 //! 3. `load`: profile, then `--set`, then axes, matrices and stages; names that mean nothing or are not used.
 //!    `include` brings in the stages of other files, each checked as a file of its own.
@@ -18,6 +18,7 @@ mod diagnostic;
 mod include;
 mod lists;
 mod load;
+mod outline;
 mod pipeline;
 pub mod policy;
 mod raw;

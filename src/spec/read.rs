@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::diagnostic::{Invalid, Problem};
+use super::outline::Outline;
 use super::source::SourceFile;
 use super::substitute::below;
 use super::{secret, wording, yaml};
@@ -48,12 +49,12 @@ impl Document {
     pub fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
         match yaml::parse(text) {
             Ok(parsed) => {
-                let file = Arc::new(SourceFile::new(path, text.to_owned(), parsed.places));
+                let file = Arc::new(SourceFile::new(path, text.to_owned(), parsed.outline));
                 Invalid::check(secret::in_document(&file, &parsed.value, &Secrets::of_environment()))?;
                 Ok(Self { file, value: parsed.value })
             }
             Err(faults) => {
-                let file = Arc::new(SourceFile::new(path, text.to_owned(), Default::default()));
+                let file = Arc::new(SourceFile::new(path, text.to_owned(), Outline::default()));
                 let problems = faults.into_iter().map(|fault| located(&file, fault)).collect();
                 Invalid::check(problems)?;
                 Err(Problem::new("compt::spec::yaml", "this is not valid YAML").at_path(path).into())
@@ -92,6 +93,10 @@ pub(super) struct Interpreted<T> {
 /// Deserialises `value`, which stands at `prefix` of `file`. After each fault the faulty node is taken out and reading
 /// goes on, so that one call reports all of them.
 pub(super) fn interpret<T: DeserializeOwned>(file: &Arc<SourceFile>, prefix: &str, value: &Value) -> Interpreted<T> {
+    // Mostly nothing is wrong, and then neither paths nor a copy are wanted.
+    if let Ok(Fields(value)) = Fields::<T>::deserialize(value) {
+        return Interpreted { value: Some(value), problems: Vec::new() };
+    }
     let mut rest = value.clone();
     let mut problems = Vec::new();
     let mut removed = Removed::default();

@@ -1,6 +1,5 @@
 //! A file as it was read, with the place of every value, so that errors found later can still point at it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,15 +8,7 @@ use std::sync::Arc;
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 use super::diagnostic::Problem;
-
-/// Where a node stands, in bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The key, when the node is a map's entry.
-    pub key: Option<Range<usize>>,
-    /// The value.
-    pub value: Range<usize>,
-}
+use super::outline::{Outline, Place};
 
 /// The text of a YAML file and where its values stand.
 ///
@@ -25,12 +16,12 @@ pub(super) struct Place {
 pub struct SourceFile {
     path: PathBuf,
     text: String,
-    places: BTreeMap<String, Place>,
+    outline: Outline,
 }
 
 impl SourceFile {
-    pub(super) fn new(path: &Path, text: String, places: BTreeMap<String, Place>) -> Self {
-        Self { path: path.to_owned(), text, places }
+    pub(super) fn new(path: &Path, text: String, outline: Outline) -> Self {
+        Self { path: path.to_owned(), text, outline }
     }
 
     /// The file's path, as it was given.
@@ -51,14 +42,14 @@ impl SourceFile {
 
     /// An error at the key of the entry with this path: for names that are wrong.
     pub fn key_problem(self: &Arc<Self>, path: &str, code: &'static str, message: impl Into<String>) -> Problem {
-        let place = self.nearest(path);
-        let span = place.and_then(|(_, place)| place.key.clone()).or_else(|| self.value_span(path));
+        let key = self.nearest(path).and_then(|(_, place)| place.key);
+        let span = key.or_else(|| self.value_span(path));
         Problem::new(code, message).in_file(self, span)
     }
 
     /// Whether the file has a value with this path.
     pub fn has(&self, path: &str) -> bool {
-        self.places.contains_key(path)
+        self.outline.place(path).is_some()
     }
 
     /// Line and column (from 1, in characters) of a byte.
@@ -70,16 +61,16 @@ impl SourceFile {
 
     /// Where the node with this path begins: its key, or its value in a list. Sorts entries as the file has them.
     pub(super) fn offset(&self, path: &str) -> usize {
-        self.nearest(path).map_or(0, |(_, place)| place.key.as_ref().unwrap_or(&place.value).start)
+        self.nearest(path).map_or(0, |(_, place)| place.key.unwrap_or(place.value).start)
     }
 
     /// The bytes to show for the value with this path, or for the nearest one around it.
     pub(super) fn value_span(&self, path: &str) -> Option<Range<usize>> {
         let (exact, place) = self.nearest(path)?;
         let one_line = !self.text[place.value.clone()].contains('\n') && !place.value.is_empty();
-        match &place.key {
-            Some(key) if !exact || !one_line => Some(key.clone()),
-            _ if one_line => Some(place.value.clone()),
+        match place.key {
+            Some(key) if !exact || !one_line => Some(key),
+            _ if one_line => Some(place.value),
             _ => {
                 // An element of several lines, or the file itself: its first line.
                 let line = self.text[place.value.clone()].lines().next()?.trim_end();
@@ -89,10 +80,10 @@ impl SourceFile {
     }
 
     /// The place with this path, or of the nearest one around it; whether it is exact.
-    fn nearest(&self, path: &str) -> Option<(bool, &Place)> {
+    fn nearest(&self, path: &str) -> Option<(bool, Place)> {
         let mut here = path;
         loop {
-            if let Some(place) = self.places.get(here) {
+            if let Some(place) = self.outline.place(here) {
                 return Some((here.len() == path.len(), place));
             }
             if here.is_empty() {

@@ -1,22 +1,22 @@
-//! YAML text to a JSON value and the places of its nodes. The only file that knows which YAML libraries are used.
+//! YAML text to a JSON value and the places of its nodes. Only this file and `outline` know which YAML libraries are used.
 //!
 //! serde_yaml gives the value (YAML 1.2 core scalars, with the float spellings of 1.1); it also refuses what nests too
-//! deep or repeats too often, before the second parser looks at it. saphyr gives the places and finds duplicate keys.
+//! deep or repeats too often. [`Outline`] has the places and finds what is given twice.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
 use serde_json::Value;
 
-use super::source::Place;
-use super::substitute::below;
+use super::outline::{Oddity, Outline};
 
-/// A text as a value, with the place of every node by its path.
+/// Waking a thread for a text of fewer bytes takes longer than reading it.
+const LONG: usize = 16 * 1024;
+
+/// A text as a value, with the place of every node.
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub value: Value,
-    pub places: BTreeMap<String, Place>,
+    pub outline: Outline,
 }
 
 /// Something that is wrong with the YAML itself.
@@ -46,7 +46,15 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Fault>> {
     if let Some(fault) = conflict_marker(text) {
         return Err(vec![fault]);
     }
-    let value: Value = match serde_yaml::from_str(text) {
+    let values = || serde_yaml::from_str::<Value>(text);
+    let outline = || Outline::of(text);
+    let (value, ahead) = if text.len() < LONG {
+        (values(), None)
+    } else {
+        let (value, outline) = rayon::join(values, outline);
+        (value, Some(outline))
+    };
+    let value = match value {
         Ok(value) => value,
         Err(error) if !is_blank(text) => return Err(vec![syntax_fault(text, &error)]),
         Err(_) => Value::Null,
@@ -56,13 +64,13 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Fault>> {
         let (code, help) = ("compt::spec::empty_file", Some(help.to_owned()));
         return Err(vec![Fault { code, message: message.to_owned(), help, label: None, also: None }]);
     }
-    let offsets: Vec<usize> = text.char_indices().map(|(offset, _)| offset).chain([text.len()]).collect();
-    let documents = MarkedYaml::load_from_str(text).map_err(|error| vec![scan_fault(text, &offsets, &error)])?;
-    let mut walk = Walk { text, offsets: &offsets, places: BTreeMap::new(), faults: Vec::new() };
-    if let Some(root) = documents.first() {
-        walk.node(root, "", None);
+    // What the second parser refuses and the first one let pass.
+    let (outline, odd) =
+        ahead.unwrap_or_else(outline).map_err(|(start, error)| vec![invalid_yaml(text, start, error.info())])?;
+    if odd.is_empty() {
+        return Ok(Parsed { value, outline });
     }
-    if walk.faults.is_empty() { Ok(Parsed { value, places: walk.places }) } else { Err(walk.faults) }
+    Err(odd.into_iter().map(|oddity| refused(text, oddity)).collect())
 }
 
 /// The value of a `--set` argument: a YAML scalar, or a flow list of them.
@@ -80,122 +88,27 @@ pub(super) fn parse_scalar_or_list(text: &str) -> Result<Value, String> {
     }
 }
 
-struct Walk<'a> {
-    text: &'a str,
-    offsets: &'a [usize],
-    places: BTreeMap<String, Place>,
-    faults: Vec<Fault>,
-}
-
-impl Walk<'_> {
-    fn node(&mut self, node: &MarkedYaml<'_>, path: &str, key: Option<Range<usize>>) {
-        let span = self.span(node);
-        let place = Place { key, value: span.clone() };
-        match &node.data {
-            YamlData::Sequence(items) => {
-                for (i, item) in items.iter().enumerate() {
-                    self.node(item, &format!("{path}[{i}]"), None);
-                }
-            }
-            YamlData::Mapping(map) => {
-                let mut seen: BTreeMap<String, Range<usize>> = BTreeMap::new();
-                for (key, item) in map {
-                    let key_span = self.span(key);
-                    let Some(name) = self.key(key, &key_span) else { continue };
-                    if let Some(first) = seen.insert(name.clone(), key_span.clone()) {
-                        self.faults.push(duplicate(&name, key_span.clone(), Some(first)));
-                    }
-                    self.node(item, &below(path, &name), Some(key_span));
-                }
-            }
-            YamlData::Value(Scalar::FloatingPoint(float)) if !float.is_finite() => self.faults.push(Fault::new(
-                "compt::spec::not_finite",
-                format!("`{}` is not a finite number", &self.text[span.clone()]),
-                "write a finite number, or put quotes around it when it is meant as text",
-                span,
-                "here",
-            )),
-            // Tags have been refused by serde_yaml.
-            YamlData::Value(_)
-            | YamlData::Tagged(..)
-            | YamlData::Representation(..)
-            | YamlData::Alias(_)
-            | YamlData::BadValue => {}
+/// An oddity as a fault.
+fn refused(text: &str, oddity: Oddity) -> Fault {
+    match oddity {
+        Oddity::Twice { name, first, again } => {
+            let help = "keep one of them, or rename one";
+            let message = format!("`{name}` is given twice");
+            let mut fault = Fault::new("compt::spec::duplicate_key", message, help, again, "again here");
+            fault.also = Some((first, "first here".to_owned()));
+            fault
         }
-        self.places.entry(path.to_owned()).or_insert(place);
-    }
-
-    /// A key's text, when it is one that is allowed.
-    fn key(&mut self, key: &MarkedYaml<'_>, span: &Range<usize>) -> Option<String> {
-        let written = &self.text[span.clone()];
-        match &key.data {
-            YamlData::Value(Scalar::String(_)) if written == "<<" => {
-                let help = "write the fields out, or give the one value an anchor (`k: &k 16`) and repeat it (`k: *k`)";
-                let message = "merge keys (`<<`) are not supported";
-                self.faults.push(Fault::new("compt::spec::merge_key", message, help, span.clone(), "merge key"));
-                None
-            }
-            YamlData::Value(Scalar::String(name)) => Some(name.to_string()),
-            YamlData::Value(_) => Some(written.to_owned()),
-            // Other keys have been refused by serde_yaml.
-            _ => None,
+        Oddity::MergeKey(span) => {
+            let help = "write the fields out, or give the one value an anchor (`k: &k 16`) and repeat it (`k: *k`)";
+            let message = "merge keys (`<<`) are not supported";
+            Fault::new("compt::spec::merge_key", message, help, span, "merge key")
+        }
+        Oddity::NotFinite(span) => {
+            let help = "write a finite number, or put quotes around it when it is meant as text";
+            let message = format!("`{}` is not a finite number", &text[span.clone()]);
+            Fault::new("compt::spec::not_finite", message, help, span, "here")
         }
     }
-
-    /// A node's bytes, without the blank lines and comments that saphyr counts to a block.
-    fn span(&self, node: &MarkedYaml<'_>) -> Range<usize> {
-        let at = |marker: &Marker| self.offsets.get(marker.index()).copied().unwrap_or(self.text.len());
-        let (start, mut end) = (at(&node.span.start), at(&node.span.end).max(at(&node.span.start)));
-        match &node.data {
-            YamlData::Sequence(_) | YamlData::Mapping(_) => {
-                // The end marker stands before the closing bracket of a flow collection.
-                if matches!(self.text.as_bytes().get(start), Some(b'[' | b'{'))
-                    && matches!(self.text.as_bytes().get(end), Some(b']' | b'}'))
-                {
-                    return start..end + 1;
-                }
-                end = start + without_trailing_comments(&self.text[start..end]).len();
-            }
-            _ => end = start + self.text[start..end].trim_end().len(),
-        }
-        start..end
-    }
-}
-
-fn without_trailing_comments(block: &str) -> &str {
-    let mut block = block.trim_end();
-    while let Some(at) = block.rfind('\n')
-        && block[at..].trim_start().starts_with('#')
-    {
-        block = block[..at].trim_end();
-    }
-    block
-}
-
-fn duplicate(name: &str, span: Range<usize>, first: Option<Range<usize>>) -> Fault {
-    let help = "keep one of them, or rename one";
-    let mut fault =
-        Fault::new("compt::spec::duplicate_key", format!("`{name}` is given twice"), help, span, "again here");
-    fault.also = first.map(|span| (span, "first here".to_owned()));
-    fault
-}
-
-/// What saphyr refuses and serde_yaml let pass: duplicate keys, in the main.
-fn scan_fault(text: &str, offsets: &[usize], error: &saphyr::ScanError) -> Fault {
-    let start = offsets.get(error.marker().index()).copied().unwrap_or(text.len());
-    if !error.info().contains("duplicated key") {
-        return invalid_yaml(text, start, error.info());
-    }
-    let length = text[start..].find([':', '\n', ',', '}']).unwrap_or(text.len() - start);
-    let span = start..start + text[start..start + length].trim_end().len();
-    let written = &text[span.clone()];
-    // In a block, the first one stands in a column of its own with the same text.
-    let indent = &text[line_start(text, start)..start];
-    let first = text[..start].match_indices(written).map(|(at, _)| at).filter(|&at| {
-        text[line_start(text, at)..at] == *indent && text[at + written.len()..].trim_start().starts_with(':')
-    });
-    let first = first.last().filter(|_| indent.trim().is_empty()).map(|at| at..at + written.len());
-    duplicate(written.trim_matches(['"', '\'']), span, first)
 }
 
 fn syntax_fault(text: &str, error: &serde_yaml::Error) -> Fault {
