@@ -25,7 +25,7 @@ pub enum Fate {
     /// Its result is made unless it turns out to be there, when what it reads is known, or the run stops before its
     /// turn.
     MayRun,
-    /// It can't be run, and fails when its turn comes.
+    /// It can't be run, and fails when its turn comes; or it is skipped then, if it reads one that may run and fails.
     Fails,
     /// It reads, directly or through others, one that fails.
     Skipped {
@@ -254,6 +254,10 @@ mod tests {
         assert_eq!(told([run(None, false), known()], 2), [Cached, Runs, MayRun, Runs, MayRun]);
         // What is there needs no room.
         assert_eq!(told([known(), known()], 0)[0], Cached);
+        // One that reads such a result has no room either: whether it fails itself or is skipped, the other one decides.
+        let states = [known(), known(), run(None, false), known(), run(None, true)];
+        let both = fates(&plan, &states, &plan.firsts(&numeric()), |id| [2, 4].contains(&id), false);
+        assert_eq!((both[2], both[4]), (MayRun, Fails));
         let counts = Fates::of(&told([known(), known()], 2));
         assert_eq!(counts.to_string(), "5 stages: 1 cached, 2 to run, 1 to fail at once, 1 to be skipped");
     }
