@@ -59,6 +59,7 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         &mut recorder,
     );
     drop(bodies);
+    drop(digest_of);
     let run = recorder.run().map(str::to_owned);
     let course = course.end();
     drop(listener);
@@ -74,8 +75,11 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         warn(arguments, &summary, &format!("{unsure}: {error}"));
     }
     let ended = written.and_then(|written| conclude(arguments, &session, &summary, written));
-    let (session, summary, run) = (&session, &summary, run.as_deref());
-    notify::notify(&Over { arguments, session, summary, failure: ended.as_ref().err(), run });
+    let run = run.as_deref();
+    notify::notify(&Over { arguments, session: &session, summary: &summary, failure: ended.as_ref().err(), run });
+    // The process ends: to take a large plan apart would only be waited for.
+    let Session { pipeline, plan, part, .. } = session;
+    std::mem::forget((pipeline, plan, part, summary));
     ended
 }
 
@@ -94,20 +98,28 @@ fn write<'a>(
     summary: &'a Summary,
     course: &Ended,
 ) -> Result<Written<'a>, Failure> {
-    let folder = arguments.outputs.join(&session.plan.pipeline);
     let results = of_the_whole(session, summary);
-    let published =
-        publishing::publish(&session.plan, &session.store, &results, &session.pins, &folder).map_err(|error| {
-            match error {
-                PublishError::Store(error) => Failure::from(error),
-                PublishError::Unread(error) => Failure::from(error),
-                PublishError::Unwritten(error) => Failure::unwritten(error, &arguments.outputs),
-            }
-        })?;
-    let endings = endings(&published)?;
-    session.store.keep_seen(&session.plan);
-    let page = report::after_run(session, &arguments.pipeline, &results, (summary, course), &arguments.outputs)?;
-    Ok(Written { results, published, endings, page })
+    let (published, page) = rayon::join(
+        || {
+            let published = publish(arguments, session, &results)?;
+            let endings = endings(&published)?;
+            session.store.keep_seen(&session.plan);
+            Ok::<_, Failure>((published, endings))
+        },
+        || report::after_run(session, &arguments.pipeline, &results, (summary, course), &arguments.outputs),
+    );
+    let (published, endings) = published?;
+    Ok(Written { page: page?, results, published, endings })
+}
+
+/// Copies what publishing stages made to the output folder.
+fn publish(arguments: &RunArguments, session: &Session, results: &Results) -> Result<Vec<Published>, Failure> {
+    let folder = arguments.outputs.join(&session.plan.pipeline);
+    publishing::publish(&session.plan, &session.store, results, &session.pins, &folder).map_err(|error| match error {
+        PublishError::Store(error) => Failure::from(error),
+        PublishError::Unread(error) => Failure::from(error),
+        PublishError::Unwritten(error) => Failure::unwritten(error, &arguments.outputs),
+    })
 }
 
 /// Tells what was written, and whether the run was a success.

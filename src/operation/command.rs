@@ -107,7 +107,7 @@ impl Operation for Command {
         let parameters: Parameters = parameters_of(job)?;
         // Before anything is made: a missing secret.
         let mut environment = environment::of(&parameters)?;
-        let folder = Folder::prepare(job, &parameters)?;
+        let mut folder = Folder::prepare(job, &parameters)?;
         environment.add_settings(job);
         if parameters.checkpoints {
             environment.add_checkpoints(&job.scratch)?;

@@ -19,6 +19,10 @@ const MOST_FAULTS: usize = 20;
 pub fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, Vec<ParameterError>> {
     let mut rest = if parameters.is_null() { Value::Object(Default::default()) } else { parameters.clone() };
     spell_whole_numbers(&mut rest);
+    // Mostly nothing is wrong, and then no paths are wanted.
+    if let Ok(value) = T::deserialize(&rest) {
+        return Ok(value);
+    }
     let mut faults = Vec::new();
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(&rest) {

@@ -266,17 +266,15 @@ impl Store {
     /// # Errors
     /// When the logs of this key can't be read, or a folder for further ones can't be made.
     pub fn next_log(&self, key: &Digest) -> Result<(u32, PathBuf), StoreError> {
-        let attempt = self.logs(key)?.last().map_or(1, |(last, _)| last + 1);
         // Nearly all stages have one attempt, for which a folder would be more work than the log.
-        let path = match attempt {
-            1 => self.first_log(key),
-            _ => {
-                let folder = self.log_folder(key);
-                fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
-                folder.join(format!("{attempt}.log"))
-            }
-        };
-        Ok((attempt, path))
+        let first = self.first_log(key);
+        if !first.exists() {
+            return Ok((1, first));
+        }
+        let attempt = self.logs(key)?.last().map_or(1, |(last, _)| last + 1);
+        let folder = self.log_folder(key);
+        fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
+        Ok((attempt, folder.join(format!("{attempt}.log"))))
     }
 
     /// The logs of the attempts at `key`, oldest first, with their numbers.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::Parameters;
 use super::environment::PREFIX;
-use super::folder::{INPUTS_NOTE, PARAMETERS_NOTE};
-use super::inputs::INPUTS;
+use super::folder::PARAMETERS_NOTE;
+use super::inputs::{INPUTS, INPUTS_NOTE};
 use crate::base::suggest;
 use crate::operation::parameters::fault;
 use crate::plan::catalog::ParameterError;

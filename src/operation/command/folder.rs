@@ -9,13 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fs_err as fs;
 use serde_json::{Value, json};
 
-use super::inputs::{self, INPUTS, Links};
+use super::inputs::{INPUTS, INPUTS_NOTE, Inputs, Links};
 use super::{Parameters, outputs};
 use crate::protocol::{Input, Job, ResolvedSource, StageError};
 use crate::store::Stat;
 
-/// What is in `inputs/`.
-pub(super) const INPUTS_NOTE: &str = "inputs.json";
 /// The parameters with their types.
 pub(super) const PARAMETERS_NOTE: &str = "parameters.json";
 
@@ -32,8 +30,8 @@ pub(super) struct Folder {
     checkpoints: PathBuf,
     /// By path inside.
     given: BTreeMap<String, Given>,
-    /// Those of it that are results.
-    links: Links,
+    /// Those of it that are results, if it reads any.
+    inputs: Option<Inputs>,
 }
 
 /// A file that was there before the program.
@@ -51,6 +49,8 @@ pub(super) struct Found {
     pub written: Vec<String>,
     /// Results of other stages that it has changed, or whose links it has replaced.
     pub spoiled: Vec<String>,
+    /// Whether the links to results are as they were; then they are not in the tree.
+    inputs_stand: bool,
     /// All of it.
     tree: Tree,
 }
@@ -77,20 +77,22 @@ impl Folder {
             }
             made => made?,
         }
-        let mut folder = Self { root, checkpoints, given: BTreeMap::new(), links: Links::new() };
+        let mut folder = Self { root, checkpoints, given: BTreeMap::new(), inputs: None };
         for (name, source) in parameters.files.iter().zip(&job.sources) {
             folder.copy(name, source)?;
         }
-        let mut listed = Vec::new();
+        let (mut listed, mut links) = (Vec::new(), Links::new());
         for input in &job.inputs {
             let name = name_of(input);
             listed.push(json!({ "stage": input.stage, "axes": input.coordinates, "operation": input.operation,
                 "folder": format!("{INPUTS}/{name}") }));
-            folder.link(name, &std::path::absolute(&input.folder)?)?;
+            let files = folder.link(&name, &std::path::absolute(&input.folder)?)?;
+            links.insert(name, files);
         }
         if !listed.is_empty() {
-            inputs::make(&folder.root, &folder.links)?;
-            folder.note(INPUTS_NOTE, &Value::from(listed))?;
+            let (inputs, note) = Inputs::make(&folder.root, links, text(&Value::from(listed)).as_bytes())?;
+            folder.inputs = Some(inputs);
+            folder.given.insert(INPUTS_NOTE.to_owned(), Given { target: None, stat: Stat::of(&note) });
         }
         if !parameters.parameters.is_empty() {
             folder.note(PARAMETERS_NOTE, &json!(parameters.parameters))?;
@@ -105,7 +107,14 @@ impl Folder {
 
     /// What the program has left there.
     pub(super) fn found(&self) -> io::Result<Found> {
-        let mut found = Found { tree: Tree::below(&self.root)?, ..Found::default() };
+        let inputs_stand = self.inputs.as_ref().is_some_and(Inputs::stand);
+        let tree = Tree::below(&self.root, inputs_stand.then_some(INPUTS))?;
+        let mut found = Found { inputs_stand, tree, ..Found::default() };
+        if inputs_stand {
+            let spoiled =
+                self.given.iter().filter(|(_, given)| given.target.as_ref().is_some_and(|to| !given.leads_to(to)));
+            found.spoiled.extend(spoiled.map(|(inside, _)| inside.clone()));
+        }
         for inside in &found.tree.files {
             match self.given.get(inside) {
                 None => found.written.push(inside.clone()),
@@ -122,8 +131,9 @@ impl Folder {
     /// Makes it the result, if what the program wrote are plain files: takes out of it what the program was given. That is far
     /// less work for a disk than to make, fill and remove another one. Returns whether it has done so; otherwise what was
     /// written is still there.
-    pub(super) fn becomes_result(&self, found: &Found) -> bool {
-        let at = |inside: &String| self.root.join(inside);
+    pub(super) fn becomes_result(&mut self, found: &Found) -> bool {
+        let root = &self.root;
+        let at = |inside: &String| root.join(inside);
         let is_plain = |inside: &String| {
             let metadata = fs::symlink_metadata(at(inside));
             // Another name of the same file could be written to later.
@@ -132,28 +142,22 @@ impl Folder {
         if !found.written.iter().all(is_plain) {
             return false;
         }
-        let are_set_aside = self.has_its_inputs(found) && inputs::set_aside(&self.root, &self.checkpoints, &self.links);
-        let is_there = |inside: &&String| !(are_set_aside && is_input(inside));
+        let note_stands = found.tree.files.contains(INPUTS_NOTE) && !found.written.iter().any(|it| it == INPUTS_NOTE);
+        let mut note_is_gone = false;
+        if let Some(inputs) = self.inputs.take_if(|_| found.inputs_stand) {
+            note_is_gone = note_stands && inputs.set_aside(root, &self.checkpoints);
+            if !note_is_gone && fs::remove_dir_all(root.join(INPUTS)).is_err() {
+                return false;
+            }
+        }
+        let is_there = |inside: &&String| !(note_is_gone && *inside == INPUTS_NOTE);
         let holds_results = |folder: &String| {
             found.written.iter().any(|inside| inside.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
         };
         let mut given = found.tree.files.iter().filter(|inside| is_there(inside) && !found.written.contains(inside));
-        let mut folders = found.tree.folders.iter().rev().filter(is_there);
+        let mut folders = found.tree.folders.iter().rev();
         given.all(|inside| fs::remove_file(at(inside)).is_ok())
             && folders.all(|folder| holds_results(folder) || fs::remove_dir(at(folder)).is_ok())
-    }
-
-    /// Whether the program has left the links to results as they were, all of them and nothing beside them.
-    fn has_its_inputs(&self, found: &Found) -> bool {
-        let count = |files: usize, inside: &String| files + usize::from(is_input(inside));
-        let files = found.tree.files.iter().fold(0, count);
-        let folders = found.tree.folders.iter().fold(0, count);
-        let linked: usize = self.links.values().map(BTreeMap::len).sum();
-        let mut links = self.given.iter().filter(|(_, given)| given.target.is_some()).map(|(inside, _)| inside);
-        // One more for the folder around them. Those that did not stand as they were would have been told.
-        !self.links.is_empty()
-            && (files, folders) == (linked, self.links.len() + 1)
-            && links.all(|inside| found.tree.files.contains(inside))
     }
 
     /// Makes it the result by keeping nothing but these files.
@@ -186,8 +190,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Notes that every file of a result is to be linked in a folder with this name.
-    fn link(&mut self, name: String, result: &Path) -> io::Result<()> {
+    /// Notes that every file of a result will be linked in a folder with this name; returns the links.
+    fn link(&mut self, name: &str, result: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
         let mut links = BTreeMap::new();
         for inside in files_of(result)?.iter() {
             let file = result.join(inside);
@@ -195,16 +199,20 @@ impl Folder {
             self.given.insert(format!("{INPUTS}/{name}/{inside}"), given);
             links.insert(inside.clone(), file);
         }
-        self.links.insert(name, links);
-        Ok(())
+        Ok(links)
     }
 
     fn note(&mut self, name: &str, value: &Value) -> io::Result<()> {
         let path = self.root.join(name);
-        fs::write(&path, format!("{value:#}\n"))?;
+        fs::write(&path, text(value))?;
         self.given.insert(name.to_owned(), Given { target: None, stat: Stat::of(&fs::metadata(&path)?) });
         Ok(())
     }
+}
+
+/// A value as a file that people read.
+fn text(value: &Value) -> String {
+    format!("{value:#}\n")
 }
 
 impl Given {
@@ -212,9 +220,13 @@ impl Given {
     fn stands(&self, path: &Path) -> io::Result<bool> {
         match &self.target {
             None => Ok(Stat::of(&fs::symlink_metadata(path)?) == self.stat),
-            Some(target) => Ok(fs::read_link(path).is_ok_and(|to| to == *target)
-                && fs::metadata(target).is_ok_and(|metadata| Stat::of(&metadata) == self.stat)),
+            Some(target) => Ok(fs::read_link(path).is_ok_and(|to| to == *target) && self.leads_to(target)),
         }
+    }
+
+    /// Whether what its link leads to is as it was.
+    fn leads_to(&self, target: &Path) -> bool {
+        fs::metadata(target).is_ok_and(|metadata| Stat::of(&metadata) == self.stat)
     }
 }
 
@@ -225,7 +237,7 @@ fn files_of(result: &Path) -> io::Result<Arc<BTreeSet<String>>> {
     if let Some(files) = known().get(result) {
         return Ok(Arc::clone(files));
     }
-    let files = Arc::new(Tree::below(result)?.files);
+    let files = Arc::new(Tree::below(result, None)?.files);
     let mut known = known();
     if known.len() >= MOST_KNOWN {
         known.clear();
@@ -263,28 +275,27 @@ fn open(folder: &Path) -> io::Result<()> {
 }
 
 impl Tree {
-    fn below(folder: &Path) -> io::Result<Self> {
+    /// All of it but one folder.
+    fn below(folder: &Path, without: Option<&str>) -> io::Result<Self> {
         let mut tree = Self::default();
-        tree.descend(folder, "")?;
+        tree.descend(folder, "", without)?;
         Ok(tree)
     }
 
-    fn descend(&mut self, folder: &Path, prefix: &str) -> io::Result<()> {
+    fn descend(&mut self, folder: &Path, prefix: &str, without: Option<&str>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let inside = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if without == Some(&inside) {
+                continue;
+            }
             if entry.file_type()?.is_dir() {
                 self.folders.push(inside.clone());
-                self.descend(&entry.path(), &format!("{inside}/"))?;
+                self.descend(&entry.path(), &format!("{inside}/"), without)?;
             } else {
                 self.files.insert(inside);
             }
         }
         Ok(())
     }
-}
-
-/// Whether a path inside the program's folder is in that of its inputs, or is that.
-fn is_input(inside: &str) -> bool {
-    inside.strip_prefix(INPUTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

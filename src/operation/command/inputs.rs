@@ -1,75 +1,193 @@
-//! What a program reads, as it finds it: below `inputs/` a folder for each result, with a link to each of its files.
+//! What a program reads, as it finds it: below `inputs/` a folder for each result, with a link to each of its files, and
+//! beside it a note of them, `inputs.json`.
 //!
-//! A disk is slow to make folders and to remove them, and thousands of short programs read as many results each. So the folders
-//! of a program that has ended are set aside for the next one, where they get other names and other links.
+//! A disk is slow to make folders and files and to remove them, and thousands of short programs read as many results each. So
+//! the folders and the note of a program that has ended are set aside for the next one, where they get other names, other links
+//! and another text. And nobody looks through folders that stand as they were made: they get a time of their own, which
+//! whoever adds, replaces or removes something in them changes.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::Metadata;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fs_err as fs;
-use fs_err::os::unix::fs::symlink;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, Stat, Timespec, Timestamps};
+use rustix::io::Errno;
 
 /// The folder with what the stage reads; of a tree that was set aside, the ending.
 pub(super) const INPUTS: &str = "inputs";
 
+/// What is in `inputs/`.
+pub(super) const INPUTS_NOTE: &str = "inputs.json";
+
+/// The note in a tree that was set aside; no stage is called so.
+const NOTE_ASIDE: &str = ".note";
+
 /// For each folder below `inputs/` its links: what each is called, and the file that it leads to.
 pub(super) type Links = BTreeMap<String, BTreeMap<String, PathBuf>>;
+
+/// The time of folders that stand as they were made: the first second of the year 2000, which every format of archives has.
+const STILL: Timespec = Timespec { tv_sec: 946_684_800, tv_nsec: 0 };
 
 /// Trees of empty folders, of all runs in this process.
 static SPARE: Mutex<Vec<Spare>> = Mutex::new(Vec::new());
 
+/// The mode of a new folder, as the umask wants it.
+static USUAL: OnceLock<RawMode> = OnceLock::new();
+
+/// The tree that a program was given.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    /// Where it is, in the program's folder.
+    path: PathBuf,
+    folder: Open,
+    /// What is in it.
+    pub links: Links,
+}
+
+/// The folder around a tree, wherever it is moved.
+#[derive(Debug)]
+struct Open {
+    file: OwnedFd,
+    inode: u64,
+}
+
+#[derive(Debug)]
 struct Spare {
     path: PathBuf,
-    /// The names of its folders.
+    folder: Open,
+    /// The names of the folders in it.
     folders: Vec<String>,
 }
 
-/// The mode of a new folder, as the umask wants it.
-static USUAL: OnceLock<u32> = OnceLock::new();
-
-/// Makes the tree in a program's folder, out of one that was set aside beside it or anew.
-///
-/// # Errors
-/// What the file system returns.
-pub(super) fn make(program: &Path, links: &Links) -> io::Result<()> {
-    let tree = program.join(INPUTS);
-    if let Some(spare) = take(program) {
-        if fs::rename(&spare.path, &tree).and_then(|()| fill(&tree, spare.folders, links)).is_ok() {
-            return Ok(());
-        }
-        // Somebody has changed it meanwhile.
-        let _ = fs::remove_dir_all(&tree);
+impl Inputs {
+    /// Makes the tree and the note in a program's folder, out of those that were set aside beside it or anew. Returns it with
+    /// what the file system says of the note.
+    ///
+    /// # Errors
+    /// What the file system returns.
+    pub(super) fn make(program: &Path, links: Links, note: &[u8]) -> io::Result<(Self, Metadata)> {
+        let path = program.join(INPUTS);
+        let links = match take(program) {
+            None => links,
+            Some(Spare { path: aside, folder, folders }) => {
+                let inputs = Self { path: path.clone(), folder, links };
+                let made = fs::rename(&aside, &path)
+                    .and_then(|()| fs::rename(path.join(NOTE_ASIDE), program.join(INPUTS_NOTE)))
+                    .and_then(|()| inputs.fill(folders))
+                    .and_then(|()| write(program, note));
+                if let Ok(note) = made {
+                    return Ok((inputs, note));
+                }
+                // Somebody has changed it meanwhile.
+                let _ = fs::remove_dir_all(&path);
+                let _ = fs::remove_file(program.join(INPUTS_NOTE));
+                inputs.links
+            }
+        };
+        fs::create_dir(&path)?;
+        let inputs = Self { folder: Open::at(&path)?, path, links };
+        inputs.fill(Vec::new())?;
+        Ok((inputs, write(program, note)?))
     }
-    fs::create_dir(&tree)?;
-    USUAL.get_or_init(|| mode(&tree).unwrap_or_default());
-    fill(&tree, Vec::new(), links)
+
+    /// Whether the tree is where it was made and as it was made, as far as its folders tell; what its links lead to, they don't
+    /// know.
+    pub(super) fn stand(&self) -> bool {
+        let usual = USUAL.get().copied();
+        let is_still = |stat: &Stat| {
+            Some(stat.st_mode) == usual && (stat.st_mtime, stat.st_mtime_nsec as i64) == (STILL.tv_sec, STILL.tv_nsec)
+        };
+        let look = |file, path: &Path| rustix::fs::statat(file, path, AtFlags::SYMLINK_NOFOLLOW);
+        self.is_flat()
+            && look(CWD, &self.path).is_ok_and(|stat| is_still(&stat) && stat.st_ino == self.folder.inode)
+            && self.links.keys().all(|name| {
+                let stat = rustix::fs::statat(&self.folder.file, name, AtFlags::SYMLINK_NOFOLLOW);
+                stat.is_ok_and(|stat| is_still(&stat))
+            })
+    }
+
+    /// Sets the tree and the note aside, without links, where the program's checkpoints would be but with another ending.
+    /// Returns whether it has done so; otherwise the tree is still there, perhaps with fewer links and with the note in it. Call
+    /// it when the tree and the note stand.
+    pub(super) fn set_aside(self, program: &Path, checkpoints: &Path) -> bool {
+        let path = checkpoints.with_extension(INPUTS);
+        // The links go now and not when the next program waits for its own: a disk may take its time to free them.
+        let mut links = self.links.iter().flat_map(|(name, files)| files.keys().map(move |inside| inner(name, inside)));
+        let is_emptied = links.all(|link| rustix::fs::unlinkat(&self.folder.file, link, AtFlags::empty()).is_ok());
+        let is_moved = || {
+            fs::rename(program.join(INPUTS_NOTE), self.path.join(NOTE_ASIDE)).is_ok()
+                // A runner that was killed may have left one there.
+                && fs::rename(&self.path, &path)
+                    .or_else(|_| fs::remove_dir_all(&path).and_then(|()| fs::rename(&self.path, &path)))
+                    .is_ok()
+        };
+        if !is_emptied || !is_moved() {
+            return false;
+        }
+        spare().push(Spare { path, folder: self.folder, folders: self.links.into_keys().collect() });
+        true
+    }
+
+    /// Makes the folders with their links, out of empty ones where there are any.
+    fn fill(&self, empty: Vec<String>) -> io::Result<()> {
+        let tree = &self.folder.file;
+        let (same, mut others): (Vec<_>, Vec<_>) = empty.into_iter().partition(|name| self.links.contains_key(name));
+        for (name, files) in &self.links {
+            if !same.contains(name) {
+                match others.pop() {
+                    Some(other) => rustix::fs::renameat(tree, other, tree, name),
+                    None => rustix::fs::mkdirat(tree, name, Mode::from_raw_mode(0o777)),
+                }
+                .map_err(|error| self.fail(error, name))?;
+            }
+            for (inside, target) in files {
+                if let Some((deep, _)) = inside.rsplit_once('/') {
+                    fs::create_dir_all(self.path.join(inner(name, deep)))?;
+                }
+                let link = inner(name, inside);
+                rustix::fs::symlinkat(target, tree, &link).map_err(|error| self.fail(error, &link))?;
+            }
+        }
+        for other in &others {
+            rustix::fs::unlinkat(tree, other, AtFlags::REMOVEDIR).map_err(|error| self.fail(error, other))?;
+        }
+        self.still();
+        Ok(())
+    }
+
+    /// Gives the folders their time. Where a file system keeps no such times, they are looked through.
+    fn still(&self) {
+        let times = Timestamps { last_access: STILL, last_modification: STILL };
+        for name in self.links.keys() {
+            let _ = rustix::fs::utimensat(&self.folder.file, name, &times, AtFlags::SYMLINK_NOFOLLOW);
+        }
+        let _ = rustix::fs::futimens(&self.folder.file, &times);
+    }
+
+    /// Whether no folder has folders in it. Few results have, and their folders are not used again.
+    fn is_flat(&self) -> bool {
+        self.links.values().flat_map(BTreeMap::keys).all(|inside| !inside.contains('/'))
+    }
+
+    fn fail(&self, error: Errno, inside: &str) -> io::Error {
+        let error = io::Error::from(error);
+        io::Error::new(error.kind(), format!("`{}` can't be made: {error}", self.path.join(inside).display()))
+    }
 }
 
-/// Sets the tree in a program's folder aside, without links, where its checkpoints would be but with another ending. Returns
-/// whether it has done so; otherwise the tree is still there, perhaps with fewer links. Call it when the links, and nothing
-/// else, are there as they were made.
-pub(super) fn set_aside(program: &Path, checkpoints: &Path, links: &Links) -> bool {
-    let (tree, path) = (program.join(INPUTS), checkpoints.with_extension(INPUTS));
-    let is_flat = links.values().flat_map(BTreeMap::keys).all(|inside| !inside.contains('/'));
-    let mut folders = links.keys().map(|name| tree.join(name)).chain([tree.clone()]);
-    let is_as_made = is_flat && folders.all(|folder| mode(&folder) == USUAL.get().copied());
-    // The links go now and not when the next program waits for its own: a disk may take its time to free them.
-    let is_emptied = |(name, files): (&String, &BTreeMap<String, PathBuf>)| {
-        let folder = tree.join(name);
-        files.keys().all(|inside| fs::remove_file(folder.join(inside)).is_ok())
-    };
-    let is_moved = || {
-        // A runner that was killed may have left one there.
-        fs::rename(&tree, &path).or_else(|_| fs::remove_dir_all(&path).and_then(|()| fs::rename(&tree, &path))).is_ok()
-    };
-    let is_set_aside = is_as_made && links.iter().all(is_emptied) && is_moved();
-    if is_set_aside {
-        spare().push(Spare { path, folders: links.keys().cloned().collect() });
+impl Open {
+    /// The new folder at `path`.
+    fn at(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&file)?;
+        USUAL.get_or_init(|| stat.st_mode);
+        Ok(Self { file, inode: stat.st_ino })
     }
-    is_set_aside
 }
 
 /// Removes all that was set aside: the run is over.
@@ -87,29 +205,21 @@ fn take(program: &Path) -> Option<Spare> {
     Some(spare.remove(place))
 }
 
-/// Makes the folders with their links, out of empty ones where there are any.
-fn fill(tree: &Path, empty: Vec<String>, links: &Links) -> io::Result<()> {
-    let (same, mut others): (Vec<_>, Vec<_>) = empty.into_iter().partition(|name| links.contains_key(name));
-    for (name, files) in links {
-        let folder = tree.join(name);
-        if !same.contains(name) {
-            match others.pop() {
-                Some(other) => fs::rename(tree.join(other), &folder)?,
-                None => fs::create_dir(&folder)?,
-            }
-        }
-        for (inside, target) in files {
-            if let Some((deep, _)) = inside.rsplit_once('/') {
-                fs::create_dir_all(folder.join(deep))?;
-            }
-            symlink(target, folder.join(inside))?;
-        }
+/// Writes the note, over another one if it is there: to cut that off first would make some disks write at once.
+fn write(program: &Path, note: &[u8]) -> io::Result<Metadata> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(program.join(INPUTS_NOTE))?;
+    file.write_all(note)?;
+    let metadata = file.metadata()?;
+    if metadata.len() == note.len() as u64 {
+        return Ok(metadata);
     }
-    others.iter().try_for_each(|other| fs::remove_dir(tree.join(other)))
+    file.set_len(note.len() as u64)?;
+    file.metadata()
 }
 
-fn mode(folder: &Path) -> Option<u32> {
-    Some(fs::symlink_metadata(folder).ok()?.permissions().mode())
+/// A path below the tree.
+fn inner(name: &str, inside: &str) -> String {
+    format!("{name}/{inside}")
 }
 
 fn spare() -> MutexGuard<'static, Vec<Spare>> {
@@ -119,12 +229,13 @@ fn spare() -> MutexGuard<'static, Vec<Spare>> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::{Path, PathBuf};
+    use std::time::SystemTime;
 
     use proptest::prelude::*;
 
-    use super::{INPUTS, Links, make, put_away, set_aside, spare};
+    use super::{INPUTS, INPUTS_NOTE, Inputs, Links, put_away, spare};
 
     /// What is below a folder: each path inside with the target of a link, and nothing for a folder.
     fn below(folder: &Path, prefix: &str) -> BTreeMap<String, Option<PathBuf>> {
@@ -155,35 +266,58 @@ mod tests {
         all
     }
 
-    /// What a program reads, and what it does with that: nothing, or change a mode.
-    fn readers() -> impl Strategy<Value = Vec<(Links, bool)>> {
+    /// What a program reads, how long its note is, and what it does with what it reads: nothing, or one of [`CHANGES`].
+    fn readers() -> impl Strategy<Value = Vec<(Links, usize, Option<usize>)>> {
         let files = prop::collection::btree_map("[xyz]|d/x", "/[a-c]".prop_map(PathBuf::from), 0..3);
         let links = prop::collection::btree_map("[abcd]", files, 1..4);
-        prop::collection::vec((links, any::<bool>()), 1..6)
+        prop::collection::vec((links, 0usize..9, prop::option::of(0..CHANGES.len())), 1..6)
     }
+
+    /// Each changes the tree, or the first folder in it.
+    const CHANGES: [fn(&Path, &Path); 8] = [
+        |tree, _| fs_err::set_permissions(tree, PermissionsExt::from_mode(0o700)).unwrap(),
+        |_, folder| fs_err::set_permissions(folder, PermissionsExt::from_mode(0o700)).unwrap(),
+        |tree, _| fs_err::write(tree.join("more"), "").unwrap(),
+        |_, folder| fs_err::write(folder.join("more"), "").unwrap(),
+        |_, folder| fs_err::create_dir(folder.join("more")).unwrap(),
+        |_, folder| fs_err::remove_dir_all(folder).unwrap(),
+        |tree, _| fs_err::rename(tree, tree.with_extension("moved")).unwrap(),
+        |_, folder| {
+            // Another link of the same name.
+            let link = fs_err::read_dir(folder).unwrap().next().map(|entry| entry.unwrap().path());
+            let link = link.unwrap_or_else(|| folder.join("new"));
+            let _ = fs_err::remove_dir_all(&link);
+            let _ = fs_err::remove_file(&link);
+            symlink("/elsewhere", link).unwrap();
+        },
+    ];
 
     proptest! {
         #[test]
         fn whoever_read_before_a_program_finds_what_it_reads(readers in readers()) {
             let folder = tempfile::tempdir().unwrap();
-            for (number, (links, changes)) in readers.iter().enumerate() {
+            for (number, (links, note, change)) in readers.into_iter().enumerate() {
                 let program = folder.path().join(format!("{number}.folder"));
                 fs_err::create_dir(&program).unwrap();
-                make(&program, links).unwrap();
+                let note = "x".repeat(note);
+                let (inputs, said) = Inputs::make(&program, links.clone(), note.as_bytes()).unwrap();
+                prop_assert_eq!(said.len(), note.len() as u64);
+                prop_assert_eq!(fs_err::read_to_string(program.join(INPUTS_NOTE)).unwrap(), note);
                 let tree = program.join(INPUTS);
-                prop_assert_eq!(below(&tree, ""), wanted(links));
+                prop_assert_eq!(below(&tree, ""), wanted(&links));
                 let plain = fs_err::metadata(&program).unwrap().permissions().mode();
-                let folders = links.keys().map(|name| tree.join(name)).chain([tree.clone()]);
-                for folder in folders.clone() {
+                for folder in links.keys().map(|name| tree.join(name)).chain([tree.clone()]) {
                     prop_assert_eq!(fs_err::metadata(folder).unwrap().permissions().mode(), plain);
                 }
-                if *changes {
-                    folders.take(1).for_each(|folder| fs_err::set_permissions(folder, PermissionsExt::from_mode(0o700)).unwrap());
-                }
                 let is_flat = links.values().flat_map(BTreeMap::keys).all(|inside| !inside.contains('/'));
-                let aside = set_aside(&program, &folder.path().join(number.to_string()), links);
-                prop_assert_eq!(aside, is_flat && !changes);
-                prop_assert_eq!(tree.exists(), !aside);
+                prop_assert_eq!(inputs.stand(), is_flat);
+                if let Some(change) = change {
+                    CHANGES[change](&tree, &tree.join(links.keys().next().unwrap()));
+                    prop_assert!(!inputs.stand(), "change {change}");
+                } else if is_flat {
+                    prop_assert!(inputs.set_aside(&program, &folder.path().join(number.to_string())));
+                    prop_assert!(!tree.exists() && !program.join(INPUTS_NOTE).exists());
+                }
             }
             // Of other tests in this process, nothing is known here.
             let ours: Vec<_> = spare().iter().map(|spare| spare.path.clone()).collect();
@@ -192,13 +326,29 @@ mod tests {
         }
     }
 
+    /// Another tree in its place, with the same times.
+    #[test]
+    fn a_copy_does_not_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inputs, _) = Inputs::make(folder.path(), Links::from([("a".to_owned(), BTreeMap::new())]), b"").unwrap();
+        let tree = folder.path().join(INPUTS);
+        let time = fs_err::metadata(&tree).unwrap().modified().unwrap();
+        assert!(time < SystemTime::now() && inputs.stand());
+        fs_err::rename(&tree, tree.with_extension("moved")).unwrap();
+        fs_err::create_dir_all(tree.join("a")).unwrap();
+        for folder in [tree.join("a"), tree] {
+            std::fs::File::open(folder).unwrap().set_modified(time).unwrap();
+        }
+        assert!(!inputs.stand());
+    }
+
     #[test]
     fn what_was_set_aside_is_put_away() {
         let folder = tempfile::tempdir().unwrap();
         let links = Links::from([("a".to_owned(), BTreeMap::from([("x".to_owned(), PathBuf::from("/x"))]))]);
-        make(folder.path(), &links).unwrap();
+        let (inputs, _) = Inputs::make(folder.path(), links, b"[]").unwrap();
         let key = folder.path().parent().unwrap().join("key-of-this-test");
-        assert!(set_aside(folder.path(), &key, &links) && key.with_extension(INPUTS).exists());
+        assert!(inputs.set_aside(folder.path(), &key) && key.with_extension(INPUTS).exists());
         put_away();
         assert!(!key.with_extension(INPUTS).exists());
     }

@@ -99,6 +99,26 @@ fn short(name: &str, letters: usize) -> String {
     }
 }
 
+/// With one decimal.
 fn number(value: f64) -> String {
+    let tenths = value * 10.0;
+    // Most are whole tenths, which need no exact arithmetic.
+    if tenths.fract() == 0.0 && (0.0..1e9).contains(&tenths) {
+        let tenths = tenths as u64;
+        return format!("{}.{}", tenths / 10, tenths % 10);
+    }
     crate::report::fixed(value, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_number_is_spelt_as_the_standard_library_does(tenths in -20_000i64..20_000_000, off in prop_oneof![Just(0.0), -0.1..0.1]) {
+            let value = tenths as f64 / 10.0 + off;
+            prop_assert_eq!(super::number(value), crate::report::fixed(value, 1));
+        }
+    }
 }

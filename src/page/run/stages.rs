@@ -12,11 +12,23 @@ const OPEN: usize = 1;
 const LISTED: usize = 1000;
 
 pub(super) fn stages(facts: &Facts) -> Markup {
+    let (drawings, (table, instances)) = rayon::join(
+        || drawings(facts),
+        || (scrolls("Stages with times and cache hits", &table(facts)), instances(facts)),
+    );
     html! {
         p {
             "What was read by what, from left to right. A bar shows how much of a stage came from the cache "
             span.key.cached {} " and how much was made in this run " span.key.made {} "."
         }
+        (drawings)
+        (table)
+        (instances)
+    }
+}
+
+fn drawings(facts: &Facts) -> Markup {
+    html! {
         @for (number, (title, stages)) in graphs(&facts.stages).iter().enumerate() {
             @if title.is_empty() {
                 (scrolls("Graph of stages", &graph::graph(stages)))
@@ -27,8 +39,6 @@ pub(super) fn stages(facts: &Facts) -> Markup {
                 }
             }
         }
-        (scrolls("Stages with times and cache hits", &table(facts)))
-        (instances(facts))
     }
 }
 
