@@ -1,10 +1,10 @@
 //! The private folder of a program: what it is given, and what is found there in the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -232,7 +232,7 @@ impl Given {
 
 /// The files of a result, by path inside. They don't change, so a result is listed once for all that read it.
 fn files_of(result: &Path) -> io::Result<Arc<BTreeSet<String>>> {
-    static KNOWN: Mutex<BTreeMap<PathBuf, Arc<BTreeSet<String>>>> = Mutex::new(BTreeMap::new());
+    static KNOWN: LazyLock<Mutex<HashMap<PathBuf, Arc<BTreeSet<String>>>>> = LazyLock::new(Mutex::default);
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(files) = known().get(result) {
         return Ok(Arc::clone(files));

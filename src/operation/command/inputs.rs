@@ -75,14 +75,19 @@ impl Inputs {
             None => links,
             Some(Spare { path: aside, folder, folders }) => {
                 let inputs = Self { path: path.clone(), folder, links };
-                let made = fs::rename(&aside, &path)
-                    .and_then(|()| fs::rename(path.join(NOTE_ASIDE), program.join(INPUTS_NOTE)))
-                    .and_then(|()| inputs.fill(folders))
-                    .and_then(|()| write(program, note));
-                if let Ok(note) = made {
+                let make = || {
+                    fs::rename(&aside, &path)?;
+                    fs::rename(path.join(NOTE_ASIDE), program.join(INPUTS_NOTE))?;
+                    inputs.fill(&folders)?;
+                    write(program, note)
+                };
+                if inputs.folder.stands(&folders)
+                    && let Ok(note) = make()
+                {
                     return Ok((inputs, note));
                 }
                 // Somebody has changed it meanwhile.
+                let _ = fs::remove_dir_all(&aside);
                 let _ = fs::remove_dir_all(&path);
                 let _ = fs::remove_file(program.join(INPUTS_NOTE));
                 inputs.links
@@ -90,24 +95,17 @@ impl Inputs {
         };
         fs::create_dir(&path)?;
         let inputs = Self { folder: Open::at(&path)?, path, links };
-        inputs.fill(Vec::new())?;
+        inputs.fill(&[])?;
         Ok((inputs, write(program, note)?))
     }
 
     /// Whether the tree is where it was made and as it was made, as far as its folders tell; what its links lead to, they don't
     /// know.
     pub(super) fn stand(&self) -> bool {
-        let usual = USUAL.get().copied();
-        let is_still = |stat: &Stat| {
-            Some(stat.st_mode) == usual && (stat.st_mtime, stat.st_mtime_nsec as i64) == (STILL.tv_sec, STILL.tv_nsec)
-        };
-        let look = |file, path: &Path| rustix::fs::statat(file, path, AtFlags::SYMLINK_NOFOLLOW);
+        let there = rustix::fs::statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW);
         self.is_flat()
-            && look(CWD, &self.path).is_ok_and(|stat| is_still(&stat) && stat.st_ino == self.folder.inode)
-            && self.links.keys().all(|name| {
-                let stat = rustix::fs::statat(&self.folder.file, name, AtFlags::SYMLINK_NOFOLLOW);
-                stat.is_ok_and(|stat| is_still(&stat))
-            })
+            && there.is_ok_and(|stat| stat.st_ino == self.folder.inode)
+            && self.folder.stands(self.links.keys())
     }
 
     /// Sets the tree and the note aside, without links, where the program's checkpoints would be but with another ending.
@@ -128,16 +126,18 @@ impl Inputs {
         if !is_emptied || !is_moved() {
             return false;
         }
+        // Until the next program has it, too, nobody is to write there.
+        self.folder.still(self.links.keys());
         spare().push(Spare { path, folder: self.folder, folders: self.links.into_keys().collect() });
         true
     }
 
     /// Makes the folders with their links, out of empty ones where there are any.
-    fn fill(&self, empty: Vec<String>) -> io::Result<()> {
+    fn fill(&self, empty: &[String]) -> io::Result<()> {
         let tree = &self.folder.file;
-        let (same, mut others): (Vec<_>, Vec<_>) = empty.into_iter().partition(|name| self.links.contains_key(name));
+        let (same, mut others): (Vec<_>, Vec<_>) = empty.iter().partition(|name| self.links.contains_key(*name));
         for (name, files) in &self.links {
-            if !same.contains(name) {
+            if !same.contains(&name) {
                 match others.pop() {
                     Some(other) => rustix::fs::renameat(tree, other, tree, name),
                     None => rustix::fs::mkdirat(tree, name, Mode::from_raw_mode(0o777)),
@@ -152,20 +152,11 @@ impl Inputs {
                 rustix::fs::symlinkat(target, tree, &link).map_err(|error| self.fail(error, &link))?;
             }
         }
-        for other in &others {
+        for other in others {
             rustix::fs::unlinkat(tree, other, AtFlags::REMOVEDIR).map_err(|error| self.fail(error, other))?;
         }
-        self.still();
+        self.folder.still(self.links.keys());
         Ok(())
-    }
-
-    /// Gives the folders their time. Where a file system keeps no such times, they are looked through.
-    fn still(&self) {
-        let times = Timestamps { last_access: STILL, last_modification: STILL };
-        for name in self.links.keys() {
-            let _ = rustix::fs::utimensat(&self.folder.file, name, &times, AtFlags::SYMLINK_NOFOLLOW);
-        }
-        let _ = rustix::fs::futimens(&self.folder.file, &times);
     }
 
     /// Whether no folder has folders in it. Few results have, and their folders are not used again.
@@ -187,6 +178,27 @@ impl Open {
         let stat = rustix::fs::fstat(&file)?;
         USUAL.get_or_init(|| stat.st_mode);
         Ok(Self { file, inode: stat.st_ino })
+    }
+
+    /// Gives itself and the folders in it, which have these names, their time. Where a file system keeps no such times, they are
+    /// looked through.
+    fn still<'a>(&self, names: impl IntoIterator<Item = &'a String>) {
+        let times = Timestamps { last_access: STILL, last_modification: STILL };
+        for name in names {
+            let _ = rustix::fs::utimensat(&self.file, name, &times, AtFlags::SYMLINK_NOFOLLOW);
+        }
+        let _ = rustix::fs::futimens(&self.file, &times);
+    }
+
+    /// Whether it and the folders in it are as they were when they got their time.
+    fn stands<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> bool {
+        let usual = USUAL.get().copied();
+        let is_still = |stat: Stat| {
+            Some(stat.st_mode) == usual && (stat.st_mtime, stat.st_mtime_nsec as i64) == (STILL.tv_sec, STILL.tv_nsec)
+        };
+        let look = |name| rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW);
+        rustix::fs::fstat(&self.file).is_ok_and(is_still)
+            && names.into_iter().all(|name: &String| look(name).is_ok_and(is_still))
     }
 }
 
@@ -323,6 +335,21 @@ mod tests {
             let ours: Vec<_> = spare().iter().map(|spare| spare.path.clone()).collect();
             let left = ours.iter().filter(|path| path.starts_with(folder.path())).count();
             prop_assert!(left <= 1, "one after the other, there is never more than one");
+        }
+    }
+
+    /// By a process that has outlived its program.
+    #[test]
+    fn what_is_written_into_a_tree_that_was_set_aside_reaches_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let links = Links::from([("a".to_owned(), BTreeMap::new())]);
+        for (name, place) in [("one", "more"), ("two", "a/more"), ("three", "more")] {
+            let (program, key) = (folder.path().join(name), folder.path().join(format!("{name}-key")));
+            fs_err::create_dir(&program).unwrap();
+            let (inputs, _) = Inputs::make(&program, links.clone(), b"[]").unwrap();
+            assert_eq!(below(&program.join(INPUTS), ""), wanted(&links));
+            assert!(inputs.stand() && inputs.set_aside(&program, &key));
+            fs_err::write(key.with_extension(INPUTS).join(place), "").unwrap();
         }
     }
 
