@@ -20,6 +20,9 @@ mod spec;
 use libfuzzer_sys::fuzz_target;
 use operations::Anything;
 
+/// From so many bytes on, two parsers read a file side by side.
+const LONG: usize = 16 * 1024;
+
 fuzz_target!(|bytes: &[u8]| {
     let Ok(folder) = tempfile::tempdir() else { return };
     let path = folder.path().join("p.yaml");
@@ -46,5 +49,11 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         Err(invalid) => assert!(!spec::render(&invalid, false).is_empty()),
+    }
+    // Of a long file, the places are sought whatever becomes of its values.
+    if fs_err::write(&path, [file, b"\n#", &[b'-'; LONG]].concat()).is_ok()
+        && let Err(invalid) = spec::load(&path, &settings)
+    {
+        assert!(!spec::render(&invalid, false).is_empty());
     }
 });

@@ -13,6 +13,7 @@ use super::report::{self, Course, Ended, Results};
 use super::session::{Cache, Missing, Session};
 use super::shell_word;
 use super::ui;
+use crate::base::many;
 use crate::exec::event::Event;
 use crate::exec::interrupt::Interrupt;
 use crate::exec::journal::{Heading, Recorder};
@@ -99,7 +100,8 @@ fn write<'a>(
     course: &Ended,
 ) -> Result<Written<'a>, Failure> {
     let results = of_the_whole(session, summary);
-    let (published, page) = rayon::join(
+    let (published, page) = many::both(
+        session.plan.instances.len(),
         || {
             let published = publish(arguments, session, &results)?;
             let endings = endings(&published)?;

@@ -1,13 +1,16 @@
 //! Where every node of a YAML text stands: a tree made from a parser's events, in which nodes are found by their paths.
 //!
 //! The second parser of [`super::yaml`]. It sees what the values no longer show: places, names that are given twice, merge
-//! keys. It may run while the first parser does, which refuses what nests too deep or repeats too often; so nothing here
-//! recurses as deep as the text does, and an alias costs no more than a node.
+//! keys. It may run while the first parser does, which refuses what nests too deep or repeats too often; so it stops at the
+//! same depth, and an alias costs no more than a node.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+
+/// So deep a text may nest, as serde_yaml has it.
+const DEEPEST: usize = 128;
 
 /// Where a node stands, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,15 +74,18 @@ impl Outline {
     /// The outline of a text's first document, and what is odd in it, from its beginning to its end.
     ///
     /// # Errors
-    /// The first thing that is no YAML, and the byte where it is.
-    pub fn of(text: &str) -> Result<(Self, Vec<Oddity>), (usize, ScanError)> {
+    /// The byte of the first thing that is no YAML, and what is wrong with it.
+    pub fn of(text: &str) -> Result<(Self, Vec<Oddity>), (usize, String)> {
         let mut builder = Builder::new(text);
         for event in Parser::new_from_str(text) {
-            let (event, span) = event.map_err(|error| (builder.offset(error.marker()), error))?;
+            let (event, span) = event.map_err(|error| (builder.offset(error.marker()), error.info().to_owned()))?;
             if event == Event::DocumentEnd {
                 break;
             }
             builder.take(event, span);
+            if builder.open.len() > DEEPEST {
+                return Err((builder.offset(&span.start), "recursion limit exceeded".to_owned()));
+            }
         }
         builder.oddities.sort_by_key(Oddity::at);
         Ok((Self { nodes: builder.nodes }, builder.oddities))
@@ -169,9 +175,9 @@ impl<'a> Builder<'a> {
             Event::SequenceStart(anchor, _) => self.begin(anchor, &span, Inside::List(Vec::new())),
             Event::MappingStart(anchor, _) => self.begin(anchor, &span, Inside::Map(Vec::new(), None)),
             Event::SequenceEnd | Event::MappingEnd => self.end(&span),
-            Event::Scalar(value, style, anchor, _) => {
+            Event::Scalar(value, style, anchor, tag) => {
                 let span = self.scalar_span(&span);
-                let is_plain = style == ScalarStyle::Plain;
+                let is_plain = !is_text(style, tag.as_deref());
                 if self.is_key() {
                     let name = if is_plain && value == "<<" {
                         self.oddities.push(Oddity::MergeKey(span.clone()));
@@ -191,7 +197,7 @@ impl<'a> Builder<'a> {
             }
             Event::Alias(anchor) => {
                 let span = self.scalar_span(&span);
-                // One that is not known stands in its own anchor, which the first parser refuses.
+                // One that is not known is inside of what it names, which the first parser refuses.
                 let (target, name) = self.anchors.get(&anchor).cloned().unwrap_or((usize::MAX, None));
                 if self.is_key() {
                     return self.key(Key { name, span });
@@ -296,7 +302,16 @@ fn without_trailing_comments(block: &str) -> &str {
     block
 }
 
-/// Whether a scalar without quotes is a number by the core schema of YAML 1.2 and not a finite one.
+/// Whether a scalar is a text whatever it says.
+fn is_text(style: ScalarStyle, tag: Option<&Tag>) -> bool {
+    match tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str()) {
+        Some("str") => true,
+        Some("float" | "int") => false,
+        _ => style != ScalarStyle::Plain,
+    }
+}
+
+/// Whether a scalar that is no text is a number by the core schema of YAML 1.2 and not a finite one.
 fn is_not_finite(plain: &str) -> bool {
     let unsigned = plain.strip_prefix(['+', '-']).unwrap_or(plain);
     matches!(unsigned, ".inf" | ".Inf" | ".INF")
@@ -383,8 +398,12 @@ mod tests {
     #[test]
     fn a_deep_text_and_an_alias_in_its_own_anchor_end_nothing() {
         assert!(Outline::of(&"[".repeat(100_000)).is_err());
-        let nested = format!("{}{}", "- ".repeat(5_000), "x");
-        assert!(Outline::of(&nested).is_ok());
+        let nested = |depth| format!("{}x\n{}", "- ".repeat(depth), "\n# a comment\n".repeat(100));
+        assert!(Outline::of(&nested(128)).is_ok());
+        assert!(Outline::of(&nested(129)).unwrap_err().1.contains("recursion limit"));
+        // The other parser has the same limit.
+        assert!(serde_yaml::from_str::<Value>(&nested(127)).is_ok());
+        assert!(serde_yaml::from_str::<Value>(&nested(129)).is_err());
         assert_eq!(at("a: &a { b: *a }", "a.b.b"), None);
         assert_eq!(at("", ""), None);
     }

@@ -18,7 +18,7 @@ use super::{secret, wording, yaml};
 use crate::base::secrets::Secrets;
 
 /// Mending a file with more faults than this goes better step by step.
-const MOST_FAULTS: usize = 50;
+pub(super) const MOST_FAULTS: usize = 50;
 
 /// A YAML file as plain data.
 #[derive(Clone, Debug)]

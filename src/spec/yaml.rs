@@ -8,6 +8,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::outline::{Oddity, Outline};
+use super::read::MOST_FAULTS;
 
 /// Waking a thread for a text of fewer bytes takes longer than reading it.
 const LONG: usize = 16 * 1024;
@@ -66,11 +67,11 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Fault>> {
     }
     // What the second parser refuses and the first one let pass.
     let (outline, odd) =
-        ahead.unwrap_or_else(outline).map_err(|(start, error)| vec![invalid_yaml(text, start, error.info())])?;
+        ahead.unwrap_or_else(outline).map_err(|(start, error)| vec![invalid_yaml(text, start, &error)])?;
     if odd.is_empty() {
         return Ok(Parsed { value, outline });
     }
-    Err(odd.into_iter().map(|oddity| refused(text, oddity)).collect())
+    Err(odd.into_iter().take(MOST_FAULTS).map(|oddity| refused(text, oddity)).collect())
 }
 
 /// The value of a `--set` argument: a YAML scalar, or a flow list of them.

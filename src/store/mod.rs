@@ -266,12 +266,11 @@ impl Store {
     /// # Errors
     /// When the logs of this key can't be read, or a folder for further ones can't be made.
     pub fn next_log(&self, key: &Digest) -> Result<(u32, PathBuf), StoreError> {
-        // Nearly all stages have one attempt, for which a folder would be more work than the log.
-        let first = self.first_log(key);
-        if !first.exists() {
-            return Ok((1, first));
-        }
         let attempt = self.logs(key)?.last().map_or(1, |(last, _)| last + 1);
+        // Nearly all stages have one attempt, for which a folder would be more work than the log.
+        if attempt == 1 {
+            return Ok((1, self.first_log(key)));
+        }
         let folder = self.log_folder(key);
         fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
         Ok((attempt, folder.join(format!("{attempt}.log"))))

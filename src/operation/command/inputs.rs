@@ -4,14 +4,16 @@
 //! A disk is slow to make folders and files and to remove them, and thousands of short programs read as many results each. So
 //! the folders and the note of a program that has ended are set aside for the next one, where they get other names, other links
 //! and another text. And nobody looks through folders that stand as they were made: they get a time of their own, which
-//! whoever adds, replaces or removes something in them changes.
+//! changes when something in them is added, replaced or removed.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fs_err as fs;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, Stat, Timespec, Timestamps};
@@ -29,13 +31,22 @@ const NOTE_ASIDE: &str = ".note";
 /// For each folder below `inputs/` its links: what each is called, and the file that it leads to.
 pub(super) type Links = BTreeMap<String, BTreeMap<String, PathBuf>>;
 
-/// The time of folders that stand as they were made: the first second of the year 2000, which every format of archives has.
-const STILL: Timespec = Timespec { tv_sec: 946_684_800, tv_nsec: 0 };
+/// The time of folders that stand as they were made: one of this process, which no other program gives to anything. Where a
+/// file system does not keep all of it, folders are looked through.
+static STILL: LazyLock<Timespec> = LazyLock::new(|| {
+    let bits = RandomState::new().build_hasher().finish();
+    // Somewhere in the twenty years from 2000 on: no archive knows times before 1980.
+    let (second, rest) = (bits % (20 * 365 * 86_400), (bits >> 32) % 999_999_999);
+    Timespec { tv_sec: 946_684_800 + second as i64, tv_nsec: 1 + rest as i64 }
+});
 
 /// Trees of empty folders, of all runs in this process.
 static SPARE: Mutex<Vec<Spare>> = Mutex::new(Vec::new());
 
-/// The mode of a new folder, as the umask wants it.
+/// Trees that were set aside.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// The mode of a new folder, as the umask wants it. Where another cache gives its folders another one, they are looked through.
 static USUAL: OnceLock<RawMode> = OnceLock::new();
 
 /// The tree that a program was given.
@@ -45,8 +56,14 @@ pub(super) struct Inputs {
     path: PathBuf,
     folder: Open,
     /// What is in it.
-    pub links: Links,
+    links: Links,
+    /// When its folders got their time; nothing if they have none, or have folders in them, which few results have.
+    changed: Option<Changed>,
 }
+
+/// Of the folder around a tree and of those in it, by name, when the file system saw their last change. A program can give a
+/// folder the time that it had before; this one, it can't.
+type Changed = Vec<(i64, i64)>;
 
 /// The folder around a tree, wherever it is moved.
 #[derive(Debug)]
@@ -59,8 +76,9 @@ struct Open {
 struct Spare {
     path: PathBuf,
     folder: Open,
-    /// The names of the folders in it.
+    /// The names of the folders in it, in their order.
     folders: Vec<String>,
+    changed: Option<Changed>,
 }
 
 impl Inputs {
@@ -73,17 +91,16 @@ impl Inputs {
         let path = program.join(INPUTS);
         let links = match take(program) {
             None => links,
-            Some(Spare { path: aside, folder, folders }) => {
-                let inputs = Self { path: path.clone(), folder, links };
-                let make = || {
+            Some(Spare { path: aside, folder, folders, changed }) => {
+                let stands = changed.is_some() && folder.changed(&folders) == changed;
+                let mut inputs = Self { path: path.clone(), folder, links, changed: None };
+                let mut make = || {
                     fs::rename(&aside, &path)?;
                     fs::rename(path.join(NOTE_ASIDE), program.join(INPUTS_NOTE))?;
                     inputs.fill(&folders)?;
                     write(program, note)
                 };
-                if inputs.folder.stands(&folders)
-                    && let Ok(note) = make()
-                {
+                if stands && let Ok(note) = make() {
                     return Ok((inputs, note));
                 }
                 // Somebody has changed it meanwhile.
@@ -94,7 +111,7 @@ impl Inputs {
             }
         };
         fs::create_dir(&path)?;
-        let inputs = Self { folder: Open::at(&path)?, path, links };
+        let mut inputs = Self { folder: Open::at(&path)?, path, links, changed: None };
         inputs.fill(&[])?;
         Ok((inputs, write(program, note)?))
     }
@@ -103,37 +120,37 @@ impl Inputs {
     /// know.
     pub(super) fn stand(&self) -> bool {
         let there = rustix::fs::statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW);
-        self.is_flat()
+        self.changed.is_some()
             && there.is_ok_and(|stat| stat.st_ino == self.folder.inode)
-            && self.folder.stands(self.links.keys())
+            && self.folder.changed(self.links.keys()) == self.changed
     }
 
-    /// Sets the tree and the note aside, without links, where the program's checkpoints would be but with another ending.
+    /// Sets the tree and the note aside, without links, where the program's checkpoints would be, with a name that goes on.
     /// Returns whether it has done so; otherwise the tree is still there, perhaps with fewer links and with the note in it. Call
     /// it when the tree and the note stand.
     pub(super) fn set_aside(self, program: &Path, checkpoints: &Path) -> bool {
-        let path = checkpoints.with_extension(INPUTS);
-        // The links go now and not when the next program waits for its own: a disk may take its time to free them.
-        let mut links = self.links.iter().flat_map(|(name, files)| files.keys().map(move |inside| inner(name, inside)));
-        let is_emptied = links.all(|link| rustix::fs::unlinkat(&self.folder.file, link, AtFlags::empty()).is_ok());
-        let is_moved = || {
-            fs::rename(program.join(INPUTS_NOTE), self.path.join(NOTE_ASIDE)).is_ok()
-                // A runner that was killed may have left one there.
-                && fs::rename(&self.path, &path)
-                    .or_else(|_| fs::remove_dir_all(&path).and_then(|()| fs::rename(&self.path, &path)))
-                    .is_ok()
-        };
-        if !is_emptied || !is_moved() {
+        let Self { path: tree, folder, links, .. } = self;
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = checkpoints.with_extension(format!("{}-{number}.{INPUTS}", std::process::id()));
+        // The links go now and not when the next program waits for its own: a disk may take its time to free them. Whoever
+        // writes there from now on is seen.
+        let is_emptied = links.iter().all(|(name, files)| {
+            let unlink = |inside| rustix::fs::unlinkat(&folder.file, inner(name, inside), AtFlags::empty());
+            files.keys().all(|inside| unlink(inside).is_ok()) && folder.still_in(name).is_ok()
+        });
+        let is_moved =
+            || fs::rename(program.join(INPUTS_NOTE), tree.join(NOTE_ASIDE)).is_ok() && fs::rename(&tree, &path).is_ok();
+        if !is_emptied || !is_moved() || folder.still().is_err() {
             return false;
         }
-        // Until the next program has it, too, nobody is to write there.
-        self.folder.still(self.links.keys());
-        spare().push(Spare { path, folder: self.folder, folders: self.links.into_keys().collect() });
+        let folders: Vec<String> = links.into_keys().collect();
+        let changed = folder.changed(&folders);
+        spare().push(Spare { path, folder, folders, changed });
         true
     }
 
     /// Makes the folders with their links, out of empty ones where there are any.
-    fn fill(&self, empty: &[String]) -> io::Result<()> {
+    fn fill(&mut self, empty: &[String]) -> io::Result<()> {
         let tree = &self.folder.file;
         let (same, mut others): (Vec<_>, Vec<_>) = empty.iter().partition(|name| self.links.contains_key(*name));
         for (name, files) in &self.links {
@@ -155,13 +172,11 @@ impl Inputs {
         for other in others {
             rustix::fs::unlinkat(tree, other, AtFlags::REMOVEDIR).map_err(|error| self.fail(error, other))?;
         }
-        self.folder.still(self.links.keys());
+        let is_flat = self.links.values().flat_map(BTreeMap::keys).all(|inside| !inside.contains('/'));
+        let are_still =
+            || self.links.keys().all(|name| self.folder.still_in(name).is_ok()) && self.folder.still().is_ok();
+        self.changed = (is_flat && are_still()).then(|| self.folder.changed(self.links.keys())).flatten();
         Ok(())
-    }
-
-    /// Whether no folder has folders in it. Few results have, and their folders are not used again.
-    fn is_flat(&self) -> bool {
-        self.links.values().flat_map(BTreeMap::keys).all(|inside| !inside.contains('/'))
     }
 
     fn fail(&self, error: Errno, inside: &str) -> io::Error {
@@ -180,26 +195,31 @@ impl Open {
         Ok(Self { file, inode: stat.st_ino })
     }
 
-    /// Gives itself and the folders in it, which have these names, their time. Where a file system keeps no such times, they are
-    /// looked through.
-    fn still<'a>(&self, names: impl IntoIterator<Item = &'a String>) {
-        let times = Timestamps { last_access: STILL, last_modification: STILL };
-        for name in names {
-            let _ = rustix::fs::utimensat(&self.file, name, &times, AtFlags::SYMLINK_NOFOLLOW);
-        }
-        let _ = rustix::fs::futimens(&self.file, &times);
+    /// Gives itself the time of folders that stand.
+    fn still(&self) -> Result<(), Errno> {
+        rustix::fs::futimens(&self.file, &times())
     }
 
-    /// Whether it and the folders in it are as they were when they got their time.
-    fn stands<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> bool {
-        let usual = USUAL.get().copied();
-        let is_still = |stat: Stat| {
-            Some(stat.st_mode) == usual && (stat.st_mtime, stat.st_mtime_nsec as i64) == (STILL.tv_sec, STILL.tv_nsec)
-        };
-        let look = |name| rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW);
-        rustix::fs::fstat(&self.file).is_ok_and(is_still)
-            && names.into_iter().all(|name: &String| look(name).is_ok_and(is_still))
+    /// Gives it to a folder in it.
+    fn still_in(&self, name: &str) -> Result<(), Errno> {
+        rustix::fs::utimensat(&self.file, name, &times(), AtFlags::SYMLINK_NOFOLLOW)
     }
+
+    /// When it and the folders in it that have these names were changed, if all of them have the time and the mode that they
+    /// were given.
+    fn changed<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Option<Changed> {
+        let (usual, still) = (USUAL.get().copied(), (STILL.tv_sec, STILL.tv_nsec));
+        let changed = |stat: Stat| {
+            let is_still = Some(stat.st_mode) == usual && (stat.st_mtime, stat.st_mtime_nsec as i64) == still;
+            is_still.then_some((stat.st_ctime, stat.st_ctime_nsec as i64))
+        };
+        let folders = names.into_iter().map(|name| rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW));
+        std::iter::once(rustix::fs::fstat(&self.file)).chain(folders).map(|stat| changed(stat.ok()?)).collect()
+    }
+}
+
+fn times() -> Timestamps {
+    Timestamps { last_access: *STILL, last_modification: *STILL }
 }
 
 /// Removes all that was set aside: the run is over.
@@ -219,14 +239,15 @@ fn take(program: &Path) -> Option<Spare> {
 
 /// Writes the note, over another one if it is there: to cut that off first would make some disks write at once.
 fn write(program: &Path, note: &[u8]) -> io::Result<Metadata> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(program.join(INPUTS_NOTE))?;
+    let path = program.join(INPUTS_NOTE);
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
     file.write_all(note)?;
-    let metadata = file.metadata()?;
-    if metadata.len() == note.len() as u64 {
-        return Ok(metadata);
+    if file.metadata()?.len() != note.len() as u64 {
+        file.set_len(note.len() as u64)?;
     }
-    file.set_len(note.len() as u64)?;
-    file.metadata()
+    drop(file);
+    // Some file systems say what they say when a file is closed.
+    fs::metadata(path)
 }
 
 /// A path below the tree.
@@ -327,7 +348,7 @@ mod tests {
                     CHANGES[change](&tree, &tree.join(links.keys().next().unwrap()));
                     prop_assert!(!inputs.stand(), "change {change}");
                 } else if is_flat {
-                    prop_assert!(inputs.set_aside(&program, &folder.path().join(number.to_string())));
+                    prop_assert!(inputs.set_aside(&program, &folder.path().join("key")));
                     prop_assert!(!tree.exists() && !program.join(INPUTS_NOTE).exists());
                 }
             }
@@ -338,34 +359,53 @@ mod tests {
         }
     }
 
+    /// The last tree that was set aside in a folder.
+    fn aside(folder: &Path) -> PathBuf {
+        let spare = spare();
+        spare.iter().rev().map(|spare| spare.path.clone()).find(|path| path.starts_with(folder)).unwrap()
+    }
+
     /// By a process that has outlived its program.
     #[test]
     fn what_is_written_into_a_tree_that_was_set_aside_reaches_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let links = Links::from([("a".to_owned(), BTreeMap::new())]);
         for (name, place) in [("one", "more"), ("two", "a/more"), ("three", "more")] {
-            let (program, key) = (folder.path().join(name), folder.path().join(format!("{name}-key")));
+            let program = folder.path().join(name);
             fs_err::create_dir(&program).unwrap();
             let (inputs, _) = Inputs::make(&program, links.clone(), b"[]").unwrap();
             assert_eq!(below(&program.join(INPUTS), ""), wanted(&links));
-            assert!(inputs.stand() && inputs.set_aside(&program, &key));
-            fs_err::write(key.with_extension(INPUTS).join(place), "").unwrap();
+            assert!(inputs.stand() && inputs.set_aside(&program, &folder.path().join("key")));
+            let aside = aside(folder.path());
+            assert!(aside.file_name().unwrap().to_str().unwrap().starts_with("key."));
+            fs_err::write(aside.join(place), "").unwrap();
         }
     }
 
-    /// Another tree in its place, with the same times.
+    /// Whatever it was that a program has done, and with the times put back.
+    #[test]
+    fn a_folder_with_the_time_that_it_had_does_not_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let links = Links::from([("a".to_owned(), BTreeMap::from([("x".to_owned(), PathBuf::from("/x"))]))]);
+        let (inputs, _) = Inputs::make(folder.path(), links, b"").unwrap();
+        let within = folder.path().join(INPUTS).join("a");
+        let time = fs_err::metadata(&within).unwrap().modified().unwrap();
+        assert!(time < SystemTime::now() && inputs.stand());
+        // Longer than a file system's clock ticks.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        fs_err::remove_file(within.join("x")).unwrap();
+        std::fs::File::open(&within).unwrap().set_modified(time).unwrap();
+        assert!(!inputs.stand());
+    }
+
+    /// Another tree in its place.
     #[test]
     fn a_copy_does_not_stand() {
         let folder = tempfile::tempdir().unwrap();
         let (inputs, _) = Inputs::make(folder.path(), Links::from([("a".to_owned(), BTreeMap::new())]), b"").unwrap();
         let tree = folder.path().join(INPUTS);
-        let time = fs_err::metadata(&tree).unwrap().modified().unwrap();
-        assert!(time < SystemTime::now() && inputs.stand());
         fs_err::rename(&tree, tree.with_extension("moved")).unwrap();
         fs_err::create_dir_all(tree.join("a")).unwrap();
-        for folder in [tree.join("a"), tree] {
-            std::fs::File::open(folder).unwrap().set_modified(time).unwrap();
-        }
         assert!(!inputs.stand());
     }
 
@@ -373,10 +413,13 @@ mod tests {
     fn what_was_set_aside_is_put_away() {
         let folder = tempfile::tempdir().unwrap();
         let links = Links::from([("a".to_owned(), BTreeMap::from([("x".to_owned(), PathBuf::from("/x"))]))]);
-        let (inputs, _) = Inputs::make(folder.path(), links, b"[]").unwrap();
-        let key = folder.path().parent().unwrap().join("key-of-this-test");
-        assert!(inputs.set_aside(folder.path(), &key) && key.with_extension(INPUTS).exists());
+        let program = folder.path().join("program");
+        fs_err::create_dir(&program).unwrap();
+        let (inputs, _) = Inputs::make(&program, links, b"[]").unwrap();
+        assert!(inputs.set_aside(&program, &folder.path().join("key")));
+        let aside = aside(folder.path());
+        assert!(aside.exists());
         put_away();
-        assert!(!key.with_extension(INPUTS).exists());
+        assert!(!aside.exists());
     }
 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Facts, Outcome, Stage, graph, sum};
+use crate::base::many;
 use crate::page::scrolls;
 
 /// Graphs of included pipelines that are shown at once; the others are folded.
@@ -12,7 +13,8 @@ const OPEN: usize = 1;
 const LISTED: usize = 1000;
 
 pub(super) fn stages(facts: &Facts) -> Markup {
-    let (drawings, (table, instances)) = rayon::join(
+    let (drawings, (table, instances)) = many::both(
+        facts.instances().count(),
         || drawings(facts),
         || (scrolls("Stages with times and cache hits", &table(facts)), instances(facts)),
     );
