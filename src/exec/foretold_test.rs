@@ -187,7 +187,7 @@ impl Site {
         let keys = Store::open_to_read(self.folder.path()).unwrap().keys("").unwrap();
         for key in places.iter().filter_map(|place| keys.get(*place)).collect::<BTreeSet<_>>() {
             let name = key.to_string();
-            fs_err::remove_file(self.folder.path().join("records").join(&name[..2]).join(name + ".json")).unwrap();
+            fs_err::remove_file(self.folder.path().join("records").join(&name[..1]).join(name + ".json")).unwrap();
         }
     }
 }

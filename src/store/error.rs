@@ -41,7 +41,7 @@ pub enum StoreError {
         /// What is written there.
         found: String,
         /// What this program writes.
-        known: u32,
+        known: &'static str,
     },
     /// A result holds something that can't be kept.
     #[error("the result `{}` {what}; a result is made of plain files with UTF-8 names", path.display())]

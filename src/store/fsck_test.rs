@@ -157,7 +157,7 @@ fn what_the_dead_leave_is_cleared_and_harms_nobody() {
     let torn = store.record_path(&record.key).with_file_name(".writing-abc");
     fs_err::write(&torn, "{").unwrap();
     fs_err::write(store.root().join("memo"), "[\"torn\n").unwrap();
-    let orphan = store.root().join("objects/00").join("0".repeat(64));
+    let orphan = store.root().join("objects/0").join("0".repeat(64));
     fs_err::create_dir_all(&orphan).unwrap();
 
     let checkup = check(&store, Depth::Deep);

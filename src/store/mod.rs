@@ -3,14 +3,14 @@
 //! ```text
 //! .compt/
 //!   layout                       number of this layout
-//!   records/ab/KEY.json          one record per stage key: what was made, of what, when, by whom
-//!   objects/ab/OUTPUT/           the files of a result, read-only; equal results share one folder
+//!   records/a/KEY.json           one record per stage key: what was made, of what, when, by whom; by the first digit of the key
+//!   objects/a/OUTPUT/            the files of a result, read-only; equal results share one folder
 //!   names/PIPELINE/IDENTITY.json the latest key of each instance and its preimage, for `compt why`: mostly one more name of
 //!                                its record, which outlives it
 //!   work/                        results in the making; moved to objects/ when they are whole
 //!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
 //!   scratch/KEY.folder/          where a program runs; becomes its result
-//!   scratch/KEY.inputs/, KEY.kept/ folders for the next program, and outputs that are being gathered
+//!   scratch/KEY.*.inputs/        folders for the next program; in KEY.kept/ outputs are gathered
 //!   logs/KEY.log                 the log of the first attempt; logs/KEY/N.log that of the N-th
 //!   runs/RUN.jsonl               what happened in each run, line by line
 //!   locks/KEY.lock               who is building this key: one more name of locks/runner-*; readers never lock
@@ -73,8 +73,12 @@ pub use record::{Brief, Latest, Maker, Record};
 pub use runs::{PastRun, RunJournal};
 pub use tree::StoredFile;
 
-/// The number of the folder's layout.
-const LAYOUT: u32 = 1;
+/// The number of the layout that a new cache gets.
+const LAYOUT: &str = "2";
+
+/// The layouts that are known. They differ in how many digits of its name say in which folder a record or a result is: 256 folders
+/// are more work for a disk than a thousand small results are worth, and no disk of today minds many files in one.
+const LAYOUTS: [(&str, usize); 2] = [("1", 2), (LAYOUT, 1)];
 
 /// The file that all who use the cache hold a lock on.
 const IN_USE: &str = "in-use";
@@ -93,6 +97,8 @@ enum Access {
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Of a name, to find its folder.
+    digits: usize,
     access: Access,
     memo: Memo,
     durations: Journal,
@@ -169,7 +175,7 @@ impl Store {
 
     /// The same cache once more, to look at it, under the protection of this one.
     pub fn reader(&self) -> Self {
-        Self::with(&self.root, Access::Read, self.presence.clone())
+        Self::with(&self.root, self.digits, Access::Read, self.presence.clone())
     }
 
     fn open_for(
@@ -179,21 +185,24 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let fail = |error| StoreError::io(root, error);
         let layout = root.join("layout");
-        match fs::read_to_string(&layout) {
-            Ok(text) if text.trim() == LAYOUT.to_string() => {}
-            Ok(text) => {
-                let found = format!("`{}`", text.trim().chars().take(20).collect::<String>());
-                return Err(StoreError::Layout { root: root.to_owned(), found, known: LAYOUT });
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && access == Access::Read => {}
+        let written = match fs::read_to_string(&layout) {
+            Ok(text) => text.trim().to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                for (name, text) in [(".gitignore", "*\n"), ("CACHEDIR.TAG", CACHE_TAG)] {
-                    files::write_atomically(&root.join(name), text.as_bytes()).map_err(fail)?;
+                let found = layout_of(root).unwrap_or(LAYOUT);
+                if access == Access::Write {
+                    for (name, text) in [(".gitignore", "*\n"), ("CACHEDIR.TAG", CACHE_TAG)] {
+                        files::write_atomically(&root.join(name), text.as_bytes()).map_err(fail)?;
+                    }
+                    files::write_atomically(&layout, format!("{found}\n").as_bytes()).map_err(fail)?;
                 }
-                files::write_atomically(&layout, format!("{LAYOUT}\n").as_bytes()).map_err(fail)?;
+                found.to_owned()
             }
             Err(error) => return Err(fail(error)),
-        }
+        };
+        let Some((_, digits)) = LAYOUTS.into_iter().find(|(layout, _)| *layout == written) else {
+            let found = format!("`{}`", written.chars().take(20).collect::<String>());
+            return Err(StoreError::Layout { root: root.to_owned(), found, known: LAYOUT });
+        };
         if access == Access::Write {
             for name in
                 ["records", "objects", "names", "work", "scratch", "logs", "locks", "quarantine", unflushed::FOLDER]
@@ -205,16 +214,17 @@ impl Store {
             probe.map_err(|error| fail(files::with_path(error, "create a file in", &root.join("work"))))?;
         }
         let presence = presence(&root.join(IN_USE)).map_err(fail)?;
-        let mut store = Self::with(root, access, presence.map(Arc::new));
+        let mut store = Self::with(root, digits, access, presence.map(Arc::new));
         if access == Access::Write && store.presence.is_some() {
             store.recovered = store.recover()?;
         }
         Ok(store)
     }
 
-    fn with(root: &Path, access: Access, presence: Option<Arc<Presence>>) -> Self {
+    fn with(root: &Path, digits: usize, access: Access, presence: Option<Arc<Presence>>) -> Self {
         Self {
             root: root.to_owned(),
+            digits,
             access,
             memo: Memo::new(root.join("memo"), access == Access::Write),
             durations: Journal::new(root.join("durations")),
@@ -328,7 +338,7 @@ impl Store {
 
     fn fanned(&self, kind: &str, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
-        self.root.join(kind).join(&name[..2]).join(name)
+        self.root.join(kind).join(&name[..self.digits]).join(name)
     }
 
     fn record_path(&self, key: &Digest) -> PathBuf {
@@ -362,6 +372,13 @@ impl Store {
     fn fail(&self, error: io::Error) -> StoreError {
         StoreError::io(&self.root, error)
     }
+}
+
+/// The layout of a cache that has lost the file which names it, if there are records.
+fn layout_of(root: &Path) -> Option<&'static str> {
+    let mut folders =
+        fs::read_dir(root.join("records")).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    folders.find_map(|name| LAYOUTS.into_iter().find(|(_, digits)| *digits == name.len())).map(|(layout, _)| layout)
 }
 
 fn lock_name(key: &Digest) -> String {

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use super::fsck::Depth;
 use super::{Brief, Finished, Found, KeyAttempt, KeyLock, Record, Store, StoreError, Work};
 use crate::base::Digest;
 use crate::base::lock::Holder;
@@ -265,7 +266,34 @@ fn looking_makes_nothing_and_another_layout_is_refused() {
     Store::open(&root).unwrap();
     fs_err::write(root.join("layout"), "7\n").unwrap();
     let error = Store::open_to_read(&root).unwrap_err();
-    assert!(error.to_string().contains("has layout `7`, this program uses layout 1"), "{error}");
+    assert!(error.to_string().contains("has layout `7`, this program uses layout 2"), "{error}");
+}
+
+/// Made before there were fewer folders; and one that has lost the file which says so.
+#[test]
+fn a_cache_of_the_first_layout_goes_on_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for (layout, length) in [("1\n", 2), ("2\n", 1)] {
+        let root = folder.path().join(layout.trim());
+        fs_err::create_dir(&root).unwrap();
+        fs_err::write(root.join("layout"), layout).unwrap();
+        assert!(whole(&Store::open(&root).unwrap(), 1).is_none());
+        publish(&Store::open(&root).unwrap(), 1, &FILES).unwrap();
+        for is_lost in [false, true] {
+            if is_lost {
+                fs_err::remove_file(root.join("layout")).unwrap();
+                assert!(whole(&Store::open_to_read(&root).unwrap(), 1).is_some());
+            }
+            let store = Store::open(&root).unwrap();
+            assert!(whole(&store, 1).is_some() && whole(&store.reader(), 1).is_some());
+            assert_eq!(store.check(Depth::Deep).unwrap().findings.len(), 0);
+            assert_eq!(fs_err::read_to_string(root.join("layout")).unwrap(), layout);
+        }
+        for kind in ["records", "objects"] {
+            let folders = fs_err::read_dir(root.join(kind)).unwrap().map(|entry| entry.unwrap().file_name().len());
+            assert_eq!(folders.collect::<Vec<_>>(), [length], "{kind}");
+        }
+    }
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn the_folder_of_a_program_becomes_its_result() {
     let shown = project.compt(&["show", "pipelines/c.yaml", "say", "--json"]);
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     let output = shown[0]["output"].as_str().unwrap();
-    let folder = format!(".compt/objects/{}/{output}", &output[..2]);
+    let folder = format!(".compt/objects/{}/{output}", &output[..1]);
     let number = fs_err::metadata(project.path(&folder)).unwrap().ino().to_string();
     assert_eq!(project.read(&format!("{folder}/number")).split_whitespace().next(), Some(number.as_str()));
     let files: Vec<String> = project.files(&folder).into_keys().collect();

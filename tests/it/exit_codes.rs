@@ -54,7 +54,7 @@ fn a_cache_that_is_damaged_or_of_another_version_is_6_and_so_is_a_lock_that_may_
     project.run(&SMALL[..6]);
     project.write(".compt/layout", "7\n");
     assert_eq!(code(&project, &["run", FILE]).0, 6);
-    project.write(".compt/layout", "1\n");
+    project.write(".compt/layout", "2\n");
     let (name, _) = project.files(".compt/records").into_iter().next().unwrap();
     project.write(&format!(".compt/records/{name}"), "{");
     assert_eq!(code(&project, &["fsck"]).0, 6);

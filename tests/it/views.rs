@@ -117,7 +117,7 @@ fn two_keys_differ_by_old_and_new_values() {
     assert!(both(&nothing).contains("no key in the cache `.compt` begins with `0000000000`"), "{}", both(&nothing));
 
     // A second record that begins in the same way.
-    let record = |key: &str| format!(".compt/records/{}/{key}.json", &key[..2]);
+    let record = |key: &str| format!(".compt/records/{}/{key}.json", &key[..1]);
     let last = if keys[0].ends_with('0') { '1' } else { '0' };
     let other = format!("{}{last}", &keys[0][..63]);
     project.write(&record(&other), &project.read(&record(&keys[0])));
