@@ -19,13 +19,14 @@ use folder::Folder;
 pub(super) mod check;
 mod environment;
 mod folder;
+mod input_folders;
 mod inputs;
 mod outputs;
 mod process;
 mod words;
 
 /// Bumped when a program finds another folder or another environment for the same parameters.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The fact of a record that names undeclared writes.
 const UNDECLARED: &str = "undeclared_writes";
@@ -117,7 +118,9 @@ impl Operation for Command {
         if !found.spoiled.is_empty() {
             let names = quoted(&found.spoiled);
             return Err(StageError::input(format!("the program changed what it was given to read: {names}"))
-                .with_hint("let it write a copy in its own folder; the damaged result is made again by the next run"));
+                .with_hint(
+                    "let it write a file of its own; a result that it has damaged is made again by the next run",
+                ));
         }
         ended.check(&parameters.program, folder.path())?;
         let undeclared = outputs::undeclared(&found.written, &parameters.outputs)?;

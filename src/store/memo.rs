@@ -35,13 +35,17 @@ pub struct Stat {
 impl Stat {
     /// Of a file's metadata.
     pub fn of(metadata: &std::fs::Metadata) -> Self {
-        let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         Self {
             size: metadata.size(),
-            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            modified: Self::nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed: Self::nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
         }
+    }
+
+    /// A time in seconds since 1970 and nanoseconds.
+    pub fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+        seconds.saturating_mul(1_000_000_000).saturating_add(rest)
     }
 }
 

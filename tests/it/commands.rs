@@ -98,28 +98,45 @@ fn words_pass_unharmed_and_parameters_come_with_their_types() {
     assert_eq!((&got[2], &got[3], &got[4]), (&"8".into(), &"1e-5".into(), &"[\"a\",\"b\"]".into()));
 }
 
+/// Small files are copies, and others links; neither may be changed, and only what a link leads to is damaged by that.
 #[test]
-fn a_stage_reads_others_through_links_and_may_not_change_them() {
-    let make = "  make:\n    matrix: { n: [1, 2] }\n    run: { command: { program: [sh, -c, 'echo \"$COMPT_PARAM_N\" > a'], \
-                parameters: { n: \"${n}\" }, outputs: [a] } }\n";
-    let sum = |line: &str, more: &str| {
-        format!(
-            "{make}  sum:\n    matrix: {{}}\n    run: {{ command: {{ from: make, program: [sh, -c, {line}], outputs: [all], {more} }} }}\n"
-        )
-    };
-    let first = project(&sum("'cat inputs/*/a > all; cat inputs.json >&2'", "publish: true"));
-    assert_eq!(ran(&first).len(), 3);
-    assert_eq!(first.read("outputs/c/sum/all"), "1\n2\n");
-    assert!(log(&first, "sum").contains("inputs/make[n=1]"), "{}", log(&first, "sum"));
+fn a_stage_reads_others_and_may_not_change_them() {
+    for (content, is_link) in [("echo \"$COMPT_PARAM_N\"", false), ("printf \"%05000d\\n\" \"$COMPT_PARAM_N\"", true)] {
+        let make = format!(
+            "  make:\n    matrix: {{ n: [1, 2] }}\n    run: {{ command: {{ program: [sh, -c, {}], \
+             parameters: {{ n: \"${{n}}\" }}, outputs: [a] }} }}\n",
+            quote(&format!("{content} > a"))
+        );
+        let sum = |line: &str| {
+            let line = quote(line);
+            format!(
+                "{make}  sum:\n    matrix: {{}}\n    run: {{ command: {{ from: make, program: [sh, -c, {line}], outputs: [all], \
+                 publish: true }} }}\n"
+            )
+        };
+        let kind = if is_link { "-L" } else { "! -L" };
+        let first = project(&sum(&format!(
+            "for a in inputs/*/a; do test {kind} \"$a\" || exit 3; done; cat inputs/*/a | tr -d 0 > all; cat inputs.json >&2"
+        )));
+        assert_eq!(ran(&first).len(), 3);
+        assert_eq!(first.read("outputs/c/sum/all"), "1\n2\n");
+        assert!(log(&first, "sum").contains("inputs/make[n=1]"), "{}", log(&first, "sum"));
 
-    let spoiling = project(&sum("'cd inputs; chmod u+w */a; echo more >> \"make[n=2]/a\"; echo > ../all'", ""));
-    let said = refused(&spoiling, 4);
-    assert!(said.contains("changed what it was given to read: `inputs/make[n="), "{said}");
+        let spoils = "cd inputs; chmod u+w */a; echo more >> 'make[n=2]/a'; echo > ../all";
+        let spoiling = project(&sum(spoils));
+        let said = refused(&spoiling, 4);
+        assert!(said.contains("changed what it was given to read: `inputs/make[n="), "{said}");
+        let replaced = project(&sum("mv 'inputs/make[n=2]/a' b; echo 3 > 'inputs/make[n=2]/a'; echo > all"));
+        assert!(refused(&replaced, 4).contains("changed what it was given to read: `inputs/make[n=2]/a`"));
+        // A result that was damaged is made again.
+        spoiling.edit("pipelines/c.yaml", spoils, "echo > all");
+        assert_eq!(ran(&spoiling).len(), 1 + usize::from(is_link));
+    }
 }
 
-/// Folders of links are used again. Whatever a program has done to them, the next one finds what it reads, and no more.
+/// What programs are given is used again. Whatever a program has done to it, the next one finds what it reads, and no more.
 #[test]
-fn what_a_program_does_to_its_links_is_not_seen_by_the_next() {
+fn what_a_program_does_to_what_it_reads_is_not_seen_by_the_next() {
     let stage = |name: &str, from: &str, line: &str| {
         let line = quote(line);
         format!(
@@ -135,11 +152,22 @@ fn what_a_program_does_to_its_links_is_not_seen_by_the_next() {
         stage("changes", "from: [one, first], ", "chmod 700 inputs/one; echo > a"),
         stage("second", "from: [two, changes], ", look),
         stage("adds", "from: [one, second], ", "echo > inputs/one/b; mkdir inputs/c; echo > a"),
-        stage("third", "from: [two, adds], ", &format!("{look}; cat a >&2")),
+        // No text has changed, which is all that counts.
+        stage(
+            "opens",
+            "from: [one, adds], ",
+            "chmod u+w inputs/one/a; touch inputs/one/a; ln inputs/one/a b; rm b; echo > a",
+        ),
+        stage(
+            "keeps",
+            "from: [two, opens], ",
+            "test \"$(stat -c %a inputs/*/a | sort -u)\" = 444 || exit 3; ln inputs/two/a a",
+        ),
+        stage("third", "from: [two, keeps], ", &format!("{look}; cat inputs/two/a inputs/keeps/a a >&2")),
     ];
     let project = project(&text.concat());
     assert_eq!(ran(&project).len(), text.len());
-    let all = ["inputs", "inputs/adds", "inputs/adds/a", "inputs/two", "inputs/two/a"].join("\n");
+    let all = ["inputs", "inputs/keeps", "inputs/keeps/a", "inputs/two", "inputs/two/a"].join("\n");
     let said: Vec<String> =
         log(&project, "third").lines().filter_map(|line| Some(line.split_once("] inputs")?.1.to_owned())).collect();
     let said: Vec<String> = said.iter().map(|line| format!("inputs{line}")).collect();

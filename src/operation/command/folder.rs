@@ -1,7 +1,7 @@
 //! The private folder of a program: what it is given, and what is found there in the end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -9,7 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use fs_err as fs;
 use serde_json::{Value, json};
 
-use super::inputs::{INPUTS, INPUTS_NOTE, Inputs, Links};
+use super::input_folders::Entry;
+use super::inputs::{INPUTS, INPUTS_NOTE, Inputs, Results};
 use super::{Parameters, outputs};
 use crate::protocol::{Input, Job, ResolvedSource, StageError};
 use crate::store::Stat;
@@ -19,6 +20,9 @@ pub(super) const PARAMETERS_NOTE: &str = "parameters.json";
 
 /// The ending of a folder in which outputs are gathered.
 const KEPT: &str = "kept";
+
+/// A file of a result that is longer is linked, not copied: a block of most disks, which a link to a long path takes as well.
+const SMALL: u64 = 4096;
 
 /// The files of so many results are remembered.
 const MOST_KNOWN: usize = 10_000;
@@ -36,20 +40,29 @@ pub(super) struct Folder {
 
 /// A file that was there before the program.
 struct Given {
-    /// Where a link leads to; nothing for a copy.
-    target: Option<PathBuf>,
+    origin: Origin,
     /// What the file system said of the file, or of what the link leads to.
     stat: Stat,
+}
+
+/// What a file is that was given.
+enum Origin {
+    /// A note, or a copy of a file of the project. The program may write to it.
+    Own,
+    /// A copy of this file of a result.
+    Copy(PathBuf),
+    /// A link to this file of a result.
+    Link(PathBuf),
 }
 
 /// What is there after the program, by path inside.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// New files, and copies that it has changed.
+    /// New files, and copies of files of the project that it has changed.
     pub written: Vec<String>,
-    /// Results of other stages that it has changed, or whose links it has replaced.
+    /// Files of results of other stages that it has changed or replaced.
     pub spoiled: Vec<String>,
-    /// Whether the links to results are as they were; then they are not in the tree.
+    /// Whether what it reads is as it was made; then it is not in the tree.
     inputs_stand: bool,
     /// All of it.
     tree: Tree,
@@ -65,8 +78,8 @@ struct Tree {
 }
 
 impl Folder {
-    /// Makes the folder, which will be the result; what an attempt left there that failed is removed. Results are links to
-    /// files, which only root could write to, in real folders; files of the project are copies, so that a script finds
+    /// Makes the folder, which will be the result; what an attempt left there that failed is removed. The files of results are
+    /// links and copies, which only root could write to, in real folders; files of the project are copies, so that a script finds
     /// nothing beside itself that its stage does not name.
     pub(super) fn prepare(job: &Job, parameters: &Parameters) -> Result<Self, StageError> {
         let (root, checkpoints) = (std::path::absolute(&job.output)?, std::path::absolute(&job.scratch)?);
@@ -81,18 +94,23 @@ impl Folder {
         for (name, source) in parameters.files.iter().zip(&job.sources) {
             folder.copy(name, source)?;
         }
-        let (mut listed, mut links) = (Vec::new(), Links::new());
+        let (mut listed, mut folders, mut results) = (Vec::new(), BTreeMap::new(), Results::new());
         for input in &job.inputs {
             let name = name_of(input);
             listed.push(json!({ "stage": input.stage, "axes": input.coordinates, "operation": input.operation,
                 "folder": format!("{INPUTS}/{name}") }));
-            let files = folder.link(&name, &std::path::absolute(&input.folder)?)?;
-            links.insert(name, files);
+            let result = std::path::absolute(&input.folder)?;
+            results.insert(name.clone(), folder.entries(&name, &result)?);
+            folders.insert(name, result);
         }
         if !listed.is_empty() {
-            let (inputs, note) = Inputs::make(&folder.root, links, text(&Value::from(listed)).as_bytes())?;
+            let (inputs, note) = Inputs::make(&folder.root, &results, text(&Value::from(listed)).as_bytes())?;
+            for (name, inside, stat) in inputs.copies() {
+                let origin = Origin::Copy(folders[name].join(inside));
+                folder.given.insert(format!("{INPUTS}/{name}/{inside}"), Given { origin, stat: *stat });
+            }
             folder.inputs = Some(inputs);
-            folder.given.insert(INPUTS_NOTE.to_owned(), Given { target: None, stat: Stat::of(&note) });
+            folder.given.insert(INPUTS_NOTE.to_owned(), Given { origin: Origin::Own, stat: Stat::of(&note) });
         }
         if !parameters.parameters.is_empty() {
             folder.note(PARAMETERS_NOTE, &json!(parameters.parameters))?;
@@ -111,17 +129,19 @@ impl Folder {
         let tree = Tree::below(&self.root, inputs_stand.then_some(INPUTS))?;
         let mut found = Found { inputs_stand, tree, ..Found::default() };
         if inputs_stand {
-            let spoiled =
-                self.given.iter().filter(|(_, given)| given.target.as_ref().is_some_and(|to| !given.leads_to(to)));
+            let spoiled = self.given.iter().filter(|(_, given)| match &given.origin {
+                Origin::Link(target) => !given.leads_to(target),
+                Origin::Own | Origin::Copy(_) => false,
+            });
             found.spoiled.extend(spoiled.map(|(inside, _)| inside.clone()));
         }
         for inside in &found.tree.files {
             match self.given.get(inside) {
                 None => found.written.push(inside.clone()),
-                Some(given) => match (&given.target, given.stands(&self.root.join(inside))?) {
+                Some(given) => match (&given.origin, given.stands(&self.root.join(inside))?) {
                     (_, true) => {}
-                    (Some(_), false) => found.spoiled.push(inside.clone()),
-                    (None, false) => found.written.push(inside.clone()),
+                    (Origin::Own, false) => found.written.push(inside.clone()),
+                    (Origin::Copy(_) | Origin::Link(_), false) => found.spoiled.push(inside.clone()),
                 },
             }
         }
@@ -185,27 +205,34 @@ impl Folder {
             let to = self.root.join(&inside);
             fs::create_dir_all(to.parent().unwrap_or(&self.root))?;
             fs::copy(from, &to)?;
-            self.given.insert(inside, Given { target: None, stat: Stat::of(&fs::metadata(&to)?) });
+            self.given.insert(inside, Given { origin: Origin::Own, stat: Stat::of(&fs::metadata(&to)?) });
         }
         Ok(())
     }
 
-    /// Notes that every file of a result will be linked in a folder with this name; returns the links.
-    fn link(&mut self, name: &str, result: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
-        let mut links = BTreeMap::new();
-        for inside in files_of(result)?.iter() {
+    /// How each file of a result comes into a folder with this name. Links are noted as given.
+    fn entries(&mut self, name: &str, result: &Path) -> io::Result<BTreeMap<String, Entry>> {
+        let mut entries = BTreeMap::new();
+        for (inside, size) in files_of(result)?.iter() {
             let file = result.join(inside);
-            let given = Given { stat: Stat::of(&fs::metadata(&file)?), target: Some(file.clone()) };
-            self.given.insert(format!("{INPUTS}/{name}/{inside}"), given);
-            links.insert(inside.clone(), file);
+            let small = if *size <= SMALL { small(&file, *size)? } else { None };
+            let entry = match small {
+                Some(content) => Entry::Copy(content),
+                None => {
+                    let given = Given { stat: Stat::of(&fs::metadata(&file)?), origin: Origin::Link(file.clone()) };
+                    self.given.insert(format!("{INPUTS}/{name}/{inside}"), given);
+                    Entry::Link(file)
+                }
+            };
+            entries.insert(inside.clone(), entry);
         }
-        Ok(links)
+        Ok(entries)
     }
 
     fn note(&mut self, name: &str, value: &Value) -> io::Result<()> {
         let path = self.root.join(name);
         fs::write(&path, text(value))?;
-        self.given.insert(name.to_owned(), Given { target: None, stat: Stat::of(&fs::metadata(&path)?) });
+        self.given.insert(name.to_owned(), Given { origin: Origin::Own, stat: Stat::of(&fs::metadata(&path)?) });
         Ok(())
     }
 }
@@ -218,9 +245,15 @@ fn text(value: &Value) -> String {
 impl Given {
     /// Whether it is as it was given.
     fn stands(&self, path: &Path) -> io::Result<bool> {
-        match &self.target {
-            None => Ok(Stat::of(&fs::symlink_metadata(path)?) == self.stat),
-            Some(target) => Ok(fs::read_link(path).is_ok_and(|to| to == *target) && self.leads_to(target)),
+        match &self.origin {
+            Origin::Own => Ok(Stat::of(&fs::symlink_metadata(path)?) == self.stat),
+            // Another name or another mode harms nobody, and on some file systems times settle late: the text counts.
+            Origin::Copy(result) => {
+                let now = fs::symlink_metadata(path)?;
+                let is_same = Stat { changed: self.stat.changed, ..Stat::of(&now) } == self.stat;
+                Ok(is_same || now.is_file() && now.len() == self.stat.size && fs::read(path)? == fs::read(result)?)
+            }
+            Origin::Link(target) => Ok(fs::read_link(path).is_ok_and(|to| to == *target) && self.leads_to(target)),
         }
     }
 
@@ -230,20 +263,33 @@ impl Given {
     }
 }
 
-/// The files of a result, by path inside. They don't change, so a result is listed once for all that read it.
-fn files_of(result: &Path) -> io::Result<Arc<BTreeSet<String>>> {
-    static KNOWN: LazyLock<Mutex<HashMap<PathBuf, Arc<BTreeSet<String>>>>> = LazyLock::new(Mutex::default);
+/// The files of a result, by path inside, with their lengths in bytes.
+type Files = Arc<BTreeMap<String, u64>>;
+
+/// Lists a result: once for all that read it, since it doesn't change.
+fn files_of(result: &Path) -> io::Result<Files> {
+    static KNOWN: LazyLock<Mutex<HashMap<PathBuf, Files>>> = LazyLock::new(Mutex::default);
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(files) = known().get(result) {
         return Ok(Arc::clone(files));
     }
-    let files = Arc::new(Tree::below(result, None)?.files);
+    let sized = |inside: String| fs::metadata(result.join(&inside)).map(|file| (inside, file.len()));
+    let files: io::Result<BTreeMap<_, _>> = Tree::below(result, None)?.files.into_iter().map(sized).collect();
+    let files = Arc::new(files?);
     let mut known = known();
     if known.len() >= MOST_KNOWN {
         known.clear();
     }
     known.insert(result.to_owned(), Arc::clone(&files));
     Ok(files)
+}
+
+/// What is in a file that had so many bytes, if it is still small.
+fn small(file: &Path, size: u64) -> io::Result<Option<Vec<u8>>> {
+    // One more shows that there is no more.
+    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    fs::File::open(file)?.take(SMALL + 1).read_to_end(&mut content)?;
+    Ok((content.len() as u64 <= SMALL).then_some(content))
 }
 
 /// `fit[method=spp,seed=1]`, axes in alphabetical order; a value with `/` is spelled so that it stays one name.

@@ -54,8 +54,6 @@ pub(super) fn run(
     });
     let name = program.first().map(String::as_str).unwrap_or_default();
     let mut group = started.map_err(|error| unstartable(name, &error))?;
-    // What could wait until it runs.
-    reporter.still_wanted();
     let mut lines = Lines::of(reader);
     let mut tail = VecDeque::new();
     let mut hear = |line: String, reporter: &mut dyn Reporter| {
