@@ -118,7 +118,7 @@ impl Attempt<'_> {
     fn work(mut self, messages: &Sender<Message>, after: &mut After, start: Instant) -> Result<Digest, StageError> {
         let (_, path) = self.store.next_log(self.lock.key()).map_err(failed)?;
         let log = match self.instance.place {
-            // It is made while the program runs.
+            // It is made when the program says something, runs for more than a moment, or has ended.
             Place::Program => Log::later(&path, self.instance.name(), self.number, self.secrets.clone()),
             _ => Log::create(&path, self.instance.name(), self.number, self.secrets.clone())?,
         };

@@ -15,7 +15,7 @@ mod ending;
 mod starting;
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -87,8 +87,8 @@ struct Dispatcher<'a, 'l> {
     /// Made when a stage starts: where nothing does, nobody asks.
     outlook: LazyCell<Outlook, Box<dyn FnOnce() -> Outlook + 'a>>,
     running: BTreeMap<usize, Running<'a>>,
-    /// Threads without an attempt; each ends when nothing can be sent to it any more.
-    idle: Vec<Sender<Attempt<'a>>>,
+    /// Threads without an attempt, the last one that had one at the end; each ends when nothing can be sent to it any more.
+    idle: VecDeque<Sender<Attempt<'a>>>,
     /// Keys that this run is making: a second instance with the same key takes the result of the first.
     making: HashMap<Digest, usize>,
     /// Locks of keys that another runner gave up while this one waited, for stages that start next.
@@ -127,7 +127,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             ledger: needs::ledger(&needs, options),
             needs,
             running: BTreeMap::new(),
-            idle: Vec::new(),
+            idle: VecDeque::new(),
             making: HashMap::new(),
             claims: BTreeMap::new(),
             made: HashSet::new(),

@@ -48,7 +48,7 @@ impl Log {
         Ok(log)
     }
 
-    /// The same, but the file is made when something is to be read there, or when there is time for it.
+    /// The same, but the file is made when something is to be read there that the job does not say.
     pub fn later(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> Self {
         Self::of(path.to_owned(), Target::Unopened, format!("stage {stage}, attempt {attempt}\n"), secrets)
     }
@@ -81,7 +81,7 @@ impl Log {
     pub fn job(&self, job: &Job) {
         if let Ok(text) = serde_json::to_string_pretty(job) {
             let mut inner = self.inner();
-            inner.add("", &format!("job {text}"));
+            inner.add_block(&format!("job {text}"));
             if matches!(inner.target, Target::Open(_)) {
                 inner.flush();
             }
@@ -175,6 +175,7 @@ impl Inner {
         self.flush();
     }
 
+    /// Adds lines, each with the moment.
     fn add(&mut self, prefix: &str, text: &str) {
         if matches!(self.target, Target::Nowhere) {
             return;
@@ -186,6 +187,15 @@ impl Inner {
         for line in text.lines() {
             self.unwritten.extend([prefix.as_str(), line, "\n"]);
         }
+    }
+
+    /// Adds lines of one moment, which stands before the first.
+    fn add_block(&mut self, text: &str) {
+        if matches!(self.target, Target::Nowhere) {
+            return;
+        }
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.unwritten.push_str(&format!("[{seconds:9.3}] {}\n", self.secrets.masked(text)));
     }
 
     fn flush(&mut self) {

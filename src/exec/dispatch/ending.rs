@@ -33,7 +33,7 @@ impl Dispatcher<'_, '_> {
         let Ended { id, result, seconds, log, worker, cause } = ended;
         self.computed(id, worker);
         if let Some(running) = self.running.remove(&id) {
-            self.idle.push(running.thread);
+            self.idle.push_back(running.thread);
         }
         let State::Running(todo) = self.board.state(id) else { return };
         let todo = *todo;

@@ -125,7 +125,8 @@ impl<'a> Dispatcher<'a, '_> {
         let (expected_seconds, expected_by) = (expected.map(|it| it.seconds), expected.map(|it| it.basis));
         let device = device(&instance.place, &grant.gpus);
         let process = worker.as_ref().map(Worker::process);
-        let thread = self.idle.pop().unwrap_or_else(|| {
+        // The one that has slept longest: the kernel would wake the last one where it ran, and there others work now.
+        let thread = self.idle.pop_front().unwrap_or_else(|| {
             let (sender, attempts) = mpsc::channel::<Attempt<'a>>();
             let messages = self.sender.clone();
             scope.spawn(move || attempts.into_iter().for_each(|attempt| attempt.run(&messages)));
