@@ -162,6 +162,15 @@ def set_aside(folder, tool):
         (folder / "out").mkdir()
 
 
+def creating(folder, count=1_000):
+    """Microseconds for a new, empty file where the tools are to write: tells a disk on which much was deleted lately."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
+    start = time.perf_counter()
+    for number in range(count):
+        os.close(os.open(folder / str(number), os.O_CREAT | os.O_WRONLY))
+    return round((time.perf_counter() - start) / count * 1e6, 1)
+
+
 def once(command, folder):
     """Seconds, processor seconds of the whole tree, and MiB of the largest process; the command must succeed.
 
@@ -217,12 +226,15 @@ def processes(work, tools, rounds, count, jobs):
         folder.mkdir()
         MAKERS[tool](folder, count)
     first, again = {tool: [] for tool in tools}, {tool: [] for tool in tools}
+    empty = [creating(work)]
     for _ in range(rounds):
         for tool, folder in folders.items():
             set_aside(folder, tool)
             first[tool].append(once(run[tool], folder))
         for tool, folder in folders.items():
             again[tool].append(once(run[tool], folder))
+    empty.append(creating(work))
+    say(bench="microseconds_for_an_empty_file", stages=count, before=empty[0], after=empty[1])
     beside_ninja("first_run_of_commands", count, first)
     beside_ninja("nothing_to_do_commands", count, again)
 
