@@ -25,17 +25,17 @@ pub fn show(arguments: &ShowArguments) -> Result<(), Failure> {
         };
         let latest = session.store.latest(&session.plan.pipeline, instance)?.map(|latest| latest.key);
         let keys: Vec<_> = now.into_iter().chain(latest).collect();
+        let mut found = None;
+        for key in &keys {
+            found = found.or(session.store.record(key)?);
+        }
         if arguments.log {
-            let log = Log::last(&session, instance, &keys)?;
+            let log = Log::last(&session, instance, &keys, found.is_some())?;
             match arguments.json {
                 true => values.push(log.as_json()),
                 false => text.push_str(&log.text()),
             }
             continue;
-        }
-        let mut found = None;
-        for key in &keys {
-            found = found.or(session.store.record(key)?);
         }
         let is_current = |record: &Record| states[instance.id].output() == Some(record.output);
         match found {
@@ -55,11 +55,12 @@ struct Log<'a> {
     instance: &'a str,
     /// The attempt's number, the log's path, and its text.
     last: Option<(u32, PathBuf, String)>,
+    has_result: bool,
 }
 
 impl<'a> Log<'a> {
     /// Looks under these keys.
-    fn last(session: &Session, instance: &'a Instance, keys: &[Digest]) -> Result<Self, Failure> {
+    fn last(session: &Session, instance: &'a Instance, keys: &[Digest], has_result: bool) -> Result<Self, Failure> {
         let mut logs = Vec::new();
         for key in keys {
             logs.extend(session.store.logs(key)?);
@@ -71,12 +72,18 @@ impl<'a> Log<'a> {
             }
             None => None,
         };
-        Ok(Self { instance: instance.name(), last })
+        Ok(Self { instance: instance.name(), last, has_result })
     }
 
     fn text(&self) -> String {
         match &self.last {
             Some((.., text)) => text.clone(),
+            None if self.has_result => {
+                format!(
+                    "{}: no log; a program that says nothing and ends well within a moment leaves none\n",
+                    self.instance
+                )
+            }
             None => format!("{}: no attempt was made yet\n", self.instance),
         }
     }

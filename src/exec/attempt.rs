@@ -47,7 +47,7 @@ pub(super) struct Ended {
     pub result: Result<Digest, StageError>,
     /// How long it took.
     pub seconds: f64,
-    /// Its log, when one was begun.
+    /// Its log, if there is one.
     pub log: Option<PathBuf>,
     /// The worker, when it can be used again and was not given back before.
     pub worker: Option<Worker>,
@@ -116,12 +116,16 @@ impl Attempt<'_> {
     }
 
     fn work(mut self, messages: &Sender<Message>, after: &mut After, start: Instant) -> Result<Digest, StageError> {
-        let (_, path) = self.store.next_log(self.lock.key()).map_err(failed)?;
+        let (number, path) = self.store.next_log(self.lock.key()).map_err(failed)?;
         let log = match self.instance.place {
-            // It is made when the program says something, runs for more than a moment, or has ended.
-            Place::Program => Log::later(&path, self.instance.name(), self.number, self.secrets.clone()),
+            // It is made when the program says something, runs for more than a moment, or fails.
+            Place::Program => Log::if_needed(&path, self.instance.name(), self.number, self.secrets.clone()),
             _ => Log::create(&path, self.instance.name(), self.number, self.secrets.clone())?,
         };
+        if number > 1 {
+            // Without it, the log of an earlier attempt would seem to be that of the last one.
+            log.settle();
+        }
         after.log = Some(log.clone());
         let started = lock::now();
         let work = match self.instance.place {

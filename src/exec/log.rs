@@ -43,17 +43,19 @@ impl Log {
     /// # Errors
     /// What creating or writing the file returns, with its path.
     pub fn create(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> io::Result<Self> {
-        let log = Self::later(path, stage, attempt, secrets);
+        let log = Self::if_needed(path, stage, attempt, secrets);
         log.inner().open()?;
         Ok(log)
     }
 
-    /// The same, but the file is made when something is to be read there that the job does not say.
-    pub fn later(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> Self {
+    /// The same, but the file is made when something is to be read there that the record of the result does not say. An
+    /// attempt that was silent until it ended well leaves none: among thousands of short programs these would be most of the
+    /// files that a disk has to make, and that a quota of files counts.
+    pub fn if_needed(path: &Path, stage: &str, attempt: u32, secrets: Secrets) -> Self {
         Self::of(path.to_owned(), Target::Unopened, format!("stage {stage}, attempt {attempt}\n"), secrets)
     }
 
-    /// Makes the file now if it isn't there.
+    /// Makes the file now if it isn't there: for an attempt that is looked at while it goes on.
     pub fn settle(&self) {
         let mut inner = self.inner();
         if matches!(inner.target, Target::Unopened) && inner.open().is_err() {
@@ -113,6 +115,7 @@ impl Log {
     pub fn end(&self, result: Result<(), &StageError>) {
         let mut inner = self.inner();
         match result {
+            Ok(()) if matches!(inner.target, Target::Unopened) => {}
             Ok(()) => inner.write("", &format!("{END}done")),
             Err(error) => {
                 inner.write("", &format!("{END}{FAILED}{}", error.message));
@@ -264,5 +267,30 @@ mod tests {
         }
         assert_eq!(log.tail().first().map(String::as_str), Some("problem 12"));
         assert_eq!(log.tail().len(), 8);
+    }
+    #[test]
+    fn silence_that_ends_well_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = |name: &str| {
+            let log = Log::if_needed(&folder.path().join(name), "fit", 1, Secrets::default());
+            log.job(&job(7, folder.path()));
+            assert_eq!(log.path(), None);
+            log
+        };
+        let (silent, failing, heard, long) = (log("silent"), log("failing"), log("heard"), log("long"));
+        silent.end(Ok(()));
+        failing.end(Err(&StageError::input("no")));
+        heard.say("a word");
+        long.settle();
+        heard.end(Ok(()));
+        long.end(Ok(()));
+        assert_eq!(silent.path(), None);
+        assert!(!folder.path().join("silent").exists());
+        assert_eq!(Ending::of(&failing.path().unwrap()).unwrap(), Ending::Failed("no".to_owned()));
+        for log in [heard, long] {
+            let path = log.path().unwrap();
+            assert_eq!(Ending::of(&path).unwrap(), Ending::Done);
+            assert!(fs_err::read_to_string(&path).unwrap().contains("] job {"));
+        }
     }
 }

@@ -26,7 +26,7 @@ impl Store {
     }
 
     /// When the latest attempt at `key` began, in seconds since 1970; `None` where the file system does not say when a file
-    /// was made. The log of a program is made a moment after its start; until then, this is the attempt before.
+    /// was made, and for a program's first moment, in which it has no log.
     fn begun(&self, key: &Digest) -> Option<u64> {
         let (_, log) = self.logs(key).ok()?.pop()?;
         let made = fs::metadata(log).ok()?.created().ok()?;

@@ -426,3 +426,31 @@ fn the_doctor_leaves_no_trace() {
         assert!(both(&output).contains("check that `toys/ripe_train.csv` is a folder"), "{}", both(&output));
     }
 }
+
+/// What a program without a log looks like: it said nothing. That its last attempt is not taken for an earlier one which
+/// failed is as important.
+#[test]
+fn a_program_that_says_nothing_needs_no_log_unless_an_earlier_attempt_has_one() {
+    let project = Project::new();
+    let flag = project.path("flag");
+    let line = serde_json::to_string(&format!("test -e '{}' && echo 1 > out", flag.display())).unwrap();
+    project.write(
+        "pipelines/c.yaml",
+        &format!(
+            "name: c\nstages:\n  say: {{ run: {{ command: {{ program: [sh, -c, {line}], outputs: [out] }} }} }}\n"
+        ),
+    );
+    let show = |more: &[&str]| project.compt(&[&["show", "pipelines/c.yaml", "say", "--log"], more].concat());
+    assert!(both(&show(&[])).contains("say: no attempt was made yet"));
+    assert_eq!(project.compt(&["run", "pipelines/c.yaml"]).status.code(), Some(4));
+    assert!(both(&show(&[])).contains("end: failed: "));
+    project.write("flag", "");
+    assert!(project.compt(&["run", "pipelines/c.yaml"]).status.success());
+    let logs = json(&show(&["--json"]));
+    let last = logs[0]["lines"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    assert_eq!((&logs[0]["attempt"], last.ends_with("] end: done")), (&2.into(), true), "{logs}");
+    fs_err::remove_dir_all(project.path(".compt/logs")).unwrap();
+    assert!(both(&show(&[])).contains("say: no log; a program that says nothing"), "{}", both(&show(&[])));
+    let logs = json(&show(&["--json"]));
+    assert_eq!((&logs[0]["attempt"], &logs[0]["log"]), (&Value::Null, &Value::Null));
+}
