@@ -6,7 +6,8 @@ writes one line to a file by `sh`; in-process stages of compt (`fetch` of two sy
 in turn, round by round, so that what else the machine does hits all alike. One JSON object per line: medians, minima
 and maxima of seconds, processor time of the whole tree, and the memory of the largest process; ratios to ninja; last,
 what each further stage costs compt from 100 stages to 100,000: a level line, if the cost per stage is constant. Tools
-that are not on PATH are left out; COMPT names another executable of ours.
+that are not on PATH are left out; COMPT names another executable of ours. Where commands are to be measured on ext4 without a
+journal, and much was deleted there lately, it waits for that to be over (at most seven minutes).
 
   tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
                  [--jobs 2] [--run-up-to 10000]
@@ -30,6 +31,10 @@ PEERS = ["ninja", "make", "snakemake", "dvc"]
 MOST = {"snakemake": 1_000, "dvc": 100}
 # From so many stages on, the first run is made once.
 ONCE = 10_000
+# So many microseconds for an empty file are a disk at rest: 15 to 37 were measured there, 110 to 410 after deletions.
+AT_REST = 60
+# ext4 without a journal does not hand out an inode again for so long, and has to look at each one that it passes over.
+PASSED_OVER = 420
 QUIET = ["--no-progress", "--jobs", str(os.cpu_count())]
 
 
@@ -151,8 +156,7 @@ STATE = {
 
 
 def set_aside(folder, tool):
-    """As if nothing had run. What has is deleted in the end only: ext4 without a journal looks for inodes that were not deleted
-    within the last half minute, so that whoever makes files after thousands were deleted waits, whichever tool it is."""
+    """As if nothing had run. What has is deleted in the end only, so that the disk stays at rest."""
     aside = pathlib.Path(tempfile.mkdtemp(dir=folder.parent))
     for name in STATE[tool]:
         path = folder / name
@@ -169,6 +173,30 @@ def creating(folder, count=1_000):
     for number in range(count):
         os.close(os.open(folder / str(number), os.O_CREAT | os.O_WRONLY))
     return round((time.perf_counter() - start) / count * 1e6, 1)
+
+
+def forgets_slowly(folder):
+    """Whether the folder is on ext4 without a journal."""
+    device = os.stat(folder).st_dev
+    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"))
+    journals = pathlib.Path("/proc/fs/jbd2")
+    return pathlib.Path("/proc/fs/ext4", name).is_dir() and not list(journals.glob(f"{name}-*"))
+
+
+def wait_for_rest(folder):
+    """Waits until earlier deletions, a build's or a test's, hold up nobody who makes files. Every tool would wait for each file
+    that it makes, and most the one that makes most, so that the ratios would tell what somebody else did before."""
+    start = time.perf_counter()
+    # What was deleted in this very second counts only in the next one.
+    time.sleep(2)
+    while forgets_slowly(folder) and (took := creating(folder, 300)) > AT_REST:
+        waited = round(time.perf_counter() - start)
+        if waited >= PASSED_OVER:
+            say(bench="disk_not_at_rest", waited=waited, microseconds_for_an_empty_file=took)
+            break
+        if waited < 15:
+            print("waiting until the disk is at rest", file=sys.stderr, flush=True)
+        time.sleep(15)
 
 
 def once(command, folder):
@@ -226,6 +254,7 @@ def processes(work, tools, rounds, count, jobs):
         folder.mkdir()
         MAKERS[tool](folder, count)
     first, again = {tool: [] for tool in tools}, {tool: [] for tool in tools}
+    wait_for_rest(work)
     empty = [creating(work)]
     for _ in range(rounds):
         for tool, folder in folders.items():
