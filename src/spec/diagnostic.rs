@@ -188,12 +188,26 @@ impl Diagnostic for Problem {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = |(i, (span, text)): (usize, &(Range<usize>, String))| {
-            let text = Some(text.clone());
-            let span = (span.start, span.len());
-            if i == 0 { LabeledSpan::new_primary_with_span(text, span) } else { LabeledSpan::new_with_span(text, span) }
+        let file = match &self.origin {
+            Some(Origin::Text(file)) => Some(file),
+            _ => None,
         };
-        Some(Box::new(self.labels.iter().enumerate().map(label)))
+        let main = self.labels.first().map_or(0, |(span, _)| span.start);
+        let label = move |(i, (span, text)): (usize, &(Range<usize>, String))| {
+            let text = Some(text.clone());
+            let span = match file {
+                // Both with all that is between them would be the long line again.
+                Some(file) if file.are_far_apart(main, span.start) => return None,
+                Some(file) => file.marked(span),
+                None => span.clone(),
+            };
+            let span = (span.start, span.len());
+            Some(match i {
+                0 => LabeledSpan::new_primary_with_span(text, span),
+                _ => LabeledSpan::new_with_span(text, span),
+            })
+        };
+        Some(Box::new(self.labels.iter().enumerate().filter_map(label)))
     }
 }
 

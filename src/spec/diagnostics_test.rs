@@ -80,6 +80,27 @@ fn every_bad_file_has_its_message() {
     assert!(changed.is_empty(), "messages differ from their .stderr files:\n{}", changed.join("\n"));
 }
 
+/// The first parser alone would take minutes.
+#[test]
+fn what_nests_without_end_is_refused_at_once() {
+    for open in ["[", "{a: ", "- [", "[{a: "] {
+        let text = format!("name: deep\nstages: {}", open.repeat(200_000));
+        let refused = Document::parse(Path::new("deep.yaml"), &text).unwrap_err();
+        let said = render(&refused, false);
+        assert!(said.len() < 2_000 && said.contains("deep.yaml:2:"), "{said}");
+    }
+}
+
+/// miette can't pad to more columns than 65,535.
+#[test]
+fn a_fault_far_to_the_right_is_shown() {
+    let values: String = (0..30_000).map(|value| format!("{value}, ")).collect();
+    let refused = Document::parse(Path::new("wide.yaml"), &format!("name: wide\naxes: {{ i: [{values}5] }}\n"));
+    let refused = super::load::check(&refused.unwrap(), &Settings::default()).unwrap_err();
+    let said = render(&refused, true);
+    assert!(said.contains("has the value `5` twice") && said.len() < 3_000, "{said}");
+}
+
 #[test]
 fn a_good_file_is_read_as_it_is_written() {
     let pipeline = super::load::check(&Document::parse(Path::new("demo.yaml"), GOOD).unwrap(), &Settings::default());

@@ -10,6 +10,11 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 use super::diagnostic::Problem;
 use super::outline::{Outline, Place};
 
+/// Of lines with more bytes, an error shows a part.
+const LONG_LINE: usize = 160;
+/// So many bytes before and after what it points at.
+const NEAR: usize = 50;
+
 /// The text of a YAML file and where its values stand.
 ///
 /// Values are named by their path: `stages.fit.run.train.gate.kind`, `axes.seed[2]`; the empty path is the whole file.
@@ -79,6 +84,26 @@ impl SourceFile {
         }
     }
 
+    /// As much of a label as is drawn under a long line.
+    pub(super) fn marked(&self, span: &Range<usize>) -> Range<usize> {
+        span.start..floor(&self.text, span.end.min(span.start + LONG_LINE))
+    }
+
+    /// Whether two places are on one line with a long part of it between them.
+    pub(super) fn are_far_apart(&self, one: usize, other: usize) -> bool {
+        let between = one.min(other)..one.max(other);
+        between.len() > LONG_LINE && self.text.get(between).is_some_and(|text| !text.contains('\n'))
+    }
+
+    /// The part of a span's lines that is near it.
+    fn around(&self, span: &SourceSpan) -> Range<usize> {
+        let (start, end) = (span.offset(), span.offset() + span.len());
+        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = self.text[end..].find('\n').map_or(self.text.len(), |at| end + at);
+        let from = floor(&self.text, start.saturating_sub(NEAR));
+        from.max(line_start)..floor(&self.text, end + NEAR).min(line_end)
+    }
+
     /// The place with this path, or of the nearest one around it; whether it is exact.
     fn nearest(&self, path: &str) -> Option<(bool, Place)> {
         let mut here = path;
@@ -107,16 +132,21 @@ impl SourceCode for SourceFile {
         context_lines_before: usize,
         context_lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let inner = self.text.read_span(span, context_lines_before, context_lines_after)?;
+        let lines = self.text.read_span(span, context_lines_before, context_lines_after)?;
+        let whole = lines.span().offset()..lines.span().offset() + lines.span().len();
+        let shown = match self.text.get(whole.clone()) {
+            Some(text) if text.lines().any(|line| line.len() > LONG_LINE) => self.around(span),
+            _ => whole,
+        };
         // miette counts columns in bytes; people count characters.
-        let column = if context_lines_before == 0 { self.line_column(span.offset()).1 - 1 } else { inner.column() };
+        let first = if context_lines_before == 0 { span.offset() } else { shown.start };
         Ok(Box::new(MietteSpanContents::new_named(
             self.path.display().to_string(),
-            inner.data(),
-            *inner.span(),
-            inner.line(),
-            column,
-            inner.line_count(),
+            &self.text.as_bytes()[shown.clone()],
+            (shown.start, shown.len()).into(),
+            self.line_column(shown.start).0 - 1,
+            self.line_column(first).1 - 1,
+            lines.line_count(),
         )))
     }
 }

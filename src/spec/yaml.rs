@@ -13,6 +13,9 @@ use super::read::MOST_FAULTS;
 /// Waking a thread for a text of fewer bytes takes longer than reading it.
 const LONG: usize = 16 * 1024;
 
+/// So many brackets are open only in a text that is refused, or has them in its words.
+const DEEP: usize = 1024;
+
 /// A text as a value, with the place of every node.
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -49,7 +52,10 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Fault>> {
     }
     let values = || serde_yaml::from_str::<Value>(text);
     let outline = || Outline::of(text);
-    let (value, ahead) = if text.len() < LONG {
+    let (value, ahead) = if is_deep(text) {
+        let outline = outline().map_err(|(start, error)| vec![invalid_yaml(text, start, &error)])?;
+        (values(), Some(Ok(outline)))
+    } else if text.len() < LONG {
         (values(), None)
     } else {
         let (value, outline) = rayon::join(values, outline);
@@ -72,6 +78,20 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Fault>> {
         return Ok(Parsed { value, outline });
     }
     Err(odd.into_iter().take(MOST_FAULTS).map(|oddity| refused(text, oddity)).collect())
+}
+
+/// Whether brackets nest, or seem to, so that the first parser had better not begin: it refuses such a text only after a time
+/// that grows with the square of the depth.
+fn is_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEP
+    })
 }
 
 /// The value of a `--set` argument: a YAML scalar, or a flow list of them.

@@ -25,7 +25,7 @@ impl fmt::Display for SelectionError {
         // A line break or a tab would move the carets.
         let shown = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         let (message, expression) = (shown(&self.message), shown(&self.expression));
-        write!(f, "{message}\n\n  {expression}\n  {:before$}{}", "", "^".repeat(wrong))
+        write!(f, "{message}\n\n  {expression}\n  {}{}", " ".repeat(before), "^".repeat(wrong))
     }
 }
 

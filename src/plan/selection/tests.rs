@@ -55,6 +55,8 @@ fn a_fault_has_its_place_and_what_is_accepted() {
     assert!(fault("fit[task=rte]").starts_with("the stage `fit` has no axis `task`\n\n  fit[task=rte]\n      ^^^^\n"));
     assert!(fault("fit[method=spp").starts_with("this `[` has no end\n\n  fit[method=spp\n     ^\n"));
     assert!(fault("").starts_with("a stage is missing at the end"));
+    // More columns than Rust pads a text to.
+    assert!(fault(&format!("{}[", "x".repeat(70_000))).starts_with("this `[` has no end\n"));
     assert!(fault("fit table").starts_with("`t` can't follow here\n\n  fit table\n      ^\n"));
 }
 
