@@ -24,7 +24,20 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_and_look(path, bytes).map(drop)
 }
 
-/// The same; returns what the file system says of the file that was written, whoever has replaced it since.
+/// The same for a path that somebody typed: a link is followed, and a device or a pipe is written to.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_where_told(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs_err::metadata(path) {
+        Ok(there) if there.is_file() => write_atomically(&fs_err::canonicalize(path)?, bytes),
+        Ok(_) => fs_err::OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write_atomically(path, bytes),
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`write_atomically`]; returns what the file system says of the file that was written, whoever has replaced it since.
 ///
 /// # Errors
 /// As [`write_atomically`].

@@ -164,6 +164,14 @@ impl Failure {
 
     /// The folder for results can't be written; with the way out, unless the disk is full, which says its own.
     pub fn unwritten(error: std::io::Error, outputs: &Path) -> Self {
+        if outputs.exists() && !outputs.is_dir() {
+            return Self::Environment {
+                message: format!("`{}` is no folder", outputs.display()),
+                hint: Some(
+                    "the cache has what was made: name a folder with `--outputs DIR`, and type the same again".into(),
+                ),
+            };
+        }
         match Self::from(error) {
             Self::Environment { message, hint: None } => {
                 let hint = format!(

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::arguments::PipelineArguments;
 use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
-use crate::base::files::write_atomically;
+use crate::base::files::write_where_told;
 use crate::figure::graph as drawing;
 use crate::plan::drawing::{Graph, Standing, dot, mermaid, text};
 
@@ -48,6 +48,7 @@ pub enum Format {
 
 /// Prints or writes the graph. Runs nothing, downloads nothing.
 pub fn graph(arguments: &GraphArguments) -> Result<(), Failure> {
+    let format = format(arguments)?;
     let session = Session::open(&arguments.pipeline, Cache::Read, Missing::IsShown)?;
     let states = session.assess();
     let (title, titles) = (session.pipeline.title.clone(), &session.pipeline.included);
@@ -56,7 +57,7 @@ pub fn graph(arguments: &GraphArguments) -> Result<(), Failure> {
     } else {
         Graph::of_stages(&session.plan, &states, title, titles)
     };
-    let written = match format(arguments) {
+    let written = match format {
         Format::Text => text(&graph),
         Format::Dot => dot(&graph),
         Format::Mermaid => mermaid(&graph),
@@ -64,24 +65,35 @@ pub fn graph(arguments: &GraphArguments) -> Result<(), Failure> {
         Format::Json => super::as_json(&graph),
     };
     match &arguments.output {
-        Some(path) => write_atomically(path, written.as_bytes())?,
+        Some(path) => write_where_told(path, written.as_bytes())?,
         None => super::print(&written),
     }
     Ok(())
 }
 
 /// What was asked for, or what the name of the output tells.
-fn format(arguments: &GraphArguments) -> Format {
+///
+/// # Errors
+/// Its ending is that of something else.
+fn format(arguments: &GraphArguments) -> Result<Format, Failure> {
     let ending = arguments.output.as_ref().and_then(|path| path.extension()?.to_str().map(str::to_lowercase));
-    match (arguments.format, ending.as_deref()) {
+    Ok(match (arguments.format, ending.as_deref()) {
         (Some(format), _) => format,
         (None, _) if arguments.json => Format::Json,
         (None, Some("svg")) => Format::Svg,
         (None, Some("dot" | "gv")) => Format::Dot,
         (None, Some("mmd" | "mermaid")) => Format::Mermaid,
         (None, Some("json")) => Format::Json,
-        (None, _) => Format::Text,
-    }
+        (None, None | Some("txt" | "text")) => Format::Text,
+        (None, Some(other)) => {
+            return Err(Failure::usage(
+                format!(
+                    "`.{other}` is no ending of a graph; known are .txt, .dot, .gv, .mmd, .mermaid, .svg and .json"
+                ),
+                "take one of them, or say which it is with `--format`",
+            ));
+        }
+    })
 }
 
 /// The graph as boxes and frames.

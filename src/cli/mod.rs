@@ -3,8 +3,9 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use clap::{CommandFactory, Parser};
 
@@ -74,18 +75,27 @@ pub fn main() -> ExitCode {
 }
 
 /// The exit code of a command, after what it has to say about its failure. A panic is a failure too: its words are on
-/// standard error already.
+/// standard error already. So is an answer that could not be written; but a reader that went away (`compt plan | head`) has
+/// had what it wanted.
 fn end(for_programs: bool, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     // Nothing of the command outlives it but files, which are written whole or not at all.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(command))
         .unwrap_or_else(|_| Err(Failure::bug("the command did not come to its end")));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            explain(&failure, for_programs);
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    let unwritten = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let failure = match (result, unwritten) {
+        (Err(failure), _) => failure,
+        (Ok(()), Some(error)) if error.kind() != io::ErrorKind::BrokenPipe => Failure::Environment {
+            message: format!("standard output can't be written: {error}"),
+            hint: Some(
+                "what it was to hold is not complete; free some space or write elsewhere, and type the same again"
+                    .into(),
+            ),
+        },
+        (Ok(()), _) => return ExitCode::SUCCESS,
+    };
+    // Whatever becomes of the words, the code is the failure's.
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| explain(&failure, for_programs)));
+    ExitCode::from(failure.exit_code())
 }
 
 fn run_command(command: Command) -> Result<(), Failure> {
@@ -176,12 +186,21 @@ fn warn(message: &str) {
     eprintln!("warning: {}", secrets().masked(message));
 }
 
-/// Prints to standard output; a reader that went away (`compt plan | head`) ends the program quietly.
+/// Why standard output could not be written, the first time that it could not.
+static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Prints to standard output. That it could not be written is told in the end, so that a command still has the code of what
+/// it found.
 fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        unwritten(error);
     }
+}
+
+/// Remembers that standard output could not be written.
+fn unwritten(error: io::Error) {
+    UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
 }
 
 /// A value as JSON for a program, with a line feed at its end.

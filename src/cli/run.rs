@@ -263,16 +263,21 @@ fn verdict(summary: &Summary, session: &Session, arguments: &RunArguments) -> Re
     if summary.failures.is_empty() {
         return Ok(());
     }
-    let first = &summary.failures[0];
+    // What was never begun has no log.
+    let logged = summary.failures.iter().find(|failure| failure.log.is_some());
     Err(Failure::Stages {
         failed: summary.failures.len(),
         total: session.part_plan().instances.len(),
         fault: failure::fault(summary.failures.iter().map(|failure| failure.error.kind)),
-        hint: Some(format!(
-            "`compt show {} {} --log` prints the log of the first one; after mending it, the same `compt run` continues",
-            shell_word(&arguments.pipeline.file.display().to_string()),
-            shell_word(&first.stage)
-        )),
+        hint: Some(match logged {
+            Some(first) => format!(
+                "`compt show {} {} --log` prints {}; after mending it, the same `compt run` continues",
+                shell_word(&arguments.pipeline.file.display().to_string()),
+                shell_word(&first.stage),
+                if summary.failures.len() == 1 { "the log" } else { "the log of the first one" }
+            ),
+            None => "after mending it, the same `compt run` continues".to_owned(),
+        }),
     })
 }
 

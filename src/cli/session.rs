@@ -12,7 +12,7 @@ use crate::operation::sourcing::Sourcing;
 use crate::plan::catalog::SourceRef;
 use crate::plan::key::Numeric;
 use crate::plan::pins::{LockedError, Pins, PinsError};
-use crate::plan::selection::{self, Narrowed, Part, Request, SelectionError};
+use crate::plan::selection::{self, InstanceSet, Narrowed, Part, Request, SelectionError};
 use crate::plan::{self, Instance, Plan, Question, State};
 use crate::protocol::{LIBTORCH, StageError};
 use crate::spec::{self, Pipeline};
@@ -137,9 +137,9 @@ impl Session {
     /// The instances that a selection means.
     ///
     /// # Errors
-    /// It is no selection, or names what the plan lacks; with suggestions.
+    /// It is no selection, selects nothing, or names what the plan lacks; with suggestions.
     pub fn instances(&self, selection: &str) -> Result<Vec<&Instance>, Failure> {
-        let chosen = selection::select(&self.plan, &[selection.to_owned()])?;
+        let chosen = self.chosen(selection)?;
         Ok(chosen.ids().map(|id| &self.plan.instances[id]).collect())
     }
 
@@ -148,7 +148,16 @@ impl Session {
     /// # Errors
     /// As [`Session::instances`].
     pub fn only(&self, selection: &str) -> Result<Narrowed, Failure> {
-        Ok(Narrowed::alone(&self.plan, &selection::select(&self.plan, &[selection.to_owned()])?))
+        Ok(Narrowed::alone(&self.plan, &self.chosen(selection)?))
+    }
+
+    fn chosen(&self, selection: &str) -> Result<InstanceSet, Failure> {
+        let chosen = selection::select(&self.plan, &[selection.to_owned()])?;
+        if chosen.is_empty() {
+            let message = format!("`{selection}` selects nothing");
+            return Err(Failure::usage(message, "`compt plan FILE` shows the stages and their axes"));
+        }
+        Ok(chosen)
     }
 
     /// How the digest of a file is found: the store remembers those of unchanged files.

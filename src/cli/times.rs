@@ -80,7 +80,8 @@ impl<'a> Times<'a> {
         }
         let mut text = format!("expected: {}", all.said());
         if all.seconds > 0.0 {
-            text += &format!("; {} with {}\n", duration(self.to_the_end()), count(self.options.jobs, "job"));
+            let least = if all.unknown > 0 { "at least " } else { "" };
+            text += &format!("; {least}{} with {}\n", duration(self.to_the_end()), count(self.options.jobs, "job"));
             for (axis, works) in self.by_axis() {
                 let known = works.iter().filter(|(_, work)| work.seconds > 0.0);
                 let said: Vec<String> =

@@ -17,6 +17,7 @@ use crate::exec::event::{Event, Listener, Totals};
 use crate::exec::interrupt::Interrupt;
 use crate::exec::{self, Run, Summary};
 use crate::operation::bodies::StageBodies;
+use crate::page::words::count;
 use crate::plan::Instance;
 use crate::protocol::StageErrorKind;
 use crate::store::{Record, Store};
@@ -144,7 +145,11 @@ fn scratch(arguments: &VerifyArguments) -> Result<(Option<tempfile::TempDir>, St
             "name a new folder: what is in an old one would be found there and not be made again",
         ));
     }
-    Ok((None, Store::open(&std::path::absolute(named)?)?))
+    let store = Store::open(&std::path::absolute(named)?).map_err(|error| Failure::Environment {
+        message: format!("`--scratch` can't be used: {error}"),
+        hint: Some("name a new folder where there is room and you may write".to_owned()),
+    })?;
+    Ok((None, store))
 }
 
 /// The plan of those that can be made again; the others have their verdict already.
@@ -273,7 +278,7 @@ impl Shown<'_> {
             text.extend(details.iter().map(|detail| format!("{:<16}   {detail}\n", "")));
         }
         let [identical, within, differs, failed, could_not] = self.counts();
-        text.push_str(&format!("\n{} of {} stages", self.chosen.len(), self.of));
+        text.push_str(&format!("\n{} of {}", self.chosen.len(), count(self.of, "stage")));
         if let Some(sample) = self.arguments.sample {
             text.push_str(&format!(" (a sample of {}, seed {})", shown(sample), self.arguments.seed));
         }

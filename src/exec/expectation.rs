@@ -1,5 +1,5 @@
 //! How long stages are expected to take: from runs of the very same work, else of the same cell, else of other cells of
-//! the stage by the axis values that they share, else of other stages with the same operation.
+//! the stage by the axis values that they share, else of other stages with the same operation, unless it is `command`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -58,8 +58,10 @@ pub fn of_plan(plan: &Plan, durations: &Durations) -> Vec<Option<Expectation>> {
                 stages.entry(plan.instances[instance.id].stage.as_str()).or_insert(StageRuns::new(runs.collect()))
             }
         };
+        // What one program took says nothing of another one.
+        let tells = instance.place != Place::Program;
         let found = runs.expected(&instance.coordinates).or_else(|| {
-            let seconds = median(durations.of_operation(&instance.operation).collect())?;
+            let seconds = median(durations.of_operation(&instance.operation).filter(|_| tells).collect())?;
             Some(Expectation { seconds, basis: Basis::Operation })
         });
         let guess = Expectation { seconds: LIGHT_GUESS, basis: Basis::Guess };

@@ -259,15 +259,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut plan = two();
         plan.instances[0].coordinates = [("seed".to_owned(), "1".to_owned())].into();
+        let programs = plan.clone();
+        plan.instances[0].place = Place::Worker { affinity: "nano".into() };
         let key = Digest::of(b"key");
-        let known = |line: &str| {
+        let known_of = |plan: &Plan, line: &str| {
             let root = folder.path().join(Digest::of(line.as_bytes()).to_string());
             let store = Store::open(&root).unwrap();
             fs_err::write(root.join("durations"), line).unwrap();
-            let mut outlook = Outlook::new(&plan, &[0, 1], store.durations(), alone(&plan));
+            let mut outlook = Outlook::new(plan, &[0, 1], store.durations(), alone(plan));
             outlook.know_key(0, &key);
             outlook.expected(0).map(|expected| (expected.seconds, expected.basis))
         };
+        let known = |line: &str| known_of(&plan, line);
         let operation = r#"["write","elsewhere","z",9.0,{},null]"#;
         let stage = r#"["write","test","a",7.0,{"seed":"2"},null]"#;
         let cell = r#"["write","test","a",5.0,{"seed":"1"},null]"#;
@@ -275,6 +278,9 @@ mod tests {
         assert_eq!(known(""), None);
         assert_eq!(known(operation), Some((9.0, Basis::Operation)));
         assert_eq!(known(&format!("{operation}\n{stage}")), Some((7.0, Basis::Stage)));
+        // Another program is another work.
+        assert_eq!(known_of(&programs, operation), None);
+        assert_eq!(known_of(&programs, &format!("{operation}\n{stage}")), Some((7.0, Basis::Stage)));
         assert_eq!(known(&format!("{operation}\n{stage}\n{cell}")), Some((5.0, Basis::Cell)));
         assert_eq!(known(&format!("{exact}\n{operation}\n{stage}\n{cell}")), Some((3.0, Basis::Key)));
     }

@@ -8,12 +8,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::plan::RUNS_OWN;
+
 /// Worker processes at work.
-pub const WORKER: &str = "worker";
+pub const WORKER: &str = RUNS_OWN[0];
 /// Threads of worker processes.
 pub const CPU: &str = "cpu";
 /// Stages on threads of the runner.
-pub const LIGHT: &str = "light";
+pub const LIGHT: &str = RUNS_OWN[1];
 /// GPUs.
 pub const GPU: &str = "gpu";
 
@@ -147,13 +149,16 @@ pub fn visible_gpus() -> Vec<String> {
     }
 }
 
-/// GPU names of a comma-separated list. As the driver reads it, a negative number ends the list.
+/// GPU names of a comma-separated list. As the driver reads it, a negative number ends the list. One that is named again is
+/// there once.
 pub fn parse_gpus(list: &str) -> Vec<String> {
-    list.split(',')
-        .map(str::trim)
-        .take_while(|name| !name.is_empty() && !name.starts_with('-'))
-        .map(str::to_owned)
-        .collect()
+    let mut gpus = Vec::new();
+    for name in list.split(',').map(str::trim).take_while(|name| !name.is_empty() && !name.starts_with('-')) {
+        if !gpus.iter().any(|known| known == name) {
+            gpus.push(name.to_owned());
+        }
+    }
+    gpus
 }
 
 #[cfg(test)]
@@ -195,5 +200,6 @@ mod tests {
         assert_eq!(parse_gpus("GPU-8932f937,1"), ["GPU-8932f937", "1"]);
         assert!(parse_gpus("").is_empty());
         assert_eq!(parse_gpus("1,-1,0"), ["1"]);
+        assert_eq!(parse_gpus("1,0,1"), ["1", "0"]);
     }
 }

@@ -32,6 +32,9 @@ impl Sourcing {
     /// # Errors
     /// A name that can't be a source, or a data set file that can't be read.
     pub fn is_from_hub(&self, source: &SourceRef) -> Result<bool, StageError> {
+        if builtin(source).is_some() {
+            return Ok(false);
+        }
         Ok(self.settings.mirror.is_none() && matches!(self.request(source)?.origin, Origin::Hub(_)))
     }
 
@@ -40,6 +43,9 @@ impl Sourcing {
     /// # Errors
     /// A name that can't be a source, or a data set file that can't be read.
     pub fn request_text(&self, source: &SourceRef) -> Result<Option<String>, StageError> {
+        if builtin(source).is_some() {
+            return Ok(None);
+        }
         let request = self.request(source)?;
         let Origin::Hub(repository) = &request.origin else { return Ok(None) };
         let files = match &request.wanted {
@@ -55,6 +61,12 @@ impl Sourcing {
     /// # Errors
     /// What locating or reading it returns.
     pub fn pin(&self, source: &SourceRef, digest_of: DigestOf<'_>, watch: &mut dyn Watch) -> Result<Pin, StageError> {
+        if let Some(files) = builtin(source) {
+            let pinned = |(name, bytes): (&str, &[u8])| {
+                (name.to_owned(), PinnedFile { size: bytes.len() as u64, digest: Digest::of(bytes) })
+            };
+            return Ok(Pin { request: None, revision: None, files: files.map(pinned).collect() });
+        }
         let located = source::locate(&self.request(source)?, &self.settings, watch)?;
         let files = located.files.iter().map(|(name, path)| {
             let size = fs_err::metadata(path)?.len();
@@ -96,6 +108,14 @@ impl Sourcing {
             },
             SourceRef::File(path) => source::file_request(path, &self.root),
         })
+    }
+}
+
+/// What a built-in backbone contains. It is not unpacked to be known, so that a plan leaves no trace.
+fn builtin(source: &SourceRef) -> Option<impl Iterator<Item = (&'static str, &'static [u8])>> {
+    match source {
+        SourceRef::Model(name) => source::builtin_files(name),
+        SourceRef::Dataset(_) | SourceRef::File(_) => None,
     }
 }
 

@@ -184,8 +184,9 @@ impl fmt::Display for Fates {
     /// `23 stages: 10 cached, 12 run, 1 may run`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.cached + self.run + self.shared + self.may_run + self.fail + self.skip + self.left;
+        let stages = if total == 1 { "stage" } else { "stages" };
         if total == self.cached {
-            return write!(f, "{total} stages, all cached: nothing to run");
+            return write!(f, "{total} {stages}, all cached: nothing to run");
         }
         let counts = [
             (self.cached, "cached"),
@@ -198,7 +199,7 @@ impl fmt::Display for Fates {
         ];
         let said: Vec<String> =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        write!(f, "{total} stages: {}", said.join(", "))
+        write!(f, "{total} {stages}: {}", said.join(", "))
     }
 }
 

@@ -26,7 +26,7 @@ pub mod sharing;
 pub mod summary;
 
 /// How a stage is tried: part of the plan, though it decides no key.
-pub use crate::spec::{Cause, Policy, Retries};
+pub use crate::spec::{Cause, Policy, RUNS_OWN, Retries};
 pub use assess::{Lookup, Question, Records, State};
 pub use expand::expand;
 pub use instance::{Instance, Plan, StagePlan};

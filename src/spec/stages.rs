@@ -104,11 +104,19 @@ fn check_name(context: &mut Context<'_>, path: &str, name: &str, what: &str) {
     context.problems.extend(name_problem(|code, message| file.key_problem(path, code, message), name, what));
 }
 
+/// Resources that stages take without naming them, which a run counts by `--jobs` and by its cores.
+pub const RUNS_OWN: [&str; 2] = ["worker", "light"];
+
 fn check_resources(context: &mut Context<'_>, path: &str, resources: &BTreeMap<String, Amount>) {
     let path = below(path, "resources");
     for (resource, amount) in resources {
         let path = below(&path, resource);
         check_name(context, &path, resource, "a resource");
+        if RUNS_OWN.contains(&resource.as_str()) {
+            let message = format!("`{resource}` is what a run counts itself, by `--jobs` and cores");
+            let problem = context.file.key_problem(&path, "compt::spec::resources", message);
+            context.problems.push(problem.with_help("give the resource another name"));
+        }
         if resource == "cpu" && !amount.later().is_empty() {
             let message = "`cpu` can't be a list: it is the number of threads, which changes the last bits of results";
             let problem = context.file.problem(&path, "compt::spec::resources", message);

@@ -25,6 +25,14 @@ pub enum StoreError {
         /// What the file system said, with the path.
         source: io::Error,
     },
+    /// The cache can't be read.
+    #[error("the cache `{}` can't be read: {source}", root.display())]
+    Unreadable {
+        /// The cache folder.
+        root: PathBuf,
+        /// What the file system said, with the path.
+        source: io::Error,
+    },
     /// Something is to be removed, but other processes use the cache.
     #[error("the cache `{}` is in use by {}", root.display(), users(by))]
     InUse {
@@ -71,6 +79,11 @@ pub enum StoreError {
     },
 }
 
+/// Whether we may not even look into a folder.
+fn is_unreadable(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
 fn users(by: &[Holder]) -> String {
     match by {
         [] => "another process".to_owned(),
@@ -84,6 +97,7 @@ impl StoreError {
         let root = root.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { root, source },
+            io::ErrorKind::PermissionDenied if is_unreadable(&root) => Self::Unreadable { root, source },
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Self::ReadOnly { root, source },
             _ => Self::Io { root, source },
         }
@@ -100,6 +114,12 @@ impl StoreError {
                  `gc` without `--delete` only read",
                 root.display()
             ),
+            Self::Unreadable { root, .. } => {
+                format!(
+                    "`{}` belongs to somebody else; have it made readable, or name another cache with `--cache DIR`",
+                    root.display()
+                )
+            }
             Self::InUse { .. } => {
                 "wait until it has ended, then type the same again; nothing was removed, and nothing needs unlocking"
                     .to_owned()

@@ -185,9 +185,11 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let fail = |error| StoreError::io(root, error);
         let layout = root.join("layout");
-        let written = match fs::read_to_string(&layout) {
-            Ok(text) => text.trim().to_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        let written = match fs::read_to_string(&layout).map(|text| text.trim().to_owned()) {
+            Ok(text) if text.parse::<u32>().is_ok() => text,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
+            // Lost, or spoilt by a disk: the folders tell as well.
+            _ => {
                 let found = layout_of(root).unwrap_or(LAYOUT);
                 if access == Access::Write {
                     for (name, text) in [(".gitignore", "*\n"), ("CACHEDIR.TAG", CACHE_TAG)] {
@@ -197,7 +199,6 @@ impl Store {
                 }
                 found.to_owned()
             }
-            Err(error) => return Err(fail(error)),
         };
         let Some((_, digits)) = LAYOUTS.into_iter().find(|(layout, _)| *layout == written) else {
             let found = format!("`{}`", written.chars().take(20).collect::<String>());

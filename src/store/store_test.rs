@@ -269,7 +269,7 @@ fn looking_makes_nothing_and_another_layout_is_refused() {
     assert!(error.to_string().contains("has layout `7`, this program uses layout 2"), "{error}");
 }
 
-/// Made before there were fewer folders; and one that has lost the file which says so.
+/// Made before there were fewer folders; and one that has lost the file which says so, or has it spoilt.
 #[test]
 fn a_cache_of_the_first_layout_goes_on_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -279,11 +279,11 @@ fn a_cache_of_the_first_layout_goes_on_as_it_is() {
         fs_err::write(root.join("layout"), layout).unwrap();
         assert!(whole(&Store::open(&root).unwrap(), 1).is_none());
         publish(&Store::open(&root).unwrap(), 1, &FILES).unwrap();
-        for is_lost in [false, true] {
-            if is_lost {
-                fs_err::remove_file(root.join("layout")).unwrap();
-                assert!(whole(&Store::open_to_read(&root).unwrap(), 1).is_some());
-            }
+        // As it is, lost, and as a disk may leave it.
+        for left in [Some(layout), None, Some(""), Some("\0\0")] {
+            fs_err::remove_file(root.join("layout")).unwrap();
+            left.iter().for_each(|text| fs_err::write(root.join("layout"), text).unwrap());
+            assert!(whole(&Store::open_to_read(&root).unwrap(), 1).is_some());
             let store = Store::open(&root).unwrap();
             assert!(whole(&store, 1).is_some() && whole(&store.reader(), 1).is_some());
             assert_eq!(store.check(Depth::Deep).unwrap().findings.len(), 0);

@@ -101,3 +101,61 @@ fn an_interrupt_is_130() {
     };
     assert_eq!(ended.code(), Some(130));
 }
+
+/// Whatever becomes of what is printed, the code tells what was found.
+#[test]
+fn an_answer_that_can_t_be_written_is_5_unless_something_worse_is_known_and_a_reader_may_go_away() {
+    let project = Project::new();
+    project.write(
+        "pipelines/c.yaml",
+        "name: c\nstages:\n  a: { run: { command: { program: [\"false\"], outputs: [] } } }\n",
+    );
+    let full = |arguments: &[&str]| {
+        let out = fs_err::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = project.command(arguments).stdout(out.into_file()).output().unwrap();
+        (output.status.code(), both(&output))
+    };
+    for arguments in [&["plan", FILE][..], &["plan", FILE, "--json"], &["list", "metrics"]] {
+        let (code, text) = full(arguments);
+        assert_eq!(code, Some(5), "{arguments:?}: {text}");
+        assert!(text.contains("standard output can't be written: No space left"), "{text}");
+    }
+    for arguments in [&["run", "pipelines/c.yaml"][..], &["run", "pipelines/c.yaml", "--json"]] {
+        assert_eq!(full(arguments).0, Some(4), "{arguments:?}");
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = project.command(&["plan", FILE]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), both(&output).trim()), (Some(0), ""));
+}
+
+#[test]
+fn what_a_run_has_is_a_number_from_1_on_and_each_gpu_once() {
+    let project = Project::new();
+    for (arguments, said) in [
+        (["--gpus", "0,1,0"], "GPU `0` is named twice"),
+        (["--gpus", "0;1"], "`0;1` is no GPU"),
+        (["--gpus", ""], "`` is no GPU"),
+        (["--jobs", "0"], "expected a whole number from 1 on"),
+        (["--resource", "gpu=2"], "`--gpus 0,1` says which there are"),
+        (["--resource", "light=2"], "`--jobs N` says how many"),
+        (["--resource", "cpu=0"], "a run needs a core"),
+        (["--resource", "mem_gb"], "expected NAME=N"),
+    ] {
+        let (code, text) = code(&project, &[&["run", FILE], &arguments[..]].concat());
+        assert!(code == 2 && text.contains(said), "{arguments:?}: {code}: {text}");
+    }
+    let (code, text) =
+        code(&project, &[&["run", FILE, "--resource", "cpus=2", "--only", "data"], &SMALL[..6]].concat());
+    assert!(code == 0 && text.contains("warning: no stage of this pipeline needs `cpus`"), "{code}: {text}");
+}
+
+/// A check in CI that checks nothing must not be green.
+#[test]
+fn a_selection_of_nothing_is_2() {
+    let project = Project::new();
+    for arguments in [["verify", FILE, "--stages"].as_slice(), &["why", FILE], &["show", FILE], &["status", FILE]] {
+        let (code, text) = code(&project, &[arguments, &["data & fit"]].concat());
+        assert!(code == 2 && text.contains("`data & fit` selects nothing"), "{arguments:?}: {code}: {text}");
+    }
+}

@@ -454,3 +454,38 @@ fn a_program_that_says_nothing_needs_no_log_unless_an_earlier_attempt_has_one() 
     let logs = json(&show(&["--json"]));
     assert_eq!((&logs[0]["attempt"], &logs[0]["log"]), (&Value::Null, &Value::Null));
 }
+
+/// Neither a device nor a link is replaced by a file.
+#[test]
+fn a_graph_goes_where_it_is_told() {
+    let project = light();
+    let graph = |output: &str| project.compt(&["graph", FILE, "--output", output]);
+    project.write("shared/graph.dot", "old");
+    std::os::unix::fs::symlink("shared/graph.dot", project.path("mine.dot")).unwrap();
+    assert!(graph("mine.dot").status.success());
+    assert!(project.path("mine.dot").is_symlink() && project.read("shared/graph.dot").starts_with("digraph"));
+    let pipe = project.path("pipe.svg");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let read = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs_err::read_to_string(pipe).unwrap()
+    });
+    assert!(graph("pipe.svg").status.success());
+    assert!(read.join().unwrap().contains("<svg") && !pipe.is_file());
+    let unknown = graph("graph.png");
+    assert!(unknown.status.code() == Some(2) && both(&unknown).contains("`.png` is no ending"), "{}", both(&unknown));
+}
+
+/// The starter has a built-in backbone: it is known without being unpacked.
+#[test]
+fn looking_at_a_plan_leaves_no_trace() {
+    let project = Project::new();
+    assert!(project.compt(&["init", "."]).status.success());
+    let file = fs_err::read_dir(project.path("pipelines")).unwrap().map(|entry| entry.unwrap().path());
+    let starter = file.filter(|path| fs_err::read_to_string(path).unwrap().contains("builtin/nano")).min().unwrap();
+    for arguments in [&["plan"][..], &["status"], &["graph"], &["run", "--dry-run"]] {
+        let output = project.compt(&[arguments, &[starter.to_str().unwrap()]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", both(&output));
+        assert!(!project.path(".compt").exists(), "{arguments:?}");
+    }
+}

@@ -60,8 +60,8 @@ pub fn find(typed: &str, arguments: &DiffArguments, store: &Store) -> Result<Ope
     if folder.join(NOTE).is_file() {
         return Ok(Operand::Run(Lineage::read(&folder)?));
     }
-    let is_key = typed.len() >= FEWEST_DIGITS && typed.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_key {
+    let digits = typed.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digits && typed.len() >= FEWEST_DIGITS {
         return key(typed, store);
     }
     let runs: Vec<String> = fs_err::read_dir(&arguments.outputs)
@@ -71,11 +71,17 @@ pub fn find(typed: &str, arguments: &DiffArguments, store: &Store) -> Result<Ope
         .collect();
     Err(Failure::Input {
         message: format!("`{typed}` is no run, no lock file and no stage key"),
-        hint: Some(match suggest::nearest(typed, runs.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "a run is a folder with `run.json` (`outputs/NAME`), a lock file stands beside its pipeline, and \
-                     `compt why FILE STAGE` prints keys"
-                .to_owned(),
+        hint: Some(if digits {
+            format!("the beginning of a key has {FEWEST_DIGITS} digits or more")
+        } else {
+            match suggest::nearest(typed, runs.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => {
+                    "a run is a folder with `run.json` (`outputs/NAME`), a lock file stands beside its pipeline, and \
+                         `compt why FILE STAGE` prints keys"
+                        .to_owned()
+                }
+            }
         }),
     })
 }

@@ -32,8 +32,10 @@ impl<W: Write> Listener for JsonLines<W> {
     fn hear(&mut self, at: Duration, event: &Event) {
         let line = Line { at: at.as_millis() as f64 / 1e3, what: event };
         if let Ok(text) = serde_json::to_string(&line) {
-            // A reader that closed the pipe does not stop the run.
-            let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+            // A reader that closed the pipe, or a full disk, does not stop the run.
+            if let Err(error) = writeln!(self.out, "{text}").and_then(|()| self.out.flush()) {
+                crate::cli::unwritten(error);
+            }
         }
     }
 }

@@ -26,6 +26,12 @@ const BACKBONES: &[(&str, &[File])] = &[(
     &[asset!("nano", "config.json"), asset!("nano", "tokenizer.json"), asset!("nano", "model.safetensors")],
 )];
 
+/// The files of a built-in backbone; `None` where `name` is no such backbone.
+pub fn builtin_files(name: &str) -> Option<impl Iterator<Item = (&'static str, &'static [u8])>> {
+    let plain = name.strip_prefix(PREFIX)?;
+    BACKBONES.iter().find(|(known, _)| *known == plain).map(|(_, files)| files.iter().copied())
+}
+
 /// What a built-in backbone needs: its files, unpacked below `folder`; `None` where `name` is not `builtin/NAME`.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use builtin::builtin_request;
+pub use builtin::{builtin_files, builtin_request};
 pub use error::SourceError;
 pub use hub::Hub;
 pub use settings::{SourceSettings, Token};
