@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The environment variable that names more of them, with commas between.
@@ -71,6 +72,16 @@ impl Secrets {
     /// The variable whose value is in `text`.
     pub fn within(&self, text: &str) -> Option<&str> {
         self.0.iter().find(|(_, value)| text.contains(value.as_str())).map(|(name, _)| name.as_str())
+    }
+
+    /// The bytes of `text` that [`Secrets::masked`] replaces; some may lie in others.
+    pub fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let of = |value: &'_ String| {
+            text.match_indices(value.as_str()).map(|(at, _)| at..at + value.len()).collect::<Vec<_>>()
+        };
+        let values = self.0.iter().flat_map(|(_, value)| of(value));
+        // With the `://` and the `@` by which they are known.
+        values.chain(passwords(text).map(|at| at.start - "://".len()..at.end + 1)).collect()
     }
 
     /// `text` without secrets.
@@ -150,21 +161,24 @@ fn is_telling(value: &str) -> bool {
 /// `text` without the user names and passwords of the addresses in it; `None` when it has none.
 fn without_passwords(text: &str) -> Option<String> {
     let mut masked = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        masked.push_str(before);
-        let host = after.find(|c: char| c.is_whitespace() || "/?#\"'`<>".contains(c)).unwrap_or(after.len());
-        rest = match after[..host].rfind('@') {
-            Some(end) => {
-                masked.push_str(MASK);
-                &after[end..]
-            }
-            None => after,
-        };
+    let mut done = 0;
+    for password in passwords(text) {
+        masked.push_str(&text[done..password.start]);
+        masked.push_str(MASK);
+        done = password.end;
     }
-    masked.push_str(rest);
+    masked.push_str(&text[done..]);
     Some(masked).filter(|masked| masked != text)
+}
+
+/// Where the user names and passwords of addresses stand in `text`: between `://` and the last `@` before the path.
+fn passwords(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("://").filter_map(|(at, mark)| {
+        let start = at + mark.len();
+        let rest = &text[start..];
+        let host = rest.find(|c: char| c.is_whitespace() || "/?#\"'`<>".contains(c)).unwrap_or(rest.len());
+        Some(start..start + rest[..host].rfind('@')?)
+    })
 }
 
 #[cfg(test)]
@@ -175,6 +189,15 @@ mod tests {
 
     fn secrets(of: &[(&str, &str)]) -> Secrets {
         Secrets::of(of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn what_would_be_masked_has_its_place() {
+        let secrets = secrets(&[("A_TOKEN", "abcdef"), ("B_TOKEN", "bcdefg")]);
+        let text = "x abcdefg https://me:pw@host y";
+        let mut places: Vec<&str> = secrets.places(text).into_iter().map(|at| &text[at]).collect();
+        places.sort();
+        assert_eq!(places, ["://me:pw@", "abcdef", "bcdefg"]);
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Diagnostic for Problem {
             let text = Some(text.clone());
             let span = match file {
                 // Both with all that is between them would be the long line again.
-                Some(file) if file.are_far_apart(main, span.start) => return None,
+                Some(file) if i > 0 && file.are_far_apart(main, span.start) => return None,
                 Some(file) => file.marked(span),
                 None => span.clone(),
             };

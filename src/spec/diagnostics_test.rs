@@ -82,13 +82,34 @@ fn every_bad_file_has_its_message() {
 
 /// The first parser alone would take minutes.
 #[test]
-fn what_nests_without_end_is_refused_at_once() {
+fn what_nests_without_end_is_refused() {
     for open in ["[", "{a: ", "- [", "[{a: "] {
         let text = format!("name: deep\nstages: {}", open.repeat(200_000));
         let refused = Document::parse(Path::new("deep.yaml"), &text).unwrap_err();
         let said = render(&refused, false);
         assert!(said.len() < 2_000 && said.contains("deep.yaml:2:"), "{said}");
     }
+}
+
+/// Lines are drawn in one piece with their neighbours, whichever of them is long.
+#[test]
+fn of_long_lines_a_part_is_shown_whatever_else_is_near() {
+    let many: String = (0..9_000).map(|number| format!("x{number}: [1], ")).collect();
+    let said = |text: &str| {
+        let said = render(&Document::parse(Path::new("a.yaml"), text).unwrap_err(), false);
+        assert!(said.contains("`a` is given twice") && said.len() < 1_000, "{said}");
+        said
+    };
+    said(&format!("axes: {{ a: [1],\n {many} a: [2] }}\n"));
+    said(&format!("axes: {{ {many} a: [1],\n a: [2] }}\n"));
+    said(&format!("axes: {{ a: [1], a: [2],\n {many} }}\n"));
+    // Line ends of Windows: the number beside the line is that of the place.
+    let place = said(&format!("name: a\r\naxes: {{ {many} a: [1], a: [2] }}\r\n"));
+    assert!(place.contains("a.yaml:2:") && place.contains("\n 2 | "), "{place}");
+    // Far from each other, and no line is long: both are shown.
+    let lines = many.replace(", ", ",\n ");
+    let both = said(&format!("axes: {{ a: [1],\n {lines} a: [2] }}\n"));
+    assert!(both.contains("first here") && both.contains("again here"), "{both}");
 }
 
 /// miette can't pad to more columns than 65,535.

@@ -9,11 +9,15 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 
 use super::diagnostic::Problem;
 use super::outline::{Outline, Place};
+use crate::base::secrets::Secrets;
 
 /// Of lines with more bytes, an error shows a part.
 const LONG_LINE: usize = 160;
 /// So many bytes before and after what it points at.
 const NEAR: usize = 50;
+
+/// So many lines, with those around them, miette draws in one piece when places are on the first and the last of them.
+const DRAWN_TOGETHER: usize = 4;
 
 /// The text of a YAML file and where its values stand.
 ///
@@ -89,19 +93,40 @@ impl SourceFile {
         span.start..floor(&self.text, span.end.min(span.start + LONG_LINE))
     }
 
-    /// Whether two places are on one line with a long part of it between them.
+    /// Whether two places can't be shown together: those of neighbouring lines are drawn in one piece, and one of the lines is
+    /// long.
     pub(super) fn are_far_apart(&self, one: usize, other: usize) -> bool {
-        let between = one.min(other)..one.max(other);
-        between.len() > LONG_LINE && self.text.get(between).is_some_and(|text| !text.contains('\n'))
+        let lines = self.lines_of(&(one.min(other)..one.max(other)));
+        has_long_line(&self.text[lines.clone()]) && self.text[lines].lines().count() <= DRAWN_TOGETHER
     }
 
-    /// The part of a span's lines that is near it.
-    fn around(&self, span: &SourceSpan) -> Range<usize> {
-        let (start, end) = (span.offset(), span.offset() + span.len());
-        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = self.text[end..].find('\n').map_or(self.text.len(), |at| end + at);
-        let from = floor(&self.text, start.saturating_sub(NEAR));
-        from.max(line_start)..floor(&self.text, end + NEAR).min(line_end)
+    /// The lines of a span, without the last one's end.
+    fn lines_of(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[span.end..].find('\n').map_or(self.text.len(), |at| span.end + at);
+        start..start + self.text[start..end].trim_end_matches('\r').len().max(span.end - start)
+    }
+
+    /// What is shown for a span whose context is `whole`: all of it, or its own lines, or of a long line the part that is near.
+    /// A secret, which is masked in what is drawn, is not cut: half of it would not be known for one.
+    fn shown(&self, span: Range<usize>, whole: Range<usize>) -> Range<usize> {
+        if !has_long_line(&self.text[whole.clone()]) {
+            return whole;
+        }
+        let lines = self.lines_of(&span);
+        if !has_long_line(&self.text[lines.clone()]) {
+            return lines;
+        }
+        let secrets = Secrets::of_environment().places(&self.text[lines.clone()]);
+        let mut near = floor(&self.text, span.start.saturating_sub(NEAR)).max(lines.start)
+            ..floor(&self.text, span.end + NEAR).min(lines.end);
+        while let Some(cut) = secrets.iter().map(|at| at.start + lines.start..at.end + lines.start).find(|secret| {
+            let touches = secret.start < near.end && near.start < secret.end;
+            touches && (secret.start < near.start || near.end < secret.end)
+        }) {
+            near = near.start.min(cut.start)..near.end.max(cut.end);
+        }
+        near
     }
 
     /// The place with this path, or of the nearest one around it; whether it is exact.
@@ -134,10 +159,7 @@ impl SourceCode for SourceFile {
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let lines = self.text.read_span(span, context_lines_before, context_lines_after)?;
         let whole = lines.span().offset()..lines.span().offset() + lines.span().len();
-        let shown = match self.text.get(whole.clone()) {
-            Some(text) if text.lines().any(|line| line.len() > LONG_LINE) => self.around(span),
-            _ => whole,
-        };
+        let shown = self.shown(span.offset()..span.offset() + span.len(), whole);
         // miette counts columns in bytes; people count characters.
         let first = if context_lines_before == 0 { span.offset() } else { shown.start };
         Ok(Box::new(MietteSpanContents::new_named(
@@ -146,9 +168,13 @@ impl SourceCode for SourceFile {
             (shown.start, shown.len()).into(),
             self.line_column(shown.start).0 - 1,
             self.line_column(first).1 - 1,
-            lines.line_count(),
+            self.text[shown].lines().count(),
         )))
     }
+}
+
+fn has_long_line(text: &str) -> bool {
+    text.lines().any(|line| line.len() > LONG_LINE)
 }
 
 fn floor(text: &str, offset: usize) -> usize {

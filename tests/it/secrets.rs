@@ -134,3 +134,32 @@ fn a_secret_in_a_file_or_a_setting_is_refused_where_it_stands() {
     assert!(both(&refused).contains("datasets/ripe.yaml:1:8"), "{}", both(&refused));
     clean("the refusal", both(&refused).as_bytes());
 }
+
+/// A long line is cut before it is masked: no part of a secret may be left.
+#[test]
+fn a_part_of_a_long_line_has_no_part_of_a_secret() {
+    let project = Project::new();
+    let token: String = (0..130).map(|number| format!("{number:03}x")).collect();
+    let filler = "filler, ".repeat(60);
+    let address = format!("https://me:{token}@host/x");
+    for (file, line) in [
+        ("before", format!("name: a\nstages: {{ a: [{filler} {token}, ] ]")),
+        ("after", format!("name: a\nstages: {{ a: [{filler} ] ], {token}, {filler}")),
+        (
+            "address",
+            format!(
+                "name: a\nstages: {{ a: [{filler} \"{}\" ] ]",
+                address.replace(&token, "no-other-secret-than-this")
+            ),
+        ),
+        ("value", format!("name: a\nstages: {{ a: {{ run: {{ fetch: {{ dataset: [{filler}{token}] }} }} }} }}")),
+    ] {
+        let file = format!("pipelines/{file}.yaml");
+        project.write(&file, &line);
+        let output = project.command(&["check", &file]).env("MY_TOKEN", &token).output().unwrap();
+        let said = both(&output);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        let leaks = token.as_bytes().windows(9).any(|part| said.contains(std::str::from_utf8(part).unwrap()));
+        assert!(!leaks && !said.contains("secret-than"), "{file}: {said}");
+    }
+}
