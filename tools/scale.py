@@ -254,7 +254,6 @@ def processes(work, tools, rounds, count, jobs):
         folder.mkdir()
         MAKERS[tool](folder, count)
     first, again = {tool: [] for tool in tools}, {tool: [] for tool in tools}
-    wait_for_rest(work)
     empty = [creating(work)]
     for _ in range(rounds):
         for tool, folder in folders.items():
@@ -324,6 +323,7 @@ def main():
         if args.only in (None, "start"):
             start(work, tools, args.rounds)
         if args.only in (None, "processes"):
+            wait_for_rest(work)
             for size in [size for size in sizes if size <= 1_000]:
                 processes(work, tools, args.rounds, size, args.jobs)
         if args.only in (None, "in_process"):

@@ -24,14 +24,19 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_and_look(path, bytes).map(drop)
 }
 
-/// The same for a path that somebody typed: a link is followed, and a device or a pipe is written to.
+/// The same for a path that somebody typed: a link is followed, and what is no plain file (a device, a pipe) is written to.
 ///
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_where_told(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let is_system = path.starts_with("/dev") || path.starts_with("/proc");
     match fs_err::metadata(path) {
-        Ok(there) if there.is_file() => write_atomically(&fs_err::canonicalize(path)?, bytes),
-        Ok(_) => fs_err::OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        // `/dev/stdout` may lead to a file that holds something already.
+        Ok(there) if is_system || !there.is_file() => {
+            fs_err::OpenOptions::new().append(true).open(path)?.write_all(bytes)
+        }
+        Ok(_) => write_atomically(&fs_err::canonicalize(path)?, bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => fs_err::write(path, bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => write_atomically(path, bytes),
         Err(error) => Err(error),
     }

@@ -63,9 +63,13 @@ pub fn main() -> ExitCode {
             } else if let (true, Cow::Owned(masked)) =
                 (error.use_stderr(), secrets().masked(&error.render().to_string()))
             {
-                eprint!("{masked}");
+                complain(&masked);
             } else {
-                let _ = error.print();
+                // Of `--help` and `--version` the text is the answer.
+                let told = error.print();
+                if !error.use_stderr() {
+                    return end(false, || Ok(told.unwrap_or_else(unwritten)));
+                }
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -93,8 +97,7 @@ fn end(for_programs: bool, command: impl FnOnce() -> Result<(), Failure>) -> Exi
         },
         (Ok(()), _) => return ExitCode::SUCCESS,
     };
-    // Whatever becomes of the words, the code is the failure's.
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| explain(&failure, for_programs)));
+    explain(&failure, for_programs);
     ExitCode::from(failure.exit_code())
 }
 
@@ -148,16 +151,16 @@ fn explain(failure: &Failure, for_programs: bool) {
     if for_programs {
         let mut value = failure.as_json();
         secrets.mask_json(&mut value);
-        eprintln!("{value}");
+        complain(&format!("{value}\n"));
         return;
     }
     if let Failure::Invalid(invalid) = failure {
-        eprint!("{}", crate::spec::render(invalid, ui::colour(std::io::stderr().is_terminal())));
+        complain(&crate::spec::render(invalid, ui::colour(io::stderr().is_terminal())));
         return;
     }
-    eprintln!("error: {}", secrets.masked(&failure.to_string()));
+    complain(&format!("error: {}\n", secrets.masked(&failure.to_string())));
     if let Some(hint) = failure.hint() {
-        eprintln!("\nhint: {}", secrets.masked(hint));
+        complain(&format!("\nhint: {}\n", secrets.masked(hint)));
     }
 }
 
@@ -173,17 +176,22 @@ fn secrets() -> Secrets {
 /// From here on the words of a panic are printed without secrets, and where it came from if `RUST_BACKTRACE` asks for that.
 fn mask_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        eprintln!("{}", secrets().masked(&panic.to_string()));
+        complain(&format!("{}\n", secrets().masked(&panic.to_string())));
         let trace = Backtrace::capture();
         if trace.status() == BacktraceStatus::Captured {
-            eprintln!("{trace}");
+            complain(&format!("{trace}\n"));
         }
     }));
 }
 
 /// Prints something to know on standard error, where it is the last thing or the last but the error.
 fn warn(message: &str) {
-    eprintln!("warning: {}", secrets().masked(message));
+    complain(&format!("warning: {}\n", secrets().masked(message)));
+}
+
+/// Prints to standard error. Where that can't be written, nobody can be told so; `eprint!` would panic.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Why standard output could not be written, the first time that it could not.

@@ -70,11 +70,11 @@ fn default_jobs(session: &Session, gpus: &[String]) -> usize {
 /// A list of GPUs as it was given, each once: it would be handed out twice otherwise.
 fn gpus(text: &str) -> Result<String, String> {
     let ids: Vec<&str> = text.split(',').map(str::trim).collect();
-    let is_id = |id: &&str| {
-        id.starts_with("GPU-")
-            || id.starts_with("MIG-")
-            || !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    // `00` would be another name of `0`.
+    let is_number = |id: &str| id.parse::<u32>().is_ok_and(|number| number.to_string() == id);
+    let is_name =
+        |id: &str| ["GPU-", "MIG-"].iter().any(|kind| id.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
+    let is_id = |id: &&str| is_number(id) || is_name(id);
     if let Some(id) = ids.iter().find(|id| !is_id(id)) {
         return Err(format!(
             "`{id}` is no GPU; expected numbers, or names as `nvidia-smi -L` tells them, for example `--gpus 0,1`"

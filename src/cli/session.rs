@@ -320,7 +320,7 @@ pub struct Downloads {
 impl Watch for Downloads {
     fn received(&mut self, file: &str, done: u64, total: u64) {
         if self.begun.as_deref() != Some(file) {
-            eprintln!("fetching {file} ({:.1} MB)", total as f64 / 1e6);
+            super::complain(&format!("fetching {file} ({:.1} MB)\n", total as f64 / 1e6));
             self.begun = Some(file.to_owned());
         } else if done == total {
             self.begun = None;
@@ -328,7 +328,7 @@ impl Watch for Downloads {
     }
 
     fn waiting(&mut self, reason: &str, pause: Duration) {
-        eprintln!("waiting {:.0} s: {reason}", pause.as_secs_f64());
+        super::complain(&format!("waiting {:.0} s: {reason}\n", pause.as_secs_f64()));
     }
 }
 

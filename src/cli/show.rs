@@ -8,6 +8,7 @@ use super::arguments::ShowArguments;
 use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
 use crate::base::Digest;
+use crate::plan::catalog::Place;
 use crate::plan::{Instance, State};
 use crate::store::Record;
 
@@ -25,17 +26,17 @@ pub fn show(arguments: &ShowArguments) -> Result<(), Failure> {
         };
         let latest = session.store.latest(&session.plan.pipeline, instance)?.map(|latest| latest.key);
         let keys: Vec<_> = now.into_iter().chain(latest).collect();
-        let mut found = None;
-        for key in &keys {
-            found = found.or(session.store.record(key)?);
-        }
         if arguments.log {
-            let log = Log::last(&session, instance, &keys, found.is_some())?;
+            let log = Log::last(&session, instance, &keys)?;
             match arguments.json {
                 true => values.push(log.as_json()),
                 false => text.push_str(&log.text()),
             }
             continue;
+        }
+        let mut found = None;
+        for key in &keys {
+            found = found.or(session.store.record(key)?);
         }
         let is_current = |record: &Record| states[instance.id].output() == Some(record.output);
         match found {
@@ -52,39 +53,37 @@ pub fn show(arguments: &ShowArguments) -> Result<(), Failure> {
 
 /// The log of the last attempt at an instance.
 struct Log<'a> {
-    instance: &'a str,
+    instance: &'a Instance,
     /// The attempt's number, the log's path, and its text.
     last: Option<(u32, PathBuf, String)>,
-    has_result: bool,
+    /// Whether there is a result without a log.
+    is_silent: bool,
 }
 
 impl<'a> Log<'a> {
-    /// Looks under these keys.
-    fn last(session: &Session, instance: &'a Instance, keys: &[Digest], has_result: bool) -> Result<Self, Failure> {
-        let mut logs = Vec::new();
+    /// Looks under the first of these keys that an attempt was made at.
+    fn last(session: &Session, instance: &'a Instance, keys: &[Digest]) -> Result<Self, Failure> {
         for key in keys {
-            logs.extend(session.store.logs(key)?);
-        }
-        let last = match logs.pop() {
-            Some((attempt, path)) => {
+            if let Some((attempt, path)) = session.store.logs(key)?.pop() {
                 let text = fs_err::read_to_string(&path)?;
-                Some((attempt, path, text))
+                return Ok(Self { instance, last: Some((attempt, path, text)), is_silent: false });
             }
-            None => None,
-        };
-        Ok(Self { instance: instance.name(), last, has_result })
+            if session.store.record(key)?.is_some() {
+                return Ok(Self { instance, last: None, is_silent: true });
+            }
+        }
+        Ok(Self { instance, last: None, is_silent: false })
     }
 
     fn text(&self) -> String {
+        let name = self.instance.name();
         match &self.last {
             Some((.., text)) => text.clone(),
-            None if self.has_result => {
-                format!(
-                    "{}: no log; a program that says nothing and ends well within a moment leaves none\n",
-                    self.instance
-                )
+            None if self.is_silent && self.instance.place == Place::Program => {
+                format!("{name}: no log; a program that says nothing and ends well within a moment leaves none\n")
             }
-            None => format!("{}: no attempt was made yet\n", self.instance),
+            None if self.is_silent => format!("{name}: its log is not there any more\n"),
+            None => format!("{name}: no attempt was made yet\n"),
         }
     }
 
@@ -93,7 +92,7 @@ impl<'a> Log<'a> {
             Some((attempt, path, text)) => (Some(attempt), Some(path), text.lines().collect()),
             None => (None, None, Vec::new()),
         };
-        json!({ "instance": self.instance, "attempt": attempt, "log": log, "lines": lines })
+        json!({ "instance": self.instance.name(), "attempt": attempt, "log": log, "lines": lines })
     }
 }
 

@@ -13,7 +13,7 @@ use super::testing::{Desk, Site, Stage, WRITE, counts, diamond, double, heavy, n
 use super::thread::Bodies;
 use super::{Options, Run, run};
 use crate::plan::Instance;
-use crate::plan::catalog::SourceRef;
+use crate::plan::catalog::{Place, SourceRef};
 use crate::plan::pins::Pins;
 use crate::protocol::{Job, Reporter, ResolvedSource, StageError, StageErrorKind};
 use crate::store::Store;
@@ -446,4 +446,33 @@ fn with_fail_fast_nothing_starts_before_it_is_known_how_a_stage_ends() {
         assert_eq!(summary.totals.failed, started);
         assert_eq!(events.iter().filter(|event| matches!(event, Event::Started { .. })).count(), started);
     }
+}
+
+/// A program that says nothing, and ends before anybody looks whether it is still wanted.
+struct Silent;
+
+impl Bodies for Silent {
+    fn sources(&self, _: &[SourceRef], _: &mut dyn Reporter) -> Result<Vec<ResolvedSource>, StageError> {
+        Ok(Vec::new())
+    }
+
+    fn run(&self, job: &Job, _: &mut dyn Reporter) -> Result<(), StageError> {
+        fs_err::create_dir_all(&job.output)?;
+        Ok(fs_err::write(job.output.join("text"), &job.stage)?)
+    }
+}
+
+#[test]
+fn a_silent_program_leaves_a_log_only_after_that_of_another_attempt() {
+    let place = Site::new();
+    let mut plan = plan(&[("a", &[], write("a"))]);
+    plan.instances[0].place = Place::Program;
+    let (summary, _) = place.run(&plan, &Silent);
+    let (key, _) = summary.results[0].unwrap();
+    let store = Store::open(&place.root).unwrap();
+    assert_eq!(store.logs(&key).unwrap(), []);
+    fs_err::write(store.next_log(&key).unwrap().1, "of a failure").unwrap();
+    fs_err::remove_dir_all(place.root.join("records")).unwrap();
+    place.run(&plan, &Silent);
+    assert_eq!(store.logs(&key).unwrap().len(), 2);
 }

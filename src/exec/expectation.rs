@@ -58,10 +58,10 @@ pub fn of_plan(plan: &Plan, durations: &Durations) -> Vec<Option<Expectation>> {
                 stages.entry(plan.instances[instance.id].stage.as_str()).or_insert(StageRuns::new(runs.collect()))
             }
         };
-        // What one program took says nothing of another one.
-        let tells = instance.place != Place::Program;
         let found = runs.expected(&instance.coordinates).or_else(|| {
-            let seconds = median(durations.of_operation(&instance.operation).filter(|_| tells).collect())?;
+            // What one program took says nothing of another one.
+            let others = (instance.place != Place::Program).then(|| durations.of_operation(&instance.operation))?;
+            let seconds = median(others.collect())?;
             Some(Expectation { seconds, basis: Basis::Operation })
         });
         let guess = Expectation { seconds: LIGHT_GUESS, basis: Basis::Guess };

@@ -268,6 +268,7 @@ mod tests {
         assert_eq!(log.tail().first().map(String::as_str), Some("problem 12"));
         assert_eq!(log.tail().len(), 8);
     }
+
     #[test]
     fn silence_that_ends_well_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();

@@ -8,14 +8,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::RUNS_OWN;
+pub use crate::plan::{LIGHT, WORKER};
 
-/// Worker processes at work.
-pub const WORKER: &str = RUNS_OWN[0];
 /// Threads of worker processes.
 pub const CPU: &str = "cpu";
-/// Stages on threads of the runner.
-pub const LIGHT: &str = RUNS_OWN[1];
 /// GPUs.
 pub const GPU: &str = "gpu";
 

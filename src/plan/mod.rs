@@ -26,7 +26,9 @@ pub mod sharing;
 pub mod summary;
 
 /// How a stage is tried: part of the plan, though it decides no key.
-pub use crate::spec::{Cause, Policy, RUNS_OWN, Retries};
+pub use crate::spec::{Cause, Policy, Retries};
+/// Resources that a stage takes without naming them.
+pub use crate::spec::{LIGHT, WORKER};
 pub use assess::{Lookup, Question, Records, State};
 pub use expand::expand;
 pub use instance::{Instance, Plan, StagePlan};

@@ -45,4 +45,4 @@ pub use read::{Document, read};
 pub use scalar::{AxisValue, spelling};
 pub use schema::schema;
 pub use source::SourceFile;
-pub use stages::RUNS_OWN;
+pub use stages::{LIGHT, WORKER};

@@ -79,7 +79,8 @@ pub(super) struct RawStage {
     /// Combinations to leave out: those that agree with every entry.
     #[serde(default)]
     pub exclude: Option<Vec<BTreeMap<String, Scalar>>>,
-    /// What one instance occupies while it runs: `gpu: 1`; a list has one amount for each attempt: `mem_gb: [8, 16]`.
+    /// What one instance occupies while it runs: `gpu: 1`; a list has one amount for each attempt: `mem_gb: [8, 16]`. Names are
+    /// free, but for `worker` and `light`, which a run counts itself.
     #[serde(default)]
     pub resources: Option<BTreeMap<String, Amount>>,
     /// When it is tried again, how long it may take, and what goes first; changes no result.

@@ -104,15 +104,17 @@ fn check_name(context: &mut Context<'_>, path: &str, name: &str, what: &str) {
     context.problems.extend(name_problem(|code, message| file.key_problem(path, code, message), name, what));
 }
 
-/// Resources that stages take without naming them, which a run counts by `--jobs` and by its cores.
-pub const RUNS_OWN: [&str; 2] = ["worker", "light"];
+/// Worker processes and programs at work, which a run counts by `--jobs`.
+pub const WORKER: &str = "worker";
+/// Stages on threads of the runner, which it counts by the cores.
+pub const LIGHT: &str = "light";
 
 fn check_resources(context: &mut Context<'_>, path: &str, resources: &BTreeMap<String, Amount>) {
     let path = below(path, "resources");
     for (resource, amount) in resources {
         let path = below(&path, resource);
         check_name(context, &path, resource, "a resource");
-        if RUNS_OWN.contains(&resource.as_str()) {
+        if [WORKER, LIGHT].contains(&resource.as_str()) {
             let message = format!("`{resource}` is what a run counts itself, by `--jobs` and cores");
             let problem = context.file.key_problem(&path, "compt::spec::resources", message);
             context.problems.push(problem.with_help("give the resource another name"));

@@ -125,7 +125,10 @@ impl StoreError {
                     .to_owned()
             }
             Self::Layout { root, .. } => {
-                format!("use the version of compt that made it, or move `{}` away", root.display())
+                format!(
+                    "use the version of compt that made it, or move `{}` away; if only its file `layout` is spoilt, delete that",
+                    root.display()
+                )
             }
             Self::Strange { .. } | Self::WrongKey { .. } => return None,
             Self::Io { root, .. } => format!("check that `{}` is a folder on a working disk", root.display()),

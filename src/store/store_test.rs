@@ -267,6 +267,12 @@ fn looking_makes_nothing_and_another_layout_is_refused() {
     fs_err::write(root.join("layout"), "7\n").unwrap();
     let error = Store::open_to_read(&root).unwrap_err();
     assert!(error.to_string().contains("has layout `7`, this program uses layout 2"), "{error}");
+    // A folder of somebody else's, perhaps: nothing in it is touched.
+    for text in ["notes on the layout\n", "\u{feff}"] {
+        fs_err::write(root.join("layout"), text).unwrap();
+        assert!(Store::open(&root).unwrap_err().help().unwrap().contains("delete that"));
+        assert_eq!(fs_err::read_to_string(root.join("layout")).unwrap(), text);
+    }
 }
 
 /// Made before there were fewer folders; and one that has lost the file which says so, or has it spoilt.

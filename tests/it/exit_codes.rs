@@ -115,7 +115,8 @@ fn an_answer_that_can_t_be_written_is_5_unless_something_worse_is_known_and_a_re
         let output = project.command(arguments).stdout(out.into_file()).output().unwrap();
         (output.status.code(), both(&output))
     };
-    for arguments in [&["plan", FILE][..], &["plan", FILE, "--json"], &["list", "metrics"]] {
+    for arguments in [&["plan", FILE][..], &["plan", FILE, "--json"], &["list", "metrics"], &["--help"], &["--version"]]
+    {
         let (code, text) = full(arguments);
         assert_eq!(code, Some(5), "{arguments:?}: {text}");
         assert!(text.contains("standard output can't be written: No space left"), "{text}");
@@ -123,6 +124,10 @@ fn an_answer_that_can_t_be_written_is_5_unless_something_worse_is_known_and_a_re
     for arguments in [&["run", "pipelines/c.yaml"][..], &["run", "pipelines/c.yaml", "--json"]] {
         assert_eq!(full(arguments).0, Some(4), "{arguments:?}");
     }
+    // Of standard error nothing can be told.
+    let out = fs_err::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = project.command(&["plan", "pipelines/absent.yaml"]).stderr(out.into_file()).status().unwrap();
+    assert_eq!(status.code(), Some(3));
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = project.command(&["plan", FILE]).stdout(writer).output().unwrap();
@@ -136,6 +141,8 @@ fn what_a_run_has_is_a_number_from_1_on_and_each_gpu_once() {
         (["--gpus", "0,1,0"], "GPU `0` is named twice"),
         (["--gpus", "0;1"], "`0;1` is no GPU"),
         (["--gpus", ""], "`` is no GPU"),
+        (["--gpus", "0,00"], "`00` is no GPU"),
+        (["--gpus", "GPU-"], "`GPU-` is no GPU"),
         (["--jobs", "0"], "expected a whole number from 1 on"),
         (["--resource", "gpu=2"], "`--gpus 0,1` says which there are"),
         (["--resource", "light=2"], "`--jobs N` says how many"),

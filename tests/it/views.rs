@@ -449,6 +449,12 @@ fn a_program_that_says_nothing_needs_no_log_unless_an_earlier_attempt_has_one() 
     let logs = json(&show(&["--json"]));
     let last = logs[0]["lines"].as_array().unwrap().last().unwrap().as_str().unwrap();
     assert_eq!((&logs[0]["attempt"], last.ends_with("] end: done")), (&2.into(), true), "{logs}");
+    // The log of what the file says now, and not of what it said when something was made last.
+    project.edit("pipelines/c.yaml", "echo 1", "echo no; false");
+    assert!(both(&show(&[])).contains("end: done"));
+    assert_eq!(project.compt(&["run", "pipelines/c.yaml"]).status.code(), Some(4));
+    assert!(both(&show(&[])).contains("end: failed: "), "{}", both(&show(&[])));
+    project.edit("pipelines/c.yaml", "echo no; false", "echo 1");
     fs_err::remove_dir_all(project.path(".compt/logs")).unwrap();
     assert!(both(&show(&[])).contains("say: no log; a program that says nothing"), "{}", both(&show(&[])));
     let logs = json(&show(&["--json"]));
@@ -471,7 +477,17 @@ fn a_graph_goes_where_it_is_told() {
         move || fs_err::read_to_string(pipe).unwrap()
     });
     assert!(graph("pipe.svg").status.success());
-    assert!(read.join().unwrap().contains("<svg") && !pipe.is_file());
+    // If it were one, the reader would wait for ever.
+    assert!(!pipe.is_file());
+    assert!(read.join().unwrap().contains("<svg"));
+    std::os::unix::fs::symlink("shared/new.dot", project.path("new.dot")).unwrap();
+    assert!(graph("new.dot").status.success());
+    assert!(project.path("new.dot").is_symlink() && project.read("shared/new.dot").starts_with("digraph"));
+    project.write("notes", "kept\n");
+    let notes = fs_err::OpenOptions::new().append(true).open(project.path("notes")).unwrap();
+    let mut command = project.command(&["graph", FILE, "--format", "dot", "--output", "/dev/stdout"]);
+    assert!(command.stdout(notes.into_file()).status().unwrap().success());
+    assert!(project.read("notes").starts_with("kept\ndigraph"));
     let unknown = graph("graph.png");
     assert!(unknown.status.code() == Some(2) && both(&unknown).contains("`.png` is no ending"), "{}", both(&unknown));
 }

@@ -71,17 +71,15 @@ pub fn find(typed: &str, arguments: &DiffArguments, store: &Store) -> Result<Ope
         .collect();
     Err(Failure::Input {
         message: format!("`{typed}` is no run, no lock file and no stage key"),
-        hint: Some(if digits {
-            format!("the beginning of a key has {FEWEST_DIGITS} digits or more")
-        } else {
-            match suggest::nearest(typed, runs.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    "a run is a folder with `run.json` (`outputs/NAME`), a lock file stands beside its pipeline, and \
-                         `compt why FILE STAGE` prints keys"
-                        .to_owned()
-                }
+        hint: Some(match suggest::nearest(typed, runs.iter().map(String::as_str)) {
+            // One letter is near to every other one.
+            Some(near) if typed.len() > 1 => format!("did you mean `{near}`?"),
+            _ if digits && !typed.is_empty() => {
+                format!("the beginning of a key has {FEWEST_DIGITS} digits or more; `compt why FILE STAGE` prints keys")
             }
+            _ => "a run is a folder with `run.json` (`outputs/NAME`), a lock file stands beside its pipeline, and \
+                  `compt why FILE STAGE` prints keys"
+                .to_owned(),
         }),
     })
 }
