@@ -7,7 +7,7 @@ in turn, round by round, so that what else the machine does hits all alike. One 
 and maxima of seconds, processor time of the whole tree, and the memory of the largest process; ratios to ninja; last,
 what each further stage costs compt from 100 stages to 100,000: a level line, if the cost per stage is constant. Tools
 that are not on PATH are left out; COMPT names another executable of ours. Where commands are to be measured on ext4 without a
-journal, and much was deleted there lately, it waits for that to be over (at most seven minutes).
+journal, and much was deleted there lately, it waits six minutes for that to be over.
 
   tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
                  [--jobs 2] [--run-up-to 10000]
@@ -33,8 +33,9 @@ MOST = {"snakemake": 1_000, "dvc": 100}
 ONCE = 10_000
 # So many microseconds for an empty file are a disk at rest: 15 to 37 were measured there, 110 to 410 after deletions.
 AT_REST = 60
-# ext4 without a journal does not hand out an inode again for so long, and has to look at each one that it passes over.
-PASSED_OVER = 420
+# So many seconds ext4 without a journal does not hand out an inode again that was deleted (six minutes, and a little), and looks
+# at each one that it passes over.
+PASSED_OVER = 370
 QUIET = ["--no-progress", "--jobs", str(os.cpu_count())]
 
 
@@ -185,27 +186,15 @@ def forgets_slowly(folder):
 
 def wait_for_rest(folder):
     """Waits until earlier deletions, a build's or a test's, hold up nobody who makes files. Every tool would wait for each file
-    that it makes, and most the one that makes most, so that the ratios would tell what somebody else did before.
-
-    Which part of the disk a new folder gets is chance, so several have to be quick, and again a little later."""
+    that it makes, and most the one that makes most, so that the ratios would tell what somebody else did before."""
     if not forgets_slowly(folder):
         return
-    start = time.perf_counter()
-    calm = 0
-    while calm < 4:
-        # What was deleted in this very second counts only in the next one.
-        time.sleep(2 if calm == 0 else 10)
-        took = max(creating(folder, 200) for _ in range(5))
-        calm = calm + 1 if took <= AT_REST else 0
-        waited = round(time.perf_counter() - start)
-        if waited >= PASSED_OVER:
-            say(bench="disk_not_at_rest", waited=waited, microseconds_for_an_empty_file=took)
-            return
-        if calm == 0:
-            if waited < 10:
-                print(f"waiting for the disk: an empty file takes {took} microseconds", file=sys.stderr, flush=True)
-            time.sleep(10)
-    say(bench="waited_for_the_disk", seconds=round(time.perf_counter() - start))
+    # What was deleted in this very second counts only in the next one. Which part of the disk a new folder gets is chance.
+    time.sleep(2)
+    took = max(creating(folder, 200) for _ in range(10))
+    if took > AT_REST:
+        print(f"an empty file takes {took} microseconds: waiting {PASSED_OVER} s for the disk", file=sys.stderr, flush=True)
+        time.sleep(PASSED_OVER)
 
 
 def once(command, folder):
