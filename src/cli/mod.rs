@@ -68,7 +68,10 @@ pub fn main() -> ExitCode {
                 // Of `--help` and `--version` the text is the answer.
                 let told = error.print();
                 if !error.use_stderr() {
-                    return end(false, || Ok(told.unwrap_or_else(unwritten)));
+                    return end(false, || {
+                        told.unwrap_or_else(unwritten);
+                        Ok(())
+                    });
                 }
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
