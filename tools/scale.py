@@ -10,7 +10,7 @@ that are not on PATH are left out; COMPT names another executable of ours. Where
 journal, and much was deleted there lately, it waits six minutes for that to be over.
 
   tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
-                 [--jobs 2] [--run-up-to 10000]
+                 [--jobs 2] [--run-up-to 10000] [--as-it-is]
 """
 import argparse
 import json
@@ -192,6 +192,7 @@ def wait_for_rest(folder):
     # What was deleted in this very second counts only in the next one. Which part of the disk a new folder gets is chance.
     time.sleep(2)
     took = max(creating(folder, 200) for _ in range(10))
+    say(bench="disk_before", microseconds_for_an_empty_file=took, seconds_waited=PASSED_OVER if took > AT_REST else 0)
     if took > AT_REST:
         print(f"an empty file takes {took} microseconds: waiting {PASSED_OVER} s for the disk", file=sys.stderr, flush=True)
         time.sleep(PASSED_OVER)
@@ -309,6 +310,7 @@ def main():
     parser.add_argument("--tools", default=",".join(["compt", *PEERS]))
     parser.add_argument("--only", choices=["start", "processes", "in_process"])
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="commands at once; as many as there are cores")
+    parser.add_argument("--as-it-is", action="store_true", help="measure commands without waiting for the disk")
     parser.add_argument("--run-up-to", type=int, default=10_000, help="larger graphs are planned, not run")
     args = parser.parse_args()
     tools = [tool for tool in args.tools.split(",") if tool == "compt" or shutil.which(tool)]
@@ -321,7 +323,8 @@ def main():
         if args.only in (None, "start"):
             start(work, tools, args.rounds)
         if args.only in (None, "processes"):
-            wait_for_rest(work)
+            if not args.as_it_is:
+                wait_for_rest(work)
             for size in [size for size in sizes if size <= 1_000]:
                 processes(work, tools, args.rounds, size, args.jobs)
         if args.only in (None, "in_process"):

@@ -29,10 +29,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_where_told(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let is_system = path.starts_with("/dev") || path.starts_with("/proc");
+    // They may lead to a file that holds something already. `/dev/shm` has plain files.
+    let is_open = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|open| path.starts_with(open));
     match fs_err::metadata(path) {
-        // `/dev/stdout` may lead to a file that holds something already.
-        Ok(there) if is_system || !there.is_file() => {
+        Ok(there) if is_open || !there.is_file() => {
             fs_err::OpenOptions::new().append(true).open(path)?.write_all(bytes)
         }
         Ok(_) => write_atomically(&fs_err::canonicalize(path)?, bytes),

@@ -80,7 +80,7 @@ fn every_bad_file_has_its_message() {
     assert!(changed.is_empty(), "messages differ from their .stderr files:\n{}", changed.join("\n"));
 }
 
-/// The first parser alone would take minutes.
+/// The first parser alone would take a time that grows with the square of the depth.
 #[test]
 fn what_nests_without_end_is_refused() {
     for open in ["[", "{a: ", "- [", "[{a: "] {
