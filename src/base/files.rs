@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tempfile::NamedTempFile;
+
 /// What the private names of files begin with that are being written.
 const UNFINISHED: &str = ".writing-";
 /// How often a file is written anew that was cleared away.
@@ -102,24 +104,15 @@ fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) ->
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let private = || {
-            tempfile::Builder::new()
-                .prefix(UNFINISHED)
-                // Without this a temporary file is private to its owner, and stays so under its final name.
-                .permissions(Permissions::from_mode(0o666))
-                .tempfile_in(folder)
-        };
-        let made = match private() {
+        let made = match private(folder) {
             // Usually the folder is there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs_err::create_dir_all(folder)?;
-                private()
+                private(folder)
             }
             made => made,
         };
         let mut file = made.map_err(|error| with_path(error, "create a file in", folder))?;
-        // The lock says that its writer lives; where there are no locks, nobody clears.
-        let _ = file.as_file().try_lock();
         file.write_all(bytes).and_then(|()| settle(file.as_file())).map_err(|error| with_path(error, "write", path))?;
         match file.persist(path) {
             // The new name has changed what the file system says of it.
@@ -129,6 +122,21 @@ fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) ->
             Err(error) => return Err(with_path(error.error, "rename into", path)),
         }
     }
+}
+
+/// A new file under a private name, which goes when it is dropped. It is locked, which says that its writer lives; where there are
+/// no locks, nobody clears.
+///
+/// # Errors
+/// When it can't be made.
+pub fn private(folder: &Path) -> io::Result<NamedTempFile> {
+    let file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        // Without this a temporary file is private to its owner, and stays so under its final name.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    let _ = file.as_file().try_lock();
+    Ok(file)
 }
 
 /// Removes the private files in `folder` whose writers died; best effort, since they harm nobody.

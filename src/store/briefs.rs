@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::record::{Brief, Maker};
-use super::{Store, StoreError, find};
+use super::{Store, StoreError, bundle, find};
 use crate::base::Digest;
 
 /// What is known of results, by key.
@@ -45,7 +45,7 @@ impl Store {
             return Ok(Some(brief.clone()));
         }
         let Some(read) = self.read(&self.record_path(key))? else { return Ok(None) };
-        let outline = find::outline(&read.bytes).ok().flatten();
+        let outline = find::outline(bundle::record(&read.bytes, key)).ok().flatten();
         Ok(outline.map(|outline| self.briefs.note(key, outline.into())))
     }
 }

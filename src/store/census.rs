@@ -9,8 +9,7 @@ use fs_err as fs;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::record::Latest;
-use super::{Store, StoreError, fsck, runs};
+use super::{Store, StoreError, bundle, fsck, runs};
 use crate::base::{Digest, files};
 
 /// Everything in the cache that can be removed.
@@ -35,8 +34,11 @@ pub struct Kept {
     pub name: String,
     /// The digest of its files.
     pub output: Digest,
-    /// Bytes of the record itself.
+    /// Bytes of the record itself; its share of a file with several names.
     pub bytes: u64,
+    /// That file.
+    #[serde(skip)]
+    pub shared: Option<Shared>,
     /// When it was last made or found, in seconds since 1970, to the minute.
     pub used: u64,
 }
@@ -50,10 +52,22 @@ pub struct Rest {
     pub key: Option<Digest>,
     /// Where it is.
     pub path: PathBuf,
-    /// Its bytes, with everything below it.
+    /// Its bytes, with everything below it; its share of a file with several names.
     pub bytes: u64,
+    /// That file.
+    #[serde(skip)]
+    pub shared: Option<Shared>,
     /// When it was last written, in seconds since 1970.
     pub used: u64,
+}
+
+/// A file with several names: its bytes are free when the last of them is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Its number on the disk.
+    pub inode: u64,
+    /// All its bytes.
+    pub bytes: u64,
 }
 
 /// What is no result.
@@ -81,8 +95,12 @@ pub enum Kind {
 impl Census {
     /// Bytes of everything.
     pub fn bytes(&self) -> u64 {
-        let results = self.results.iter().map(|result| result.bytes);
-        results.chain(self.objects.values().copied()).chain(self.rests.iter().map(|rest| rest.bytes)).sum()
+        let results = self.results.iter().map(|result| (result.bytes, result.shared));
+        let names = results.chain(self.rests.iter().map(|rest| (rest.bytes, rest.shared)));
+        let own = names.clone().filter_map(|(bytes, shared)| shared.is_none().then_some(bytes));
+        let shared: BTreeMap<u64, u64> =
+            names.filter_map(|(_, shared)| shared).map(|file| (file.inode, file.bytes)).collect();
+        own.chain(self.objects.values().copied()).chain(shared.into_values()).sum()
     }
 
     /// Whether a record has this key.
@@ -123,7 +141,7 @@ impl Store {
         let mut results: Vec<Kept> = records.par_iter().filter_map(|path| label(path)).collect();
         results.sort_by_key(|result| result.key);
         let objects = self.fanned_entries("objects")?;
-        let objects = objects.par_iter().filter_map(|path| Some((fsck::key_of(path)?, extent(path).0))).collect();
+        let objects = objects.par_iter().filter_map(|path| Some((fsck::key_of(path)?, extent(path).bytes))).collect();
         let mut census = Census { results, objects, rests: self.unfinished_rests()? };
         for (folder, kind) in [
             ("work", Kind::Work),
@@ -139,8 +157,8 @@ impl Store {
         }
         let names = self.fanned_entries("names")?;
         census.rests.extend(names.into_iter().map(|path| {
-            let latest = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Latest>(&bytes).ok());
-            Rest { key: latest.map(|latest| latest.key), ..rest(Kind::Name, path) }
+            let key = fsck::read_note(&path).ok().and_then(|note| Some(note.ok()?.key));
+            Rest { key, ..rest(Kind::Name, path) }
         }));
         Ok(census)
     }
@@ -156,36 +174,50 @@ impl Store {
     pub fn latest_keys(&self, pipeline: &str) -> Result<BTreeSet<Digest>, StoreError> {
         let mut keys = BTreeSet::new();
         for path in self.entries(&self.root.join("names").join(pipeline))? {
-            let latest = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Latest>(&bytes).ok());
-            keys.extend(latest.map(|latest| latest.key));
+            keys.extend(fsck::read_note(&path).ok().and_then(|note| Some(note.ok()?.key)));
         }
         Ok(keys)
     }
 }
 
 fn label(path: &Path) -> Option<Kept> {
-    let label: Label = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let (bytes, used) = extent(path);
+    let named = fsck::key_of(path)?;
+    let label: Label = serde_json::from_slice(bundle::record(&fs::read(path).ok()?, &named)).ok()?;
+    let Extent { bytes, used, shared } = extent(path);
     let Label { key, output, pipeline, name } = label;
-    (fsck::key_of(path) == Some(key)).then_some(Kept { key, pipeline, name, output, bytes, used })
+    (key == named).then_some(Kept { key, pipeline, name, output, bytes, used, shared })
 }
 
 fn rest(kind: Kind, path: PathBuf) -> Rest {
-    let (bytes, used) = extent(&path);
+    let Extent { bytes, used, shared } = extent(&path);
     let key = if kind == Kind::Quarantine { None } else { fsck::key_of(&path) };
-    Rest { kind, key, path, bytes, used }
+    Rest { kind, key, path, bytes, used, shared }
 }
 
-/// The bytes that a file or folder takes on the disk, and when anything in it was last written, in seconds since 1970. Each
-/// name of a file (a record is mostly its instance's note, too) has an equal share of it.
-fn extent(path: &Path) -> (u64, u64) {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return (0, 0) };
-    let names = if metadata.is_dir() { 1 } else { metadata.nlink().max(1) };
-    // `blocks` counts in 512 bytes, whatever the file system's blocks are.
-    let own = (metadata.blocks() * 512 / names, u64::try_from(metadata.mtime()).unwrap_or(0));
+/// What a file or a folder takes on the disk.
+#[derive(Default)]
+struct Extent {
+    /// Each name of a file has an equal share of it.
+    bytes: u64,
+    /// When anything in it was last written, in seconds since 1970.
+    used: u64,
+    shared: Option<Shared>,
+}
+
+fn extent(path: &Path) -> Extent {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Extent::default() };
+    // It counts in 512 bytes, whatever the file system's blocks are.
+    let bytes = metadata.blocks() * 512;
+    let used = u64::try_from(metadata.mtime()).unwrap_or(0);
     if !metadata.is_dir() {
-        return own;
+        let names = metadata.nlink().max(1);
+        let shared = (names > 1).then_some(Shared { inode: metadata.ino(), bytes });
+        return Extent { bytes: bytes / names, used, shared };
     }
     let inside = fs::read_dir(path).into_iter().flatten().filter_map(io::Result::ok);
-    inside.map(|entry| extent(&entry.path())).fold(own, |(bytes, used), (more, later)| (bytes + more, used.max(later)))
+    inside.map(|entry| extent(&entry.path())).fold(Extent { bytes, used, shared: None }, |all, one| Extent {
+        bytes: all.bytes + one.bytes,
+        used: all.used.max(one.used),
+        shared: None,
+    })
 }

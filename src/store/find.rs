@@ -14,7 +14,7 @@ use super::memo::Stat;
 use super::record::{self, Brief, Latest, LatestKey, Maker, Outline, Record};
 use super::seen::Look;
 use super::tree::{self, StoredFile};
-use super::{Access, Store, StoreError};
+use super::{Access, Store, StoreError, bundle};
 use crate::base::{Digest, files};
 use crate::plan::key::Preimage;
 use crate::plan::shape::Shapes;
@@ -108,7 +108,7 @@ impl Store {
     fn look(&self, key: &Digest) -> Result<(Found, Option<(Stat, Files)>), StoreError> {
         let path = self.record_path(key);
         let Some(read) = self.read(&path)? else { return Ok((Found::Missing, None)) };
-        let mut record = match outline(&read.bytes) {
+        let mut record = match outline(bundle::record(&read.bytes, key)) {
             Ok(Some(record)) if record.key == *key => record,
             Ok(Some(record)) => {
                 return self.damaged(key, &path, format!("its record is the one of key {}", record.key.short()));
@@ -141,8 +141,8 @@ impl Store {
         if self.access == Access::Read || !is_due(&record.metadata) {
             return Some(Stat::of(&record.metadata));
         }
-        note_use(&record.file);
-        record.file.metadata().ok().map(|metadata| Stat::of(&metadata))
+        let touched = self.seen.touch(&record.file, Stat::of(&record.metadata));
+        touched.or_else(|| record.file.metadata().ok().map(|metadata| Stat::of(&metadata)))
     }
 
     /// The record with this key as it stands, its files not verified.
@@ -151,7 +151,7 @@ impl Store {
     /// When the cache can't be read.
     pub fn record(&self, key: &Digest) -> Result<Option<Record>, StoreError> {
         let read = self.read(&self.record_path(key))?;
-        Ok(read.and_then(|read| parse(&read.bytes).ok().flatten()))
+        Ok(read.and_then(|read| parse(bundle::record(&read.bytes, key)).ok().flatten()))
     }
 
     /// The latest result of an instance, whether or not it is still there.
@@ -159,8 +159,9 @@ impl Store {
     /// # Errors
     /// When the cache can't be read; a file there that makes no sense is as good as none.
     pub fn latest(&self, pipeline: &str, instance: &Instance) -> Result<Option<Latest>, StoreError> {
-        let read = self.read(&self.name_path(pipeline, &instance.identity()))?;
-        Ok(read.and_then(|read| serde_json::from_slice(&read.bytes).ok()))
+        let identity = instance.identity();
+        let read = self.read(&self.name_path(pipeline, &identity))?;
+        Ok(read.and_then(|read| serde_json::from_slice(bundle::note(&read.bytes, pipeline, &identity)).ok()))
     }
 
     /// Notes the latest result of an instance, for results that were found and not made. (Publishing notes it too.) The
@@ -186,9 +187,11 @@ impl Store {
         key: &Digest,
         preimage: impl FnOnce() -> Option<Preimage>,
     ) -> Result<Option<Stat>, StoreError> {
-        let path = self.name_path(pipeline, &instance.identity());
+        let identity = instance.identity();
+        let path = self.name_path(pipeline, &identity);
         if let Some(read) = self.read(&path)?
-            && serde_json::from_slice::<LatestKey>(&read.bytes).is_ok_and(|noted| noted.key == *key)
+            && serde_json::from_slice::<LatestKey>(bundle::note(&read.bytes, pipeline, &identity))
+                .is_ok_and(|noted| noted.key == *key)
         {
             return Ok(Some(Stat::of(&read.metadata)));
         }
@@ -238,7 +241,7 @@ impl Store {
         }
     }
 
-    /// A small file of the cache; none of them changes once it has its name.
+    /// A small file of the cache. What is in it when it gets a name does not change; a bundle may get longer.
     pub(super) fn read(&self, path: &Path) -> Result<Option<Read>, StoreError> {
         match Read::from(path) {
             Ok(read) => Ok(Some(read)),

@@ -18,7 +18,7 @@ use super::memo;
 use super::record::{Latest, Record};
 use super::seen;
 use super::tree::{self, StoredFile};
-use super::{Access, KeyAttempt, KeyLock, Store, StoreError, find};
+use super::{Access, KeyAttempt, KeyLock, Store, StoreError, bundle, find};
 use crate::base::{Digest, files, lock};
 use crate::plan::key;
 
@@ -182,7 +182,8 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Examined::Gone,
             Err(error) => return Examined::Damaged(format!("its record can't be read: {error}")),
         };
-        let record = match find::parse(&bytes) {
+        let text = key_of(path).map_or(bytes.as_slice(), |key| bundle::record(&bytes, &key));
+        let record = match find::parse(text) {
             Ok(Some(record)) => record,
             Ok(None) => return Examined::Foreign,
             Err(error) => return Examined::Damaged(format!("its record can't be read: {error}")),
@@ -263,9 +264,8 @@ impl Store {
 
     fn look_at_names(&self, look: &mut Look) -> Result<(), StoreError> {
         for path in self.fanned_entries("names")? {
-            let Ok(bytes) = fs::read(&path) else { continue };
             // A note whose record is gone is none: it outlives the record, so that `compt why` can name what changed.
-            if let Err(error) = serde_json::from_slice::<Latest>(&bytes) {
+            if let Ok(Err(error)) = read_note(&path) {
                 look.note(Kind::Name, path, format!("it can't be read: {error}"));
             }
         }
@@ -446,6 +446,18 @@ impl Look {
 /// The key that the name of a file or folder begins with.
 pub(super) fn key_of(path: &Path) -> Option<Digest> {
     path.file_name()?.to_str()?.get(..64).and_then(Digest::parse)
+}
+
+/// What a file in the folder of a pipeline's notes says: the outer error is that it can't be read, the inner one that it makes no
+/// sense.
+pub(super) fn read_note(path: &Path) -> io::Result<serde_json::Result<Latest>> {
+    let bytes = fs::read(path)?;
+    let pipeline = path.parent().and_then(|folder| folder.file_name()?.to_str());
+    let text = match (pipeline, key_of(path)) {
+        (Some(pipeline), Some(identity)) => bundle::note(&bytes, pipeline, &identity),
+        _ => &bytes,
+    };
+    Ok(serde_json::from_slice(text))
 }
 
 fn some_of(names: &[&str]) -> String {

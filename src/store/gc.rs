@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::census::{Census, Kind};
+use super::census::{Census, Kind, Shared};
 use crate::base::Digest;
 
 /// What shall be removed.
@@ -93,6 +93,8 @@ struct Kept<'a> {
     rests: Vec<bool>,
     /// How many of the kept records name a result.
     readers: BTreeMap<Digest, usize>,
+    /// How many kept names each file with several has, by inode.
+    names: BTreeMap<u64, usize>,
     /// The keys of the kept records.
     keys: BTreeSet<Digest>,
     bytes: u64,
@@ -105,6 +107,11 @@ impl<'a> Kept<'a> {
         for result in &census.results {
             *readers.entry(result.output).or_default() += 1;
         }
+        let mut names: BTreeMap<u64, usize> = BTreeMap::new();
+        let of_results = census.results.iter().filter_map(|result| result.shared);
+        for file in of_results.chain(census.rests.iter().filter_map(|rest| rest.shared)) {
+            *names.entry(file.inode).or_default() += 1;
+        }
         let orphans = census.objects.iter().filter(|(output, _)| !readers.contains_key(output));
         let bytes = census.bytes() - orphans.map(|(_, bytes)| bytes).sum::<u64>();
         Self {
@@ -112,6 +119,7 @@ impl<'a> Kept<'a> {
             results: vec![true; census.results.len()],
             rests: vec![true; census.rests.len()],
             readers,
+            names,
             keys: census.results.iter().map(|result| result.key).collect(),
             bytes,
         }
@@ -124,14 +132,15 @@ impl<'a> Kept<'a> {
     fn remove(&mut self, item: Item) {
         match item {
             Item::Rest(position) if self.rests[position] => {
+                let rest = &self.census.rests[position];
                 self.rests[position] = false;
-                self.bytes -= self.census.rests[position].bytes;
+                self.free(rest.bytes, rest.shared);
             }
             Item::Result(position) if self.results[position] => {
                 let result = &self.census.results[position];
                 self.results[position] = false;
                 self.keys.remove(&result.key);
-                self.bytes -= result.bytes;
+                self.free(result.bytes, result.shared);
                 if let Some(readers) = self.readers.get_mut(&result.output) {
                     *readers -= 1;
                     if *readers == 0 {
@@ -140,6 +149,20 @@ impl<'a> Kept<'a> {
                 }
             }
             Item::Rest(_) | Item::Result(_) => {}
+        }
+    }
+
+    /// Counts a name as gone, with its file if it was the last one.
+    fn free(&mut self, own: u64, shared: Option<Shared>) {
+        let Some(file) = shared else {
+            self.bytes -= own;
+            return;
+        };
+        if let Some(names) = self.names.get_mut(&file.inode) {
+            *names -= 1;
+            if *names == 0 {
+                self.bytes -= file.bytes;
+            }
         }
     }
 

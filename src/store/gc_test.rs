@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
 
-use super::census::{Census, Kept, Kind, Rest};
+use super::census::{Census, Kept, Kind, Rest, Shared};
 use super::gc::{Choice, Wish, choose};
 use super::store_test::{FILES, locked, open, preimage, publish, whole};
 use super::{Store, StoreError};
@@ -23,35 +23,42 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     prop::sample::select(vec![Work, Unfinished, Lock, Checkpoint, Log, Quarantine, Name, Run])
 }
 
-/// Results that share files and keys that have logs, orphans, leftovers; times from 0 to [`NOW`].
+/// None, or one of a few files, each of another size.
+fn any_shared() -> impl Strategy<Value = Option<Shared>> {
+    prop::option::of((0u64..4).prop_map(|inode| Shared { inode, bytes: 3 + 5 * inode }))
+}
+
+/// Results that share folders, records and notes that share files, keys that have logs, orphans, leftovers; times from 0 to [`NOW`].
 fn any_census() -> impl Strategy<Value = Census> {
-    let results = prop::collection::btree_map(0u8..20, (0u8..8, 1u64..5, 0..=NOW), 0..12);
+    let results = prop::collection::btree_map(0u8..20, (0u8..8, 1u64..5, 0..=NOW, any_shared()), 0..12);
     let orphans = prop::collection::btree_map(0u8..12, 0u64..50, 0..10);
-    let rests = prop::collection::vec((any_kind(), prop::option::of(0u8..25), 0u64..20, 0..=NOW), 0..12);
+    let rests = prop::collection::vec((any_kind(), prop::option::of(0u8..25), 0u64..20, 0..=NOW, any_shared()), 0..12);
     (results, orphans, rests).prop_map(|(results, sizes, rests)| {
         let size = |output: u8| sizes.get(&output).copied().unwrap_or(7);
         let objects = results.values().map(|(output, ..)| *output).chain(sizes.keys().copied());
         let mut census = Census {
             results: results
                 .iter()
-                .map(|(key, (output, bytes, used))| Kept {
+                .map(|(key, (output, bytes, used, shared))| Kept {
                     key: digest("key", *key),
                     pipeline: "p".into(),
                     name: "fit".into(),
                     output: digest("output", *output),
                     bytes: *bytes,
                     used: *used,
+                    shared: *shared,
                 })
                 .collect(),
             objects: objects.map(|output| (digest("output", output), size(output))).collect(),
             rests: rests
                 .iter()
-                .map(|(kind, key, bytes, used)| Rest {
+                .map(|(kind, key, bytes, used, shared)| Rest {
                     kind: *kind,
                     key: key.filter(|_| !matches!(kind, Kind::Quarantine | Kind::Run)).map(|key| digest("key", key)),
                     path: PathBuf::from("x"),
                     bytes: *bytes,
                     used: *used,
+                    shared: *shared,
                 })
                 .collect(),
         };
@@ -161,9 +168,13 @@ fn sweep(store: Store, wish: &Wish) -> (Store, Choice) {
 #[test]
 fn a_real_cache_loses_what_is_old_and_nothing_else() {
     let (_folder, store) = open();
-    publish(&store, 1, &FILES).unwrap();
-    let shared = publish(&store, 2, &FILES).unwrap();
-    let old = publish(&store, 3, &[("old", "x")]).unwrap();
+    // Each record in a file of its own, with times of its own.
+    let alone = |k, files| {
+        store.close_bundle();
+        publish(&store, k, files).unwrap()
+    };
+    alone(1, &FILES);
+    let (shared, old) = (alone(2, &FILES), alone(3, &[("old", "x")]));
     used(&store, 1, 10);
     used(&store, 2, 900);
     used(&store, 3, 10);
@@ -187,6 +198,25 @@ fn a_real_cache_loses_what_is_old_and_nothing_else() {
     let (store, second) = sweep(store, &Wish { older_than: Some(500), ..Wish::default() });
     assert_eq!((second.before, second.after), (first.after, first.after));
     assert!(whole(&store, 2).is_some() && store.check(super::fsck::Depth::Deep).unwrap().findings.is_empty());
+}
+
+#[test]
+fn a_file_with_several_records_goes_with_the_last_of_them() {
+    let (_folder, store) = open();
+    (1..=3).for_each(|k| assert!(publish(&store, k, &[("k", &k.to_string())]).is_ok()));
+    let keep =
+        |keys: &[u32]| Wish { reachable: Some(keys.iter().map(|k| preimage(*k).key()).collect()), ..Wish::default() };
+    // `sweep` compares the bytes that were told with those that are left. The note is that of the third.
+    let records = |store: &Store| store.fanned_entries("records").unwrap().len();
+    let (store, first) = sweep(store, &keep(&[2, 3]));
+    assert!(whole(&store, 1).is_none() && whole(&store, 2).is_some() && whole(&store, 3).is_some());
+    let (store, second) = sweep(store, &keep(&[3]));
+    assert_eq!((records(&store), first.after), (1, second.before));
+    // A folder with a file: the record's bytes are those of the file, which is still there.
+    assert_eq!(first.before - first.after, second.before - second.after);
+    let (store, last) = sweep(store, &Wish { older_than: Some(0), ..Wish::default() });
+    assert_eq!((records(&store), last.after), (0, 0));
+    assert!(last.before - last.after > second.before - second.after);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::{Store, record};
+use super::{Store, bundle, record};
 use crate::plan::key::Preimage;
 use crate::plan::shape::Shapes;
 
@@ -20,7 +20,10 @@ impl Store {
         let keys = self.keys("").unwrap_or_default();
         let heads: Vec<Head> = keys
             .par_iter()
-            .filter_map(|key| serde_json::from_slice(&fs_err::read(self.record_path(key)).ok()?).ok())
+            .filter_map(|key| {
+                let bytes = fs_err::read(self.record_path(key)).ok()?;
+                serde_json::from_slice(bundle::record(&bytes, key)).ok()
+            })
             .collect();
         Shapes::of(heads.into_iter().filter(|head| head.schema == record::SCHEMA).map(|head| head.preimage))
     }

@@ -43,6 +43,11 @@ impl Stat {
         }
     }
 
+    /// Of a file that is still written to: as no file is found, but for its inode.
+    pub(super) fn unsettled(inode: u64) -> Self {
+        Self { size: 0, modified: 0, changed: 0, inode }
+    }
+
     /// A time in seconds since 1970 and nanoseconds.
     pub fn nanoseconds(seconds: i64, rest: i64) -> i64 {
         seconds.saturating_mul(1_000_000_000).saturating_add(rest)

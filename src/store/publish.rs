@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde_json::Value;
 
+use super::bundle::Entry;
 use super::durations::Durations;
 use super::memo::Stat;
 use super::record::{self, Brief, Record};
@@ -142,8 +143,8 @@ impl Store {
         Ok(record)
     }
 
-    /// Writes a record, and notes it as the latest of its instance: under another name, which is far less work for a disk
-    /// than another file. Where files can't have two, the note is a file. Returns what the file system says of both.
+    /// Writes a record, and notes it as the latest of its instance. Returns what the file system says of both, as far as that is
+    /// known already.
     fn write_down(
         &self,
         record: &Record,
@@ -151,9 +152,15 @@ impl Store {
         pipeline: &str,
         instance: &Instance,
     ) -> Result<(Stat, Option<Stat>), StoreError> {
-        let path = self.record_path(&record.key);
+        let (path, identity) = (self.record_path(&record.key), instance.identity());
+        let note = self.name_path(pipeline, &identity);
+        let entry = Entry { key: &record.key, record: text, pipeline, identity: &identity, path: &path, note: &note };
+        if let Ok(inode) = self.bundle(&entry) {
+            let stat = Stat::unsettled(inode);
+            return Ok((stat, Some(stat)));
+        }
         let written = files::replace(&path, text).map_err(|error| self.fail(error))?;
-        if files::name_again(&path, &self.name_path(pipeline, &instance.identity())).is_ok() {
+        if files::name_again(&path, &note).is_ok() {
             // The new name has changed what the file system says of it.
             let looked = fs::metadata(&path).ok().map(|file| Stat::of(&file));
             return Ok((looked.unwrap_or(Stat::of(&written)), looked));

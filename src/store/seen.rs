@@ -30,7 +30,12 @@ pub(super) const FOLDER: &str = "seen";
 
 /// What was seen, by pipeline.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Mutex<HashMap<String, Arc<Sights>>>);
+pub(super) struct Seen {
+    pipelines: Mutex<HashMap<String, Arc<Sights>>>,
+    /// Files of records whose use this process has noted, by inode: what the file system said of each before, and says since. There
+    /// may be further records in it.
+    touched: Mutex<HashMap<u64, (Stat, Stat)>>,
+}
 
 /// What was seen of one pipeline: by earlier runs, as it stands in the file, and by this one.
 #[derive(Debug, Default)]
@@ -74,7 +79,42 @@ impl Sights {
     }
 }
 
+impl Seen {
+    /// Whether a file is as it was seen, but for a use that this process has noted.
+    fn is_still(&self, now: &Stat, seen: &Stat) -> bool {
+        now == seen || self.touched().get(&now.inode) == Some(&(*seen, *now))
+    }
+
+    /// Notes that a record in a file was used, for [`super::gc`], if the file is still as it was `before`. Returns what the file
+    /// system says of it then.
+    pub(super) fn touch(&self, file: &fs::File, before: Stat) -> Option<Stat> {
+        let looked = || Some(Stat::of(&file.metadata().ok()?));
+        let mut touched = self.touched();
+        match touched.get(&before.inode) {
+            // By another thread, for another record in it.
+            Some((seen, after)) if *seen == before => return Some(*after),
+            _ if looked()? != before => return None,
+            _ => {}
+        }
+        find::note_use(file);
+        let after = looked()?;
+        touched.insert(before.inode, (before, after));
+        Some(after)
+    }
+
+    fn touched(&self) -> MutexGuard<'_, HashMap<u64, (Stat, Stat)>> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl New {
+    /// Writes what the file system says of these files where a record or a note was seen in them.
+    fn settle(&mut self, files: &HashMap<u64, Stat>) {
+        for sight in self.sights.values_mut() {
+            file::settle(sight, files);
+        }
+    }
+
     /// The position of a maker in the head.
     fn maker(&mut self, maker: &Arc<Maker>) -> u64 {
         let known = self.head.makers.iter().position(|known| known == maker);
@@ -96,9 +136,10 @@ impl Store {
         let identity = instance.identity();
         let sight = sights.before.get(&identity).filter(|sight| sight.key == *key)?;
         let path = self.record_path(key);
-        let record = fs::metadata(&path).ok()?;
-        let note = fs::metadata(self.name_path(pipeline, &identity)).ok()?;
-        if Stat::of(&record) != sight.record || Stat::of(&note) != sight.note {
+        let metadata = fs::metadata(&path).ok()?;
+        let note = Stat::of(&fs::metadata(self.name_path(pipeline, &identity)).ok()?);
+        let mut record = Stat::of(&metadata);
+        if !self.seen.is_still(&record, &sight.record) || !self.seen.is_still(&note, &sight.note) {
             return None;
         }
         let folder = self.object_folder(&sight.output);
@@ -111,16 +152,12 @@ impl Store {
         let maker = sights.before.head.makers.get(usize::try_from(sight.maker).ok()?)?;
         let facts = if sight.facts == "{}" { BTreeMap::new() } else { serde_json::from_str(sight.facts).ok()? };
         let brief = Brief { output: sight.output, facts, seconds: sight.seconds, maker: Arc::clone(maker) };
-        if self.access == Access::Write && find::is_due(&record) {
-            // Noting the use changes what the file system says of the record.
-            let file = fs::File::open(&path).ok()?;
-            find::note_use(&file);
-            let record = Stat::of(&file.metadata().ok()?);
-            if record.inode != sight.record.inode {
-                return None;
-            }
+        if self.access == Access::Write && find::is_due(&metadata) {
+            record = self.seen.touch(&fs::File::open(&path).ok()?, record)?;
+        }
+        if record != sight.record || note != sight.note {
             // Mostly the note is the same file under another name.
-            let note = if sight.note.inode == record.inode { record } else { sight.note };
+            let note = if note.inode == record.inode { record } else { note };
             sights.note(identity, &Sight { record, note, ..sight });
         }
         Some(self.briefs.note(key, brief))
@@ -170,10 +207,12 @@ impl Store {
     /// run reads the records.
     pub fn keep_seen(&self, plan: &Plan) {
         let sights = self.sights(&plan.pipeline);
-        let now = sights.now();
+        let mut now = sights.now();
         if self.access == Access::Read || (now.sights.is_empty() && !now.more) {
             return;
         }
+        self.close_bundle();
+        now.settle(&self.closed_bundles());
         let identities = plan.instances.iter().map(Instance::identity);
         let all = identities.filter_map(|identity| {
             let sight = now.sights.get(&identity).map(Vec::as_slice).or_else(|| sights.before.bytes(&identity))?;
@@ -184,7 +223,7 @@ impl Store {
     }
 
     fn sights(&self, pipeline: &str) -> Arc<Sights> {
-        let mut all = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.seen.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sights) = all.get(pipeline) {
             return Arc::clone(sights);
         }

@@ -149,7 +149,8 @@ fn what_does_not_verify_is_a_miss_that_says_why() {
     harmed(|record, _| write(record.to_owned(), ""), "its record can't be read");
     let other_key = |record: &Path| {
         let text = fs_err::read_to_string(record).unwrap();
-        text.replace(&preimage(1).key().to_string(), &preimage(2).key().to_string())
+        let key = |k| format!("\"key\":\"{}", preimage(k).key());
+        text.replace(&key(1), &key(2))
     };
     harmed(|record, _| write(record.to_owned(), &other_key(record)), "its record is the one of key");
 }
@@ -266,7 +267,7 @@ fn looking_makes_nothing_and_another_layout_is_refused() {
     Store::open(&root).unwrap();
     fs_err::write(root.join("layout"), "7\n").unwrap();
     let error = Store::open_to_read(&root).unwrap_err();
-    assert!(error.to_string().contains("has layout `7`, this program uses layout 2"), "{error}");
+    assert!(error.to_string().contains("has layout `7`, this program uses layout 3"), "{error}");
     // A folder of somebody else's, perhaps: nothing in it is touched.
     for text in ["notes on the layout\n", "\u{feff}"] {
         fs_err::write(root.join("layout"), text).unwrap();
@@ -279,7 +280,7 @@ fn looking_makes_nothing_and_another_layout_is_refused() {
 #[test]
 fn a_cache_of_the_first_layout_goes_on_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    for (layout, length) in [("1\n", 2), ("2\n", 1)] {
+    for (layout, length, guessed) in [("1\n", 2, "1\n"), ("2\n", 1, "3\n"), ("3\n", 1, "3\n")] {
         let root = folder.path().join(layout.trim());
         fs_err::create_dir(&root).unwrap();
         fs_err::write(root.join("layout"), layout).unwrap();
@@ -293,7 +294,9 @@ fn a_cache_of_the_first_layout_goes_on_as_it_is() {
             let store = Store::open(&root).unwrap();
             assert!(whole(&store, 1).is_some() && whole(&store.reader(), 1).is_some());
             assert_eq!(store.check(Depth::Deep).unwrap().findings.len(), 0);
-            assert_eq!(fs_err::read_to_string(root.join("layout")).unwrap(), layout);
+            // Where two are alike as far as one can see, it is the later one, whose records may stand in files of their own.
+            let expected = if left == Some(layout) { layout } else { guessed };
+            assert_eq!(fs_err::read_to_string(root.join("layout")).unwrap(), expected);
         }
         for kind in ["records", "objects"] {
             let folders = fs_err::read_dir(root.join(kind)).unwrap().map(|entry| entry.unwrap().file_name().len());
@@ -340,6 +343,8 @@ fn a_full_disk_publishes_nothing() {
         write_all(work.folder(), &[("x", "as the last thing that fits")]);
         let filled = (0..).find(|i| fs_err::write(folder.path().join(format!("filler-{i}")), [0; 4096]).is_err());
         assert!(filled > Some(10));
+        // In the file of the first record there might be room for another one.
+        store.close_bundle();
         let error = finish(&store, work, 2).unwrap_err();
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert_eq!(whole(&store, 2), None);

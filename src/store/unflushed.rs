@@ -68,6 +68,7 @@ impl Store {
     pub fn flush(&self) -> Result<(), StoreError> {
         let mut own = locked(&self.unflushed.note);
         let Some(note) = own.take() else { return Ok(()) };
+        self.close_bundle();
         // Guesses are not worth an error.
         let _ = self.durations.settle();
         let fault = locked(&self.unflushed.fault).take();
@@ -176,7 +177,7 @@ mod tests {
     use super::super::store_test::{FILES, count, open, preimage, publish, whole};
     use super::super::{Found, Store};
     use super::{FOLDER, Note};
-    use crate::base::disk;
+    use crate::base::{disk, files};
     use std::path::Path;
 
     /// Leaves a note as somebody would who died, in this boot of the machine or in another one.
@@ -195,37 +196,43 @@ mod tests {
         fs_err::set_permissions(&path, permissions).unwrap();
         fs_err::write(&path, vec![0; FILES[0].1.len()]).unwrap();
         record.files.get_mut("scores.csv").unwrap().stat = super::super::Stat::of(&fs_err::metadata(&path).unwrap());
-        fs_err::write(store.record_path(&record.key), serde_json::to_vec(&record).unwrap()).unwrap();
+        let text = serde_json::to_vec(&record).unwrap();
+        files::replace(&store.record_path(&record.key), &text).unwrap();
+    }
+
+    /// How many notes there are; the open bundle lies beside them.
+    fn notes(store: &Store) -> usize {
+        store.entries(&store.root().join(FOLDER)).unwrap().iter().filter(|path| !files::is_unfinished(path)).count()
     }
 
     #[test]
     fn a_note_stands_from_the_first_result_to_the_flush() {
         let (_folder, store) = open();
-        let notes = store.root().join(FOLDER);
-        assert_eq!(count(&notes), 0);
+        let notes = || notes(&store);
+        assert_eq!(notes(), 0);
         publish(&store, 1, &FILES).unwrap();
         publish(&store, 2, &FILES).unwrap();
-        assert_eq!(count(&notes), 1);
+        assert_eq!(notes(), 1);
         // Nobody takes it away while its writer lives.
         assert!(Store::open(store.root()).unwrap().recovered().is_none());
-        assert_eq!(count(&notes), 1);
+        assert_eq!(notes(), 1);
         store.flush().unwrap();
-        assert_eq!(count(&notes), 0);
+        assert_eq!(notes(), 0);
         store.flush().unwrap();
         publish(&store, 3, &FILES).unwrap();
-        assert_eq!(count(&notes), 1);
+        assert_eq!(notes(), 1);
     }
 
     #[test]
     fn a_flush_before_the_last_one_takes_no_note_away_and_hides_no_fault() {
         let (_folder, store) = open();
-        let notes = store.root().join(FOLDER);
+        let notes = || notes(&store);
         store.flush_ahead();
         publish(&store, 1, &FILES).unwrap();
         store.flush_ahead();
-        assert_eq!(count(&notes), 1);
+        assert_eq!(notes(), 1);
         store.flush().unwrap();
-        assert_eq!(count(&notes), 0);
+        assert_eq!(notes(), 0);
         publish(&store, 2, &FILES).unwrap();
         *super::locked(&store.unflushed.fault) = Some(std::io::Error::other("a bad sector"));
         assert!(store.flush().unwrap_err().to_string().contains("a bad sector"));

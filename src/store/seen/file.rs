@@ -149,6 +149,20 @@ impl<'a> Sight<'a> {
     }
 }
 
+/// Where in an entry it stands what was seen of the record and of the note.
+const STATS: Range<usize> = 64..128;
+
+/// Writes into an entry what the file system says of its record and its note, if these are among the files, by inode.
+pub(super) fn settle(sight: &mut [u8], files: &HashMap<u64, Stat>) {
+    for seen in sight[STATS].chunks_exact_mut(32) {
+        if let Some(stat) = Fields(seen).stat().and_then(|stat| files.get(&stat.inode)) {
+            let mut bytes = Vec::with_capacity(32);
+            write_stat(&mut bytes, stat);
+            seen.copy_from_slice(&bytes);
+        }
+    }
+}
+
 /// Writes one file of a result.
 pub(super) fn write_file(to: &mut Vec<u8>, inside: &str, stat: &Stat) {
     write_piece(to, inside.as_bytes());

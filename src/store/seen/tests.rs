@@ -1,7 +1,10 @@
+use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::super::bundle::tests::{instances, publish_in};
+use super::super::memo::Stat;
 use super::super::store_test::{FILES, finish, locked, open, preimage, write_all};
 use super::super::{Brief, Found, Record, Store};
 use super::FOLDER;
@@ -175,12 +178,63 @@ fn a_use_is_noted_once_a_minute_and_seen() {
 }
 
 /// Changes what is known of the only result.
-fn rewrite(store: &Store, change: impl FnOnce(&mut super::Sight<'_>)) {
-    let (sights, identity) = (store.sights("p"), plan().instances[0].identity());
-    let mut sight = sights.before.get(&identity).unwrap();
-    change(&mut sight);
-    sights.note(identity, &sight);
-    store.keep_seen(&plan());
+fn rewrite(store: &Store, change: impl FnMut(&mut super::Sight<'_>)) {
+    rewrite_all(store, &plan(), change);
+}
+
+fn rewrite_all(store: &Store, plan: &Plan, mut change: impl FnMut(&mut super::Sight<'_>)) {
+    let sights = store.sights("p");
+    for instance in &plan.instances {
+        let Some(mut sight) = sights.before.get(&instance.identity()) else { continue };
+        change(&mut sight);
+        sights.note(instance.identity(), &sight);
+    }
+    store.keep_seen(plan);
+}
+
+/// Twenty results, whose records stand in two files.
+#[test]
+fn the_use_of_a_file_with_several_records_is_noted_once_and_all_are_known_before_and_after() {
+    let (_folder, store) = open();
+    let plan = Plan { instances: instances(20), ..plan() };
+    let keys: Vec<Digest> = (0..20).map(|k| preimage(10 * k).key()).collect();
+    (0..).zip(&plan.instances).for_each(|(k, instance)| publish_in(&store, &["p"], k, instance));
+    store.keep_seen(&plan);
+    let root = store.root().to_owned();
+    drop(store);
+    let known = |store: &Store| {
+        plan.instances.iter().zip(&keys).filter(|(instance, key)| store.recall("p", instance, key).is_some()).count()
+    };
+    assert_eq!(known(&Store::open(&root).unwrap()), 20);
+    // An hour passes. `seen` knows the files as they are now, whose last use is to be noted again.
+    let store = Store::open(&root).unwrap();
+    let paths: Vec<PathBuf> = keys.iter().map(|key| store.record_path(key)).collect();
+    let old = SystemTime::now() - Duration::from_secs(3600);
+    for path in &paths {
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    }
+    let stat = |path: &Path| Stat::of(&fs_err::metadata(path).unwrap());
+    let of_files: HashMap<u64, Stat> = paths.iter().map(|path| (stat(path).inode, stat(path))).collect();
+    assert_eq!(of_files.len(), 2);
+    rewrite_all(&store, &plan, |sight| {
+        (sight.record, sight.note) = (of_files[&sight.record.inode], of_files[&sight.note.inode]);
+    });
+    drop(store);
+    let store = Store::open(&root).unwrap();
+    assert_eq!(known(&store), 20);
+    assert!(paths.iter().all(|path| stat(path) != of_files[&stat(path).inode]));
+    store.keep_seen(&plan);
+    drop(store);
+    assert_eq!(known(&Store::open(&root).unwrap()), 20);
+    // Read and not recalled, they are noted as well.
+    paths.iter().for_each(|path| std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap());
+    let store = Store::open(&root).unwrap();
+    assert_eq!(known(&store), 0);
+    for (instance, key) in plan.instances.iter().zip(&keys) {
+        assert!(matches!(store.find_latest("p", instance, key, || None).found, Ok(Found::Whole(_))));
+    }
+    store.keep_seen(&plan);
+    assert_eq!(known(&Store::open(&root).unwrap()), 20);
 }
 
 #[test]
