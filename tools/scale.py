@@ -6,11 +6,10 @@ writes one line to a file by `sh`; in-process stages of compt (`fetch` of two sy
 in turn, round by round, so that what else the machine does hits all alike. One JSON object per line: medians, minima
 and maxima of seconds, processor time of the whole tree, and the memory of the largest process; ratios to ninja; last,
 what each further stage costs compt from 100 stages to 100,000: a level line, if the cost per stage is constant. Tools
-that are not on PATH are left out; COMPT names another executable of ours. Where commands are to be measured on ext4 without a
-journal, and much was deleted there lately, it waits six minutes for that to be over.
+that are not on PATH are left out; COMPT names another executable of ours. What an empty file costs where they write is told, too.
 
   tools/scale.py [--rounds 3] [--sizes 100,1000,10000,100000] [--tools compt,ninja,make,snakemake,dvc] [--only PART]
-                 [--jobs 2] [--run-up-to 10000] [--as-it-is]
+                 [--jobs 2] [--run-up-to 10000]
 """
 import argparse
 import json
@@ -31,11 +30,6 @@ PEERS = ["ninja", "make", "snakemake", "dvc"]
 MOST = {"snakemake": 1_000, "dvc": 100}
 # From so many stages on, the first run is made once.
 ONCE = 10_000
-# So many microseconds for an empty file are a disk at rest: 15 to 37 were measured there, 110 to 410 after deletions.
-AT_REST = 60
-# So many seconds ext4 without a journal does not hand out an inode again that was deleted (six minutes, and a little), and looks
-# at each one that it passes over.
-PASSED_OVER = 370
 QUIET = ["--no-progress", "--jobs", str(os.cpu_count())]
 
 
@@ -157,7 +151,7 @@ STATE = {
 
 
 def set_aside(folder, tool):
-    """As if nothing had run. What has is deleted in the end only, so that the disk stays at rest."""
+    """As if nothing had run. What has is deleted in the end only: some disks are slow after that."""
     aside = pathlib.Path(tempfile.mkdtemp(dir=folder.parent))
     for name in STATE[tool]:
         path = folder / name
@@ -168,34 +162,13 @@ def set_aside(folder, tool):
 
 
 def creating(folder, count=1_000):
-    """Microseconds for a new, empty file where the tools are to write: tells a disk on which much was deleted lately."""
+    """Microseconds for a new, empty file where the tools are to write: on ext4 without a journal ten times as many where much was
+    deleted lately, for which every tool waits that makes files."""
     folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
     start = time.perf_counter()
     for number in range(count):
         os.close(os.open(folder / str(number), os.O_CREAT | os.O_WRONLY))
     return round((time.perf_counter() - start) / count * 1e6, 1)
-
-
-def forgets_slowly(folder):
-    """Whether the folder is on ext4 without a journal."""
-    device = os.stat(folder).st_dev
-    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"))
-    journals = pathlib.Path("/proc/fs/jbd2")
-    return pathlib.Path("/proc/fs/ext4", name).is_dir() and not list(journals.glob(f"{name}-*"))
-
-
-def wait_for_rest(folder):
-    """Waits until earlier deletions, a build's or a test's, hold up nobody who makes files. Every tool would wait for each file
-    that it makes, and most the one that makes most, so that the ratios would tell what somebody else did before."""
-    if not forgets_slowly(folder):
-        return
-    # What was deleted in this very second counts only in the next one. Which part of the disk a new folder gets is chance.
-    time.sleep(2)
-    took = max(creating(folder, 200) for _ in range(10))
-    say(bench="disk_before", microseconds_for_an_empty_file=took, seconds_waited=PASSED_OVER if took > AT_REST else 0)
-    if took > AT_REST:
-        print(f"an empty file takes {took} microseconds: waiting {PASSED_OVER} s for the disk", file=sys.stderr, flush=True)
-        time.sleep(PASSED_OVER)
 
 
 def once(command, folder):
@@ -310,7 +283,6 @@ def main():
     parser.add_argument("--tools", default=",".join(["compt", *PEERS]))
     parser.add_argument("--only", choices=["start", "processes", "in_process"])
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="commands at once; as many as there are cores")
-    parser.add_argument("--as-it-is", action="store_true", help="measure commands without waiting for the disk")
     parser.add_argument("--run-up-to", type=int, default=10_000, help="larger graphs are planned, not run")
     args = parser.parse_args()
     tools = [tool for tool in args.tools.split(",") if tool == "compt" or shutil.which(tool)]
@@ -323,8 +295,6 @@ def main():
         if args.only in (None, "start"):
             start(work, tools, args.rounds)
         if args.only in (None, "processes"):
-            if not args.as_it_is:
-                wait_for_rest(work)
             for size in [size for size in sizes if size <= 1_000]:
                 processes(work, tools, args.rounds, size, args.jobs)
         if args.only in (None, "in_process"):

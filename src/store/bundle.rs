@@ -9,7 +9,8 @@
 //! is whole, and a line that was torn has no name. What the file system says of the file (its times above all) is said of all
 //! that stands in it.
 //!
-//! Where files can't have several names, and in caches that were begun by an earlier program, each record is a file of its own.
+//! The record of a long stage is a file of its own, as every record is where files can't have several names, and in caches that
+//! were begun by an earlier program.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -22,6 +23,9 @@ use super::memo::Stat;
 use super::{Store, unflushed};
 use crate::base::{Digest, files};
 
+/// Results that took so many seconds have a file of their own for their record, and with it a time of last use:
+/// what takes that long is worth a file.
+pub(super) const LONG: f64 = 1.0;
 /// So many records stand in one bundle: one more file for each 16 results, and little to read for who wants one of them.
 const MOST: usize = 16;
 /// A bundle takes no further record when it has so many bytes.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde_json::Value;
 
-use super::bundle::Entry;
+use super::bundle::{self, Entry};
 use super::durations::Durations;
 use super::memo::Stat;
 use super::record::{self, Brief, Record};
@@ -155,7 +155,9 @@ impl Store {
         let (path, identity) = (self.record_path(&record.key), instance.identity());
         let note = self.name_path(pipeline, &identity);
         let entry = Entry { key: &record.key, record: text, pipeline, identity: &identity, path: &path, note: &note };
-        if let Ok(inode) = self.bundle(&entry) {
+        if record.seconds < bundle::LONG
+            && let Ok(inode) = self.bundle(&entry)
+        {
             let stat = Stat::unsettled(inode);
             return Ok((stat, Some(stat)));
         }

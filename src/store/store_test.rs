@@ -54,7 +54,7 @@ pub(super) fn finish(store: &Store, work: Work, k: u32) -> Result<Record, StoreE
         preimage: preimage(k),
         facts: BTreeMap::new(),
         started: 1,
-        seconds: 2.5,
+        seconds: 0.5,
         versions: BTreeMap::new(),
     };
     store.publish(work, finished)
@@ -92,7 +92,7 @@ fn what_is_published_is_found() {
     assert_eq!((mode(&folder), mode(&folder.join("deep")), mode(&folder.join("scores.csv"))), (0o555, 0o555, 0o444));
     let latest = store.latest("p", &small().instances[0]).unwrap().unwrap();
     assert_eq!((latest.key, latest.preimage), (key, preimage(1)));
-    assert_eq!(store.durations().of_key(&key), Some(2.5));
+    assert_eq!(store.durations().of_key(&key), Some(0.5));
     let root = store.root().to_owned();
     drop(store);
     for empty in ["work", "scratch", "locks", "quarantine"] {

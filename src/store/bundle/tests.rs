@@ -19,6 +19,10 @@ pub(in crate::store) fn instances(count: u32) -> Vec<Instance> {
 
 /// Publishes a result of this instance in each of the pipelines.
 pub(in crate::store) fn publish_in(store: &Store, pipelines: &[&str], k: u32, instance: &Instance) {
+    publish_after(store, pipelines, k, instance, 0.5);
+}
+
+fn publish_after(store: &Store, pipelines: &[&str], k: u32, instance: &Instance, seconds: f64) {
     for (number, pipeline) in (0u32..).zip(pipelines) {
         let preimage = preimage(10 * k + number);
         let work = store.begin(&locked(store, &preimage.key())).unwrap();
@@ -29,7 +33,7 @@ pub(in crate::store) fn publish_in(store: &Store, pipelines: &[&str], k: u32, in
             preimage,
             facts: BTreeMap::new(),
             started: 1,
-            seconds: 2.5,
+            seconds,
             versions: BTreeMap::new(),
         };
         store.publish(work, finished).unwrap();
@@ -73,6 +77,18 @@ fn sixteen_results_share_a_file_and_each_is_found_with_its_instance() {
         1,
         "the note of what was not flushed"
     );
+}
+
+#[test]
+fn the_record_of_a_long_stage_has_a_file_and_a_time_of_its_own() {
+    let (_folder, store) = open();
+    let instances = instances(3);
+    for (k, seconds) in [(0, 0.9), (1, 1.0), (2, 0.9)] {
+        publish_after(&store, &["p"], k, &instances[k as usize], seconds);
+    }
+    let [short, long, other] = [0, 10, 20].map(|k| inode(&store.record_path(&preimage(k).key())));
+    assert!(short == other && short != long);
+    assert_eq!(inode(&store.name_path("p", &instances[1].identity())), long);
 }
 
 #[test]
