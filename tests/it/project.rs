@@ -202,6 +202,17 @@ pub fn executed(events: &str) -> Vec<String> {
     stages
 }
 
+/// What a command that succeeds has printed.
+pub fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", both(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// A text as YAML and JSON write it.
+pub fn quote(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
 /// What a command printed, for messages of failed tests.
 pub fn both(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

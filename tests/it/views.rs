@@ -1,16 +1,11 @@
-//! What one looks at beside results: graphs, differences, lists, a first project, completions, manual pages, JSON.
+//! What one looks at beside results: differences, lists, a first project, completions, manual pages, JSON.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::project::{LIGHT as FILE, Project, both, json, light, lock_of};
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", both(output));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
+use crate::project::{LIGHT as FILE, Project, both, json, light, lock_of, stdout};
 
 /// The one line of JSON on standard error.
 fn error_of(output: &Output) -> Value {
@@ -25,43 +20,6 @@ fn run_into(project: &Project, folder: &str, more: &[&str]) -> String {
     let output = project.compt(&[&["run", FILE, "--outputs", folder], more].concat());
     assert!(output.status.success(), "{}", both(&output));
     format!("{folder}/light")
-}
-
-#[test]
-fn a_graph_tells_what_reads_what_and_what_is_cached() {
-    let project = light();
-    let text = stdout(&project.compt(&["graph", FILE]));
-    assert!(text.contains("○  data   fetch × 2   to run"), "{text}");
-    assert!(text.contains("○  text   format × 4  to run  <- shots"), "{text}");
-    assert!(text.contains("● cached   ◐ partly cached   ○ to run"), "{text}");
-    run_into(&project, "outputs", &["--set", "seed=[1]"]);
-    let text = stdout(&project.compt(&["graph", FILE]));
-    assert!(text.contains("●  data   fetch × 2   cached"), "{text}");
-    assert!(text.contains("◐  shots  sample × 4  2 of 4 cached  <- data"), "{text}");
-    let instances = stdout(&project.compt(&["graph", FILE, "--instances"]));
-    assert!(instances.contains("shots[task=ripe,seed=2]"), "{instances}");
-    let graph = json(&project.compt(&["graph", FILE, "--json"]));
-    assert_eq!(graph["nodes"][1]["cached"], 2);
-    assert_eq!(graph["nodes"][2]["reads"], serde_json::json!([1]));
-}
-
-#[test]
-fn a_graph_is_drawn_by_the_name_of_its_file() {
-    let project = light();
-    for (name, begins) in
-        [("g.svg", "<svg "), ("g.dot", "digraph "), ("g.mmd", "flowchart LR"), ("g.txt", "light  Two")]
-    {
-        stdout(&project.compt(&["graph", FILE, "--output", name]));
-        assert!(project.read(name).starts_with(begins), "{}", project.read(name));
-    }
-    let picture = compt::figure::png(&project.read("g.svg")).unwrap();
-    assert!(picture.len() > 1000);
-    assert!(project.read("g.svg").contains("Two tasks &lt;a&gt; &amp; "));
-    assert!(project.read("g.dot").contains(r#"label="Two tasks <a> & \"b\"""#));
-    match Command::new("dot").args(["-Tsvg", "-o", "/dev/null"]).arg(project.path("g.dot")).output() {
-        Ok(output) => assert!(output.status.success(), "{}", both(&output)),
-        Err(_) => println!("skipped: there is no `dot` to read the graph with"),
-    }
 }
 
 #[test]
@@ -459,37 +417,6 @@ fn a_program_that_says_nothing_needs_no_log_unless_an_earlier_attempt_has_one() 
     assert!(both(&show(&[])).contains("say: no log; a program that says nothing"), "{}", both(&show(&[])));
     let logs = json(&show(&["--json"]));
     assert_eq!((&logs[0]["attempt"], &logs[0]["log"]), (&Value::Null, &Value::Null));
-}
-
-/// Neither a device nor a link is replaced by a file.
-#[test]
-fn a_graph_goes_where_it_is_told() {
-    let project = light();
-    let graph = |output: &str| project.compt(&["graph", FILE, "--output", output]);
-    project.write("shared/graph.dot", "old");
-    std::os::unix::fs::symlink("shared/graph.dot", project.path("mine.dot")).unwrap();
-    assert!(graph("mine.dot").status.success());
-    assert!(project.path("mine.dot").is_symlink() && project.read("shared/graph.dot").starts_with("digraph"));
-    let pipe = project.path("pipe.svg");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let read = std::thread::spawn({
-        let pipe = pipe.clone();
-        move || fs_err::read_to_string(pipe).unwrap()
-    });
-    assert!(graph("pipe.svg").status.success());
-    // If it were one, the reader would wait for ever.
-    assert!(!pipe.is_file());
-    assert!(read.join().unwrap().contains("<svg"));
-    std::os::unix::fs::symlink("shared/new.dot", project.path("new.dot")).unwrap();
-    assert!(graph("new.dot").status.success());
-    assert!(project.path("new.dot").is_symlink() && project.read("shared/new.dot").starts_with("digraph"));
-    project.write("notes", "kept\n");
-    let notes = fs_err::OpenOptions::new().append(true).open(project.path("notes")).unwrap();
-    let mut command = project.command(&["graph", FILE, "--format", "dot", "--output", "/dev/stdout"]);
-    assert!(command.stdout(notes.into_file()).status().unwrap().success());
-    assert!(project.read("notes").starts_with("kept\ndigraph"));
-    let unknown = graph("graph.png");
-    assert!(unknown.status.code() == Some(2) && both(&unknown).contains("`.png` is no ending"), "{}", both(&unknown));
 }
 
 /// The starter has a built-in backbone: it is known without being unpacked.
