@@ -9,7 +9,7 @@
 //! is whole, and a line that was torn has no name. What the file system says of the file (its times above all) is said of all
 //! that stands in it.
 //!
-//! The record of a long stage is a file of its own, as every record is where files can't have several names, and in caches that
+//! The record of a long stage is a file of its own, and so is a large record, as all are where files can't have several names, and in caches that
 //! were begun by an earlier program.
 
 use std::collections::HashMap;
@@ -23,13 +23,13 @@ use super::memo::Stat;
 use super::{Store, unflushed};
 use crate::base::{Digest, files};
 
-/// Results that took so many seconds have a file of their own for their record, and with it a time of last use:
-/// what takes that long is worth a file.
-pub(super) const LONG: f64 = 1.0;
+/// The record of a stage that took so many seconds has a file of its own, and with it a time of last use: such a result is worth
+/// a file.
+const LONG: f64 = 1.0;
+/// A record of so many bytes, of a result with many files, has one too: readers of others would read it.
+const LARGE: usize = 16 << 10;
 /// So many records stand in one bundle: one more file for each 16 results, and little to read for who wants one of them.
 const MOST: usize = 16;
-/// A bundle takes no further record when it has so many bytes.
-const FULL: u64 = 64 << 10;
 
 /// How many digits a digest has.
 const DIGITS: usize = 64;
@@ -115,7 +115,7 @@ impl Store {
 
 impl Made {
     fn add(&mut self, folder: &Path, entry: &Entry<'_>) -> io::Result<u64> {
-        if self.open.as_ref().is_some_and(|bundle| bundle.is_full() || !bundle.is_as_written()) {
+        if self.open.as_ref().is_some_and(|bundle| bundle.records == MOST || !bundle.is_as_written()) {
             self.close();
         }
         let bundle = match &mut self.open {
@@ -146,10 +146,6 @@ impl Bundle {
         Ok(Self { file, inode, records: 0, bytes: 0 })
     }
 
-    fn is_full(&self) -> bool {
-        self.records >= MOST || self.bytes >= FULL
-    }
-
     /// Whether nobody else has written to it, as whoever damages a record does.
     fn is_as_written(&self) -> bool {
         self.file.as_file().metadata().is_ok_and(|file| file.len() == self.bytes)
@@ -167,6 +163,11 @@ impl Bundle {
         files::name_again(self.file.path(), entry.path)?;
         files::name_again(self.file.path(), entry.note)
     }
+}
+
+/// Whether a record is one for a bundle.
+pub(super) fn takes(record: &[u8], seconds: f64) -> bool {
+    record.len() < LARGE && seconds < LONG
 }
 
 /// The record with this key in a file of records; nothing if it isn't there.

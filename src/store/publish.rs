@@ -155,7 +155,7 @@ impl Store {
         let (path, identity) = (self.record_path(&record.key), instance.identity());
         let note = self.name_path(pipeline, &identity);
         let entry = Entry { key: &record.key, record: text, pipeline, identity: &identity, path: &path, note: &note };
-        if record.seconds < bundle::LONG
+        if bundle::takes(text, record.seconds)
             && let Ok(inode) = self.bundle(&entry)
         {
             let stat = Stat::unsettled(inode);

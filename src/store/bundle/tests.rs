@@ -80,7 +80,7 @@ fn sixteen_results_share_a_file_and_each_is_found_with_its_instance() {
 }
 
 #[test]
-fn the_record_of_a_long_stage_has_a_file_and_a_time_of_its_own() {
+fn the_record_of_a_long_stage_and_a_large_one_have_a_file_of_their_own() {
     let (_folder, store) = open();
     let instances = instances(3);
     for (k, seconds) in [(0, 0.9), (1, 1.0), (2, 0.9)] {
@@ -89,6 +89,11 @@ fn the_record_of_a_long_stage_has_a_file_and_a_time_of_its_own() {
     let [short, long, other] = [0, 10, 20].map(|k| inode(&store.record_path(&preimage(k).key())));
     assert!(short == other && short != long);
     assert_eq!(inode(&store.name_path("p", &instances[1].identity())), long);
+    let many: Vec<(String, &str)> = (0..200).map(|number| (format!("file{number}"), "x")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let large = publish(&store, 30, &many).unwrap();
+    assert_ne!(inode(&store.record_path(&large.key)), short);
+    assert!(whole(&store, 30).is_some());
 }
 
 #[test]
