@@ -1,4 +1,5 @@
-//! Files that are whole or absent: written under a private name, flushed to disk where that is wanted, then renamed.
+//! Files that are whole or absent: written under a private name, flushed to disk where that is wanted, then renamed; or given
+//! further names as they grow.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Write};
@@ -64,6 +65,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<Metadata> {
     write(path, bytes, |_| Ok(()))
 }
 
+/// As [`write_atomically`]; returns the file, which is locked since before it had its name.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_locked(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let written = write_file(path, bytes, |file| file.sync_all())?;
+    sync_folder(folder_of(path))?;
+    Ok(written)
+}
+
 /// Gives the file at `path` one more name, instead of whatever has that name now; its folder is made if it isn't there. A
 /// reader sees the old content or the new one, never a part.
 ///
@@ -100,6 +111,11 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<Metadata> {
+    // The new name has changed what the file system says of it.
+    write_file(path, bytes, settle)?.metadata().map_err(|error| with_path(error, "look at", path))
+}
+
+fn write_file(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
     let folder = folder_of(path);
     let mut attempts = 0;
     loop {
@@ -115,8 +131,7 @@ fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) ->
         let mut file = made.map_err(|error| with_path(error, "create a file in", folder))?;
         file.write_all(bytes).and_then(|()| settle(file.as_file())).map_err(|error| with_path(error, "write", path))?;
         match file.persist(path) {
-            // The new name has changed what the file system says of it.
-            Ok(file) => return file.metadata().map_err(|error| with_path(error, "look at", path)),
+            Ok(file) => return Ok(file),
             // Someone cleared it in the moment before it was locked.
             Err(error) if error.error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => {}
             Err(error) => return Err(with_path(error.error, "rename into", path)),
@@ -124,8 +139,8 @@ fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) ->
     }
 }
 
-/// A new file under a private name, which goes when it is dropped. It is locked, which says that its writer lives; where there are
-/// no locks, nobody clears.
+/// A new file under a private name, which goes when it is dropped. It is locked, which says that its writer lives; where
+/// locks are not to be had, nobody clears.
 ///
 /// # Errors
 /// When it can't be made.
@@ -153,14 +168,22 @@ pub fn unfinished_name(name: &str) -> String {
     format!("{UNFINISHED}{name}")
 }
 
-/// Whether this is a private file of [`write_atomically`], by its name.
+/// Whether this is a file under a private name, by that name.
 pub fn is_unfinished(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
 }
 
 /// Whether the writer of a private file lives, as far as can be told.
 pub fn is_being_written(path: &Path) -> bool {
-    !std::fs::File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+    !open_to_lock(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// Opens a file to lock it: NFS locks only what may be written.
+///
+/// # Errors
+/// When it can't even be read.
+pub fn open_to_lock(path: &Path) -> io::Result<fs_err::File> {
+    fs_err::OpenOptions::new().read(true).write(true).open(path).or_else(|_| fs_err::File::open(path))
 }
 
 /// Makes a rename inside `folder` durable.

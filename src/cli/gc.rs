@@ -135,18 +135,19 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// What goes, by kind.
 fn tally(census: &Census, choice: &Choice) -> Vec<(&'static str, usize, u64)> {
-    let results = choice.results.iter().map(|position| census.results[*position].bytes);
-    let objects = choice.objects.iter().filter_map(|output| census.objects.get(output).copied());
-    let mut lines = vec![
-        ("results", choice.results.len(), results.sum()),
-        ("their files, and files without a result", choice.objects.len(), objects.sum()),
-    ];
+    let objects: u64 = choice.objects.iter().filter_map(|output| census.objects.get(output)).sum();
     let mut rests: BTreeMap<Kind, (usize, u64)> = BTreeMap::new();
     for rest in choice.rests.iter().map(|position| &census.rests[*position]) {
         let (count, bytes) = rests.entry(rest.kind).or_default();
         *count += 1;
-        *bytes += rest.bytes;
+        *bytes += if rest.shared.is_none() { rest.bytes } else { 0 };
     }
+    // A file with several names is one of records.
+    let others = objects + rests.values().map(|(_, bytes)| bytes).sum::<u64>();
+    let mut lines = vec![
+        ("results", choice.results.len(), (choice.before - choice.after).saturating_sub(others)),
+        ("their files, and files without a result", choice.objects.len(), objects),
+    ];
     lines.extend(rests.into_iter().map(|(kind, (count, bytes))| (word(kind), count, bytes)));
     lines.retain(|(_, count, _)| *count > 0);
     lines

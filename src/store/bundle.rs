@@ -6,15 +6,15 @@
 //! replaced and set aside one by one, as files are.
 //!
 //! Only the process that made a bundle writes to it, and a name is given when the line is whole. So what a name leads to
-//! is whole, and a line that was torn has no name. What the file system says of the file (its times above all) is said of all
-//! that stands in it.
+//! is whole, and a line that was torn has no name. What the file system says of the file is said of all that stands
+//! in it; the time of a result's last use is that of its folder ([`super::usage`]).
 //!
-//! The record of a long stage is a file of its own, and so is a large record, as all are where files can't have several names, and in caches that
+//! A large record is a file of its own, as all are where files can't have several names, and in caches that
 //! were begun by an earlier program.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
@@ -23,11 +23,8 @@ use super::memo::Stat;
 use super::{Store, unflushed};
 use crate::base::{Digest, files};
 
-/// The record of a stage that took so many seconds has a file of its own, and with it a time of last use: such a result is worth
-/// a file.
-const LONG: f64 = 1.0;
-/// A record of so many bytes, of a result with many files, has one too: readers of others would read it.
-const LARGE: usize = 16 << 10;
+/// A record of so many bytes, of a result with many files, has a file of its own: readers of others would read it.
+const LARGE: usize = 4 << 10;
 /// So many records stand in one bundle: one more file for each 16 results, and little to read for who wants one of them.
 const MOST: usize = 16;
 
@@ -42,12 +39,15 @@ const RECORD: usize = 2 * (DIGITS + 1);
 #[derive(Debug, Default)]
 pub(super) struct Bundles(Mutex<Made>);
 
+/// What the file system said of a file before this process has given or taken one of its names, and says since.
+pub(super) type Change = (Stat, Stat);
+
 #[derive(Debug, Default)]
 struct Made {
     open: Option<Bundle>,
-    /// What the file system says of those that are not written to any more, by inode.
-    closed: HashMap<u64, Stat>,
-    /// Whether there was one that could not be written, or named.
+    /// By inode. Before a bundle is closed, nothing is said of it ([`Stat::unsettled`]).
+    changes: HashMap<u64, Change>,
+    /// Whether bundles can't be written or named here.
     failed: bool,
 }
 
@@ -59,6 +59,8 @@ struct Bundle {
     inode: u64,
     records: usize,
     bytes: u64,
+    /// The last name that it was given.
+    name: PathBuf,
 }
 
 /// A record that is to be added.
@@ -93,13 +95,24 @@ impl Store {
         if !self.layout.has_bundles || made.failed {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let added = made.add(&self.root.join(unflushed::FOLDER), entry);
-        if added.is_err() {
-            // A line that is torn would be in the way of the next one.
-            made.failed = true;
-            made.close();
-        }
+        let folder = self.root.join(unflushed::FOLDER);
+        let is_noted = self.has_seen(entry.pipeline, entry.identity);
+        let mut add = || made.watched(is_noted.then_some(entry.note), |made| made.add(&folder, entry));
+        // Somebody may have cleared its private name away; a full disk may have room again.
+        let added = add().or_else(|_| add());
+        made.failed = added.is_err();
         added
+    }
+
+    /// Does something that takes the name of a note from a file, of which other records may be known that stand in it, too.
+    pub(super) fn replacing<T>(&self, note: &Path, replace: impl FnOnce() -> T) -> T {
+        self.bundles.made().watched(Some(note), |_| replace())
+    }
+
+    /// What is to be remembered of a file of which this is said: nothing yet, if it is the open bundle.
+    pub(super) fn settling(&self, stat: Stat) -> Stat {
+        let is_open = self.bundles.made().open.as_ref().is_some_and(|bundle| bundle.inode == stat.inode);
+        if is_open { Stat::unsettled(stat.inode) } else { stat }
     }
 
     /// Closes the open bundle; the next record begins another one.
@@ -107,9 +120,9 @@ impl Store {
         self.bundles.made().close();
     }
 
-    /// What the file system says of the bundles that are closed, by inode.
-    pub(super) fn closed_bundles(&self) -> HashMap<u64, Stat> {
-        self.bundles.made().closed.clone()
+    /// What was said before and is said now of files that this process has given names, or taken.
+    pub(super) fn changes(&self) -> HashMap<u64, Change> {
+        self.bundles.made().changes.clone()
     }
 }
 
@@ -122,19 +135,42 @@ impl Made {
             Some(bundle) => bundle,
             none => none.insert(Bundle::new(folder)?),
         };
-        bundle.add(entry)?;
-        Ok(bundle.inode)
+        let added = bundle.add(entry).map(|()| bundle.inode);
+        if added.is_err() {
+            // A line that is torn would be in the way of the next one.
+            self.close();
+        }
+        added
     }
 
     fn close(&mut self) {
-        // The private name goes first: that changes what the file system says.
-        let Some(Bundle { file, .. }) = self.open.take() else { return };
+        let Some(Bundle { file, inode, name, .. }) = self.open.take() else { return };
+        // The private name goes before one looks, since that changes what the file system says; and after the file was closed,
+        // since some network file systems keep a name for a file that is open.
         let (file, private) = file.into_parts();
+        drop(file);
         drop(private);
-        if let Ok(metadata) = file.metadata() {
-            let stat = Stat::of(&metadata);
-            self.closed.insert(stat.inode, stat);
+        if let Ok(metadata) = fs_err::metadata(name)
+            && Stat::of(&metadata).inode == inode
+        {
+            self.changes.insert(inode, (Stat::unsettled(inode), Stat::of(&metadata)));
         }
+    }
+
+    /// Keeps what is said of the file of a note before and after a change that takes this name from it.
+    fn watched<T>(&mut self, note: Option<&Path>, change: impl FnOnce(&mut Self) -> T) -> T {
+        let file = note.and_then(|note| std::fs::File::open(note).ok());
+        let look = || Some(Stat::of(&file.as_ref()?.metadata().ok()?));
+        let before = look();
+        let done = change(self);
+        if let (Some(before), Some(after)) = (before, look())
+            && (before.size, before.modified) == (after.size, after.modified)
+        {
+            let known = self.changes.get(&after.inode).filter(|(_, known)| *known == before);
+            let first = known.map_or(before, |(first, _)| *first);
+            self.changes.insert(after.inode, (first, after));
+        }
+        done
     }
 }
 
@@ -143,7 +179,7 @@ impl Bundle {
     fn new(folder: &Path) -> io::Result<Self> {
         let file = files::private(folder)?;
         let inode = Stat::of(&file.as_file().metadata()?).inode;
-        Ok(Self { file, inode, records: 0, bytes: 0 })
+        Ok(Self { file, inode, records: 0, bytes: 0, name: PathBuf::new() })
     }
 
     /// Whether nobody else has written to it, as whoever damages a record does.
@@ -161,13 +197,19 @@ impl Bundle {
         self.records += 1;
         self.bytes += line.len() as u64;
         files::name_again(self.file.path(), entry.path)?;
+        entry.path.clone_into(&mut self.name);
         files::name_again(self.file.path(), entry.note)
     }
 }
 
+/// Whether a file of records is a bundle.
+pub(super) fn is_one(bytes: &[u8]) -> bool {
+    !bytes.starts_with(b"{")
+}
+
 /// Whether a record is one for a bundle.
-pub(super) fn takes(record: &[u8], seconds: f64) -> bool {
-    record.len() < LARGE && seconds < LONG
+pub(super) fn takes(record: &[u8]) -> bool {
+    record.len() < LARGE
 }
 
 /// The record with this key in a file of records; nothing if it isn't there.
@@ -183,14 +225,22 @@ pub(super) fn note<'a>(bytes: &'a [u8], pipeline: &str, identity: &Digest) -> &'
 /// The latest record in whose line this digest begins at this place. A record in a file of its own is what is looked for, by the
 /// name of the file.
 fn find<'a>(bytes: &'a [u8], place: usize, digest: &Digest) -> &'a [u8] {
-    if bytes.starts_with(b"{") {
+    if !is_one(bytes) {
         return bytes;
     }
     let digits = digest.to_string();
     // After the end of the last line there is nothing, or another one that is being written.
-    let mut lines = bytes.rsplit(|byte| *byte == b'\n').skip(1);
-    let line = lines.find(|line| line.get(place..place + DIGITS) == Some(digits.as_bytes()));
-    line.and_then(|line| line.get(RECORD..)).unwrap_or_default()
+    let whole = memchr::memrchr(b'\n', bytes).map_or(&[][..], |end| &bytes[..=end]);
+    let mut found = &[][..];
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', whole) {
+        let line = &whole[start..end];
+        if line.get(place..place + DIGITS) == Some(digits.as_bytes()) {
+            found = line.get(RECORD..).unwrap_or_default();
+        }
+        start = end + 1;
+    }
+    found
 }
 
 /// Of the name below `names/`: instances of two pipelines may be called the same.

@@ -9,7 +9,7 @@ use fs_err as fs;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, bundle, fsck, runs};
+use super::{Store, StoreError, bundle, fsck, runs, usage};
 use crate::base::{Digest, files};
 
 /// Everything in the cache that can be removed.
@@ -39,7 +39,7 @@ pub struct Kept {
     /// That file.
     #[serde(skip)]
     pub shared: Option<Shared>,
-    /// When it was last made or found, in seconds since 1970, to the minute.
+    /// When it, or one with equal files, was last made or found, in seconds since 1970, to the minute.
     pub used: u64,
 }
 
@@ -64,8 +64,8 @@ pub struct Rest {
 /// A file with several names: its bytes are free when the last of them is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shared {
-    /// Its number on the disk.
-    pub inode: u64,
+    /// The number of its disk, and its number there.
+    pub file: (u64, u64),
     /// All its bytes.
     pub bytes: u64,
 }
@@ -95,12 +95,24 @@ pub enum Kind {
 impl Census {
     /// Bytes of everything.
     pub fn bytes(&self) -> u64 {
+        let own = self.names().filter_map(|(bytes, shared)| shared.is_none().then_some(bytes));
+        let shared = self.shared().into_values().map(|(bytes, _)| bytes);
+        own.chain(self.objects.values().copied()).chain(shared).sum()
+    }
+
+    /// The bytes and the names of each file that has several.
+    pub(super) fn shared(&self) -> BTreeMap<(u64, u64), (u64, usize)> {
+        let mut files: BTreeMap<(u64, u64), (u64, usize)> = BTreeMap::new();
+        for Shared { file, bytes } in self.names().filter_map(|(_, shared)| shared) {
+            // While somebody writes to it, its names may have been looked at with different lengths.
+            files.entry(file).or_insert((bytes, 0)).1 += 1;
+        }
+        files
+    }
+
+    fn names(&self) -> impl Iterator<Item = (u64, Option<Shared>)> {
         let results = self.results.iter().map(|result| (result.bytes, result.shared));
-        let names = results.chain(self.rests.iter().map(|rest| (rest.bytes, rest.shared)));
-        let own = names.clone().filter_map(|(bytes, shared)| shared.is_none().then_some(bytes));
-        let shared: BTreeMap<u64, u64> =
-            names.filter_map(|(_, shared)| shared).map(|file| (file.inode, file.bytes)).collect();
-        own.chain(self.objects.values().copied()).chain(shared.into_values()).sum()
+        results.chain(self.rests.iter().map(|rest| (rest.bytes, rest.shared)))
     }
 
     /// Whether a record has this key.
@@ -129,6 +141,10 @@ struct Label {
     pipeline: String,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    started: u64,
+    #[serde(default)]
+    seconds: f64,
 }
 
 impl Store {
@@ -138,7 +154,7 @@ impl Store {
     /// When a folder of the cache can't be read.
     pub fn census(&self) -> Result<Census, StoreError> {
         let records = self.fanned_entries("records")?;
-        let mut results: Vec<Kept> = records.par_iter().filter_map(|path| label(path)).collect();
+        let mut results: Vec<Kept> = records.par_iter().filter_map(|path| self.kept(path)).collect();
         results.sort_by_key(|result| result.key);
         let objects = self.fanned_entries("objects")?;
         let objects = objects.par_iter().filter_map(|path| Some((fsck::key_of(path)?, extent(path).bytes))).collect();
@@ -163,6 +179,21 @@ impl Store {
         Ok(census)
     }
 
+    fn kept(&self, path: &Path) -> Option<Kept> {
+        let named = fsck::key_of(path)?;
+        let read = fs::read(path).ok()?;
+        let Label { key, output, pipeline, name, started, seconds } =
+            serde_json::from_slice(bundle::record(&read, &named)).ok()?;
+        let Extent { bytes, used: written, shared } = extent(path);
+        let made = started + seconds.max(0.0) as u64;
+        let mut used = usage::of(&self.object_folder(&output)).unwrap_or(0).max(made);
+        if !bundle::is_one(&read) {
+            // Earlier programs note the use there.
+            used = used.max(written);
+        }
+        (key == named).then_some(Kept { key, pipeline, name, output, bytes, used, shared })
+    }
+
     fn unfinished_rests(&self) -> Result<Vec<Rest>, StoreError> {
         Ok(self.unfinished()?.into_iter().map(|path| rest(Kind::Unfinished, path)).collect())
     }
@@ -178,14 +209,6 @@ impl Store {
         }
         Ok(keys)
     }
-}
-
-fn label(path: &Path) -> Option<Kept> {
-    let named = fsck::key_of(path)?;
-    let label: Label = serde_json::from_slice(bundle::record(&fs::read(path).ok()?, &named)).ok()?;
-    let Extent { bytes, used, shared } = extent(path);
-    let Label { key, output, pipeline, name } = label;
-    (key == named).then_some(Kept { key, pipeline, name, output, bytes, used, shared })
 }
 
 fn rest(kind: Kind, path: PathBuf) -> Rest {
@@ -211,7 +234,7 @@ fn extent(path: &Path) -> Extent {
     let used = u64::try_from(metadata.mtime()).unwrap_or(0);
     if !metadata.is_dir() {
         let names = metadata.nlink().max(1);
-        let shared = (names > 1).then_some(Shared { inode: metadata.ino(), bytes });
+        let shared = (names > 1).then_some(Shared { file: (metadata.dev(), metadata.ino()), bytes });
         return Extent { bytes: bytes / names, used, shared };
     }
     let inside = fs::read_dir(path).into_iter().flatten().filter_map(io::Result::ok);

@@ -124,11 +124,13 @@ impl StoreError {
                 "wait until it has ended, then type the same again; nothing was removed, and nothing needs unlocking"
                     .to_owned()
             }
-            Self::Layout { root, .. } => {
-                format!(
-                    "use the version of compt that made it, or move `{}` away; if only its file `layout` is spoilt, delete that",
-                    root.display()
-                )
+            Self::Layout { root, found, .. } => {
+                let help = format!("use the version of compt that made it, or move `{}` away", root.display());
+                // A number is that of a later version, and this one would take what that has written for damaged.
+                match found.trim_matches('`').parse::<u32>() {
+                    Ok(_) => help,
+                    Err(_) => help + "; if only its file `layout` is spoilt, delete that",
+                }
             }
             Self::Strange { .. } | Self::WrongKey { .. } => return None,
             Self::Io { root, .. } => format!("check that `{}` is a folder on a working disk", root.display()),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::Metadata;
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 
@@ -14,14 +14,11 @@ use super::memo::Stat;
 use super::record::{self, Brief, Latest, LatestKey, Maker, Outline, Record};
 use super::seen::Look;
 use super::tree::{self, StoredFile};
-use super::{Access, Store, StoreError, bundle};
+use super::{Access, Store, StoreError, bundle, usage};
 use crate::base::{Digest, files};
 use crate::plan::key::Preimage;
 use crate::plan::shape::Shapes;
 use crate::plan::{Instance, Lookup, Records};
-
-/// A record's use is noted again when the last note is older than this: a run that finds everything writes nothing twice.
-const USE_NOTED: Duration = Duration::from_secs(60);
 
 /// What is found under a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +40,14 @@ pub struct Sought {
     pub noted: Result<(), StoreError>,
 }
 
-/// The files of a result by their path inside its folder.
-type Files = BTreeMap<String, StoredFile>;
+/// What was seen of a whole result.
+struct Traits {
+    record: Stat,
+    /// When its use was last noted, in seconds since 1970.
+    used: u64,
+    /// By their path inside its folder.
+    files: BTreeMap<String, StoredFile>,
+}
 
 /// Why a result can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,28 +96,31 @@ impl Store {
             Ok(looked) => looked,
             Err(error) => return Sought { found: Err(error), noted: Ok(()) },
         };
-        let (Found::Whole(brief), Some((record, files))) = (&found, seen) else {
+        let (Found::Whole(brief), Some(traits)) = (&found, seen) else {
             return Sought { found: Ok(found), noted: Ok(()) };
         };
         let noted = self.note(pipeline, instance, key, preimage).map(|note| {
             if let Some(note) = note {
-                self.remember(pipeline, instance, &Look { key, brief, record, note, files: &files });
+                let Traits { record, used, files } = traits;
+                let (record, note) = (self.settling(record), self.settling(note));
+                self.remember(pipeline, instance, &Look { key, brief, record, note, used, files: &files });
             }
         });
         Sought { found: Ok(found), noted }
     }
 
-    /// What [`Store::find`] returns; of a whole result also what the file system says of its record, and its files.
-    fn look(&self, key: &Digest) -> Result<(Found, Option<(Stat, Files)>), StoreError> {
+    /// What [`Store::find`] returns; of a whole result also what makes it known again.
+    fn look(&self, key: &Digest) -> Result<(Found, Option<Traits>), StoreError> {
         let path = self.record_path(key);
         let Some(read) = self.read(&path)? else { return Ok((Found::Missing, None)) };
-        let mut record = match outline(bundle::record(&read.bytes, key)) {
+        let text = bundle::record(&read.bytes, key);
+        let mut record = match outline(text) {
             Ok(Some(record)) if record.key == *key => record,
             Ok(Some(record)) => {
                 return self.damaged(key, &path, format!("its record is the one of key {}", record.key.short()));
             }
             Ok(None) => return Ok((Found::Missing, None)),
-            Err(error) => return self.damaged(key, &path, format!("its record can't be read: {error}")),
+            Err(error) => return self.damaged(key, &path, unreadable(&read.bytes, text, &error)),
         };
         let folder = self.object_folder(&record.output);
         for (inside, file) in &record.files {
@@ -130,19 +136,13 @@ impl Store {
         if record.files.is_empty() && !folder.exists() {
             return self.damaged(key, &path, "its folder is gone".to_owned());
         }
-        let stat = self.touch(&read);
-        let files = std::mem::take(&mut record.files);
-        Ok((Found::Whole(self.briefs.note(key, record.into())), stat.map(|stat| (stat, files))))
-    }
-
-    /// Notes that a record was used, for [`super::gc`]; where that can't be noted, it seems older than it is. Returns what
-    /// the file system says of it then.
-    fn touch(&self, record: &Read) -> Option<Stat> {
-        if self.access == Access::Read || !is_due(&record.metadata) {
-            return Some(Stat::of(&record.metadata));
-        }
-        let touched = self.seen.touch(&record.file, Stat::of(&record.metadata));
-        touched.or_else(|| record.file.metadata().ok().map(|metadata| Stat::of(&metadata)))
+        let stat = self.freed(&path, &read, |bytes| bundle::record(bytes, key));
+        let used = match self.access {
+            Access::Write => usage::note(&folder),
+            Access::Read => 0,
+        };
+        let traits = Traits { record: stat, used, files: std::mem::take(&mut record.files) };
+        Ok((Found::Whole(self.briefs.note(key, record.into())), Some(traits)))
     }
 
     /// The record with this key as it stands, its files not verified.
@@ -193,13 +193,22 @@ impl Store {
             && serde_json::from_slice::<LatestKey>(bundle::note(&read.bytes, pipeline, &identity))
                 .is_ok_and(|noted| noted.key == *key)
         {
-            return Ok(Some(Stat::of(&read.metadata)));
+            return Ok(Some(self.freed(&path, &read, |bytes| bundle::note(bytes, pipeline, &identity))));
         }
         let Some(preimage) = preimage() else { return Ok(None) };
         let latest = Latest { name: instance.label.clone(), key: *key, preimage };
         let text = serde_json::to_vec(&latest).map_err(|error| self.fail(error.into()))?;
-        let written = files::replace(&path, &text).map_err(|error| self.fail(error))?;
+        let written = self.replacing(&path, || files::replace(&path, &text)).map_err(|error| self.fail(error))?;
         Ok(Some(Stat::of(&written)))
+    }
+
+    /// Leaves of a bundle that has no other name what its name stands for: in a copy of a cache each name has become a file.
+    /// Returns what the file system says of the file then.
+    fn freed(&self, path: &Path, read: &Read, own: impl FnOnce(&[u8]) -> &[u8]) -> Stat {
+        let is_alone = self.access == Access::Write && bundle::is_one(&read.bytes) && read.metadata.nlink() == 1;
+        let written = is_alone.then(|| files::replace(path, own(&read.bytes)));
+        // Otherwise it stays as it is, and is as good.
+        Stat::of(written.as_ref().and_then(|written| written.as_ref().ok()).unwrap_or(&read.metadata))
     }
 
     /// What is wrong with a file of a result that should be there.
@@ -255,17 +264,6 @@ impl Store {
     }
 }
 
-/// Whether the use of a record has to be noted again.
-pub(super) fn is_due(record: &Metadata) -> bool {
-    let is_recent = |changed| SystemTime::now().duration_since(changed).is_ok_and(|age| age < USE_NOTED);
-    !record.modified().is_ok_and(is_recent)
-}
-
-/// Notes the use of a record; one that can't be noted is none of the user's business.
-pub(super) fn note_use(record: &fs::File) {
-    let _ = record.file().set_modified(SystemTime::now());
-}
-
 impl Records for Store {
     fn lookup_latest(&self, pipeline: &str, instance: &Instance, key: &Digest) -> Lookup {
         match self.recall(pipeline, instance, key) {
@@ -294,7 +292,6 @@ impl Records for Store {
 
 /// A file that was read.
 pub(super) struct Read {
-    file: fs::File,
     metadata: Metadata,
     pub bytes: Vec<u8>,
 }
@@ -306,7 +303,7 @@ impl Read {
         let metadata = file.metadata()?;
         let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
         file.read_exact(&mut bytes)?;
-        Ok(Self { file, metadata, bytes })
+        Ok(Self { metadata, bytes })
     }
 }
 
@@ -321,6 +318,14 @@ impl From<&Record> for Brief {
     fn from(record: &Record) -> Self {
         let maker = Arc::new(Maker { host: record.host.clone(), versions: record.versions.clone() });
         Self { output: record.output, facts: record.facts.clone(), seconds: record.seconds, maker }
+    }
+}
+
+/// Why a record can't be read that should stand in a file.
+pub(super) fn unreadable(file: &[u8], record: &[u8], error: &serde_json::Error) -> String {
+    match (file, record) {
+        ([_, ..], []) => "its record is gone from the file that it should stand in".to_owned(),
+        _ => format!("its record can't be read: {error}"),
     }
 }
 

@@ -186,7 +186,7 @@ impl Store {
         let record = match find::parse(text) {
             Ok(Some(record)) => record,
             Ok(None) => return Examined::Foreign,
-            Err(error) => return Examined::Damaged(format!("its record can't be read: {error}")),
+            Err(error) => return Examined::Damaged(find::unreadable(&bytes, text, &error)),
         };
         if self.record_path(&record.key) != path {
             return Examined::Damaged(format!("its record is the one of key {}", record.key.short()));

@@ -93,8 +93,8 @@ struct Kept<'a> {
     rests: Vec<bool>,
     /// How many of the kept records name a result.
     readers: BTreeMap<Digest, usize>,
-    /// How many kept names each file with several has, by inode.
-    names: BTreeMap<u64, usize>,
+    /// The bytes of each file with several names, and how many of these are kept.
+    shared: BTreeMap<(u64, u64), (u64, usize)>,
     /// The keys of the kept records.
     keys: BTreeSet<Digest>,
     bytes: u64,
@@ -107,11 +107,6 @@ impl<'a> Kept<'a> {
         for result in &census.results {
             *readers.entry(result.output).or_default() += 1;
         }
-        let mut names: BTreeMap<u64, usize> = BTreeMap::new();
-        let of_results = census.results.iter().filter_map(|result| result.shared);
-        for file in of_results.chain(census.rests.iter().filter_map(|rest| rest.shared)) {
-            *names.entry(file.inode).or_default() += 1;
-        }
         let orphans = census.objects.iter().filter(|(output, _)| !readers.contains_key(output));
         let bytes = census.bytes() - orphans.map(|(_, bytes)| bytes).sum::<u64>();
         Self {
@@ -119,7 +114,7 @@ impl<'a> Kept<'a> {
             results: vec![true; census.results.len()],
             rests: vec![true; census.rests.len()],
             readers,
-            names,
+            shared: census.shared(),
             keys: census.results.iter().map(|result| result.key).collect(),
             bytes,
         }
@@ -158,10 +153,10 @@ impl<'a> Kept<'a> {
             self.bytes -= own;
             return;
         };
-        if let Some(names) = self.names.get_mut(&file.inode) {
+        if let Some((bytes, names)) = self.shared.get_mut(&file.file) {
             *names -= 1;
             if *names == 0 {
-                self.bytes -= file.bytes;
+                self.bytes -= *bytes;
             }
         }
     }

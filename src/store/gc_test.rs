@@ -25,7 +25,7 @@ fn any_kind() -> impl Strategy<Value = Kind> {
 
 /// None, or one of a few files, each of another size.
 fn any_shared() -> impl Strategy<Value = Option<Shared>> {
-    prop::option::of((0u64..4).prop_map(|inode| Shared { inode, bytes: 3 + 5 * inode }))
+    prop::option::of((0u64..4).prop_map(|inode| Shared { file: (1, inode), bytes: 3 + 5 * inode }))
 }
 
 /// Results that share folders, records and notes that share files, keys that have logs, orphans, leftovers; times from 0 to [`NOW`].
@@ -149,8 +149,9 @@ proptest! {
 
 /// Says that a result was last used at this time, in seconds since 1970.
 fn used(store: &Store, k: u32, seconds: u64) {
-    let record = std::fs::File::open(store.record_path(&preimage(k).key())).unwrap();
-    record.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    let output = store.record(&preimage(k).key()).unwrap().unwrap().output;
+    let folder = std::fs::File::open(store.object_folder(&output)).unwrap();
+    folder.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
 }
 
 fn sweep(store: Store, wish: &Wish) -> (Store, Choice) {
@@ -168,15 +169,10 @@ fn sweep(store: Store, wish: &Wish) -> (Store, Choice) {
 #[test]
 fn a_real_cache_loses_what_is_old_and_nothing_else() {
     let (_folder, store) = open();
-    // Each record in a file of its own, with times of its own.
-    let alone = |k, files| {
-        store.close_bundle();
-        publish(&store, k, files).unwrap()
-    };
-    alone(1, &FILES);
-    let (shared, old) = (alone(2, &FILES), alone(3, &[("old", "x")]));
-    used(&store, 1, 10);
-    used(&store, 2, 900);
+    // Two with equal files, and so of one age. All records are in one file.
+    let young = [1, 2].map(|k| publish(&store, k, &FILES).unwrap());
+    let old = publish(&store, 3, &[("old", "x")]).unwrap();
+    used(&store, 1, 900);
     used(&store, 3, 10);
     for k in 1..=3 {
         fs_err::write(store.next_log(&preimage(k).key()).unwrap().1, "log").unwrap();
@@ -189,10 +185,11 @@ fn a_real_cache_loses_what_is_old_and_nothing_else() {
     }
     let (store, first) = sweep(store, &Wish { older_than: Some(500), ..Wish::default() });
     let left = store.census().unwrap();
-    assert_eq!(left.results.iter().map(|result| result.key).collect::<Vec<_>>(), [shared.key]);
-    assert_eq!(left.objects.into_keys().collect::<Vec<_>>(), [shared.output]);
+    let keys: BTreeSet<Digest> = left.results.iter().map(|result| result.key).collect();
+    assert_eq!(keys, young.iter().map(|record| record.key).collect());
+    assert_eq!(left.objects.into_keys().collect::<Vec<_>>(), [young[0].output]);
     assert!(!store.object_folder(&old.output).exists() && !store.root().join("work/left").exists());
-    assert_eq!((store.logs(&shared.key).unwrap().len(), store.logs(&old.key).unwrap().len()), (1, 0));
+    assert_eq!((store.logs(&young[0].key).unwrap().len(), store.logs(&old.key).unwrap().len()), (1, 0));
     assert_eq!(store.runs().unwrap().len(), 1, "of the journals the old one is gone");
     assert!(first.after < first.before);
     let (store, second) = sweep(store, &Wish { older_than: Some(500), ..Wish::default() });
@@ -235,6 +232,13 @@ fn finding_a_result_is_using_it() {
     used(&store, 1, now - 30);
     whole(&store, 1).unwrap();
     assert_eq!(last_use(&store), now - 30);
+    // Earlier programs note it at the record, which has a file of its own then.
+    let path = store.record_path(&preimage(1).key());
+    let own = super::bundle::record(&fs_err::read(&path).unwrap(), &preimage(1).key()).to_vec();
+    crate::base::files::replace(&path, &own).unwrap();
+    used(&store, 1, 10);
+    std::fs::File::open(path).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(50)).unwrap();
+    assert_eq!(last_use(&store), 50);
 }
 
 #[test]

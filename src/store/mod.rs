@@ -3,10 +3,11 @@
 //! ```text
 //! .compt/
 //!   layout                       number of this layout
-//!   records/a/KEY.json           one record per stage key: what was made, of what, when, by whom; by the first digit of the key
+//!   records/a/KEY.json           one record per stage key: what was made, of what, when, by whom; by the first digit of the key.
+//!                                Up to 16 of these are names of one file, with a line for each
 //!   objects/a/OUTPUT/            the files of a result, read-only; equal results share one folder
 //!   names/PIPELINE/IDENTITY.json the latest key of each instance and its preimage, for `compt why`: mostly one more name of
-//!                                its record, which outlives it
+//!                                the file with its record, which outlives that
 //!   work/                        results in the making; moved to objects/ when they are whole
 //!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
 //!   scratch/KEY.folder/          where a program runs; becomes its result
@@ -15,7 +16,8 @@
 //!   runs/RUN.jsonl               what happened in each run, line by line
 //!   locks/KEY.lock               who is building this key: one more name of locks/runner-*; readers never lock
 //!   quarantine/                  what did not verify
-//!   unflushed/                   who has published results that may not be on the disk yet
+//!   unflushed/                   who has published results that may not be on the disk yet, and the files of records that are
+//!                                being written
 //!   memo, durations              digests of files, seconds of earlier runs: may be deleted at any time
 //!   seen/PIPELINE                results as the last run saw them: may be deleted at any time
 //!   in-use                       locked by all who use the cache, so that nothing is removed under their hands
@@ -23,8 +25,8 @@
 //!
 //! A result is published by writing it into a private folder and renaming it; its record comes last. So whatever is killed,
 //! what a record names is whole, and what is not whole has no record. The disk is flushed once a run, and after a loss of
-//! power the cache is checked before it is used ([`Store::flush`]). [`fsck`] checks the cache as a whole; [`gc`] removes what is not wanted any more, oldest use first: the time of a record's last change is
-//! the time of its last use.
+//! power the cache is checked before it is used ([`Store::flush`]). [`fsck`] checks the cache as a whole; [`gc`] removes what is not wanted any more, oldest use first: the time of a result's folder
+//! is the time of its last use.
 
 mod adopt;
 mod briefs;
@@ -48,6 +50,7 @@ mod seen;
 mod sweep;
 mod tree;
 mod unflushed;
+mod usage;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -137,7 +137,8 @@ impl Store {
         }
         let brief = self.briefs.note(&key, Brief::from(&record));
         if let Some(note) = note {
-            let look = Look { key: &key, brief: &brief, record: written, note, files: &record.files };
+            let look =
+                Look { key: &key, brief: &brief, record: written, note, used: lock::now(), files: &record.files };
             self.remember(finished.pipeline, finished.instance, &look);
         }
         Ok(record)
@@ -155,7 +156,7 @@ impl Store {
         let (path, identity) = (self.record_path(&record.key), instance.identity());
         let note = self.name_path(pipeline, &identity);
         let entry = Entry { key: &record.key, record: text, pipeline, identity: &identity, path: &path, note: &note };
-        if bundle::takes(text, record.seconds)
+        if bundle::takes(text)
             && let Ok(inode) = self.bundle(&entry)
         {
             let stat = Stat::unsettled(inode);

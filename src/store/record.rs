@@ -88,7 +88,7 @@ pub(super) struct LatestKey {
     pub key: Digest,
 }
 
-/// The latest result of an instance. A note of it is mostly its record under another name, so there may be more in it.
+/// The latest result of an instance. A note of it is mostly another name of the file with its record, so there may be more in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latest {
     /// The instance's name at that time.

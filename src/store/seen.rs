@@ -20,7 +20,7 @@ use fs_err as fs;
 use super::memo::Stat;
 use super::record::{Brief, Maker};
 use super::tree::StoredFile;
-use super::{Access, Store, find};
+use super::{Access, Store, usage};
 use crate::base::{Digest, files};
 use crate::plan::{Instance, Plan};
 use file::{Head, Sight};
@@ -30,12 +30,7 @@ pub(super) const FOLDER: &str = "seen";
 
 /// What was seen, by pipeline.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pipelines: Mutex<HashMap<String, Arc<Sights>>>,
-    /// Files of records whose use this process has noted, by inode: what the file system said of each before, and says since. There
-    /// may be further records in it.
-    touched: Mutex<HashMap<u64, (Stat, Stat)>>,
-}
+pub(super) struct Seen(Mutex<HashMap<String, Arc<Sights>>>);
 
 /// What was seen of one pipeline: by earlier runs, as it stands in the file, and by this one.
 #[derive(Debug, Default)]
@@ -59,6 +54,8 @@ pub(super) struct Look<'a> {
     pub brief: &'a Brief,
     pub record: Stat,
     pub note: Stat,
+    /// When the use was last noted, in seconds since 1970.
+    pub used: u64,
     pub files: &'a BTreeMap<String, StoredFile>,
 }
 
@@ -79,42 +76,7 @@ impl Sights {
     }
 }
 
-impl Seen {
-    /// Whether a file is as it was seen, but for a use that this process has noted.
-    fn is_still(&self, now: &Stat, seen: &Stat) -> bool {
-        now == seen || self.touched().get(&now.inode) == Some(&(*seen, *now))
-    }
-
-    /// Notes that a record in a file was used, for [`super::gc`], if the file is still as it was `before`. Returns what the file
-    /// system says of it then.
-    pub(super) fn touch(&self, file: &fs::File, before: Stat) -> Option<Stat> {
-        let looked = || Some(Stat::of(&file.metadata().ok()?));
-        let mut touched = self.touched();
-        match touched.get(&before.inode) {
-            // By another thread, for another record in it.
-            Some((seen, after)) if *seen == before => return Some(*after),
-            _ if looked()? != before => return None,
-            _ => {}
-        }
-        find::note_use(file);
-        let after = looked()?;
-        touched.insert(before.inode, (before, after));
-        Some(after)
-    }
-
-    fn touched(&self) -> MutexGuard<'_, HashMap<u64, (Stat, Stat)>> {
-        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl New {
-    /// Writes what the file system says of these files where a record or a note was seen in them.
-    fn settle(&mut self, files: &HashMap<u64, Stat>) {
-        for sight in self.sights.values_mut() {
-            file::settle(sight, files);
-        }
-    }
-
     /// The position of a maker in the head.
     fn maker(&mut self, maker: &Arc<Maker>) -> u64 {
         let known = self.head.makers.iter().position(|known| known == maker);
@@ -135,11 +97,10 @@ impl Store {
         }
         let identity = instance.identity();
         let sight = sights.before.get(&identity).filter(|sight| sight.key == *key)?;
-        let path = self.record_path(key);
-        let metadata = fs::metadata(&path).ok()?;
-        let note = Stat::of(&fs::metadata(self.name_path(pipeline, &identity)).ok()?);
-        let mut record = Stat::of(&metadata);
-        if !self.seen.is_still(&record, &sight.record) || !self.seen.is_still(&note, &sight.note) {
+        let stat = |path: PathBuf| Some(Stat::of(&fs::metadata(path).ok()?));
+        let is_as_seen =
+            stat(self.record_path(key))? == sight.record && stat(self.name_path(pipeline, &identity))? == sight.note;
+        if !is_as_seen {
             return None;
         }
         let folder = self.object_folder(&sight.output);
@@ -152,13 +113,11 @@ impl Store {
         let maker = sights.before.head.makers.get(usize::try_from(sight.maker).ok()?)?;
         let facts = if sight.facts == "{}" { BTreeMap::new() } else { serde_json::from_str(sight.facts).ok()? };
         let brief = Brief { output: sight.output, facts, seconds: sight.seconds, maker: Arc::clone(maker) };
-        if self.access == Access::Write && find::is_due(&metadata) {
-            record = self.seen.touch(&fs::File::open(&path).ok()?, record)?;
-        }
-        if record != sight.record || note != sight.note {
-            // Mostly the note is the same file under another name.
-            let note = if note.inode == record.inode { record } else { note };
-            sights.note(identity, &Sight { record, note, ..sight });
+        if self.access == Access::Write {
+            let used = usage::renew(&folder, sight.used);
+            if used != sight.used {
+                sights.note(identity, &Sight { used, ..sight });
+            }
         }
         Some(self.briefs.note(key, brief))
     }
@@ -178,12 +137,18 @@ impl Store {
             output: look.brief.output,
             record: look.record,
             note: look.note,
+            used: look.used,
             seconds: look.brief.seconds,
             maker,
             facts: &facts,
             files: &of_files,
         };
         sights.note(instance.identity(), &sight);
+    }
+
+    /// Whether an earlier run has seen a result of this instance.
+    pub(super) fn has_seen(&self, pipeline: &str, identity: &Digest) -> bool {
+        self.sights(pipeline).before.bytes(identity).is_some()
     }
 
     /// Whether a file that a run has written for this pipeline still says this, told by what the file system says of it.
@@ -207,23 +172,23 @@ impl Store {
     /// run reads the records.
     pub fn keep_seen(&self, plan: &Plan) {
         let sights = self.sights(&plan.pipeline);
-        let mut now = sights.now();
+        let now = sights.now();
         if self.access == Access::Read || (now.sights.is_empty() && !now.more) {
             return;
         }
         self.close_bundle();
-        now.settle(&self.closed_bundles());
+        let changes = self.changes();
         let identities = plan.instances.iter().map(Instance::identity);
         let all = identities.filter_map(|identity| {
             let sight = now.sights.get(&identity).map(Vec::as_slice).or_else(|| sights.before.bytes(&identity))?;
-            Some((identity, sight))
+            Some((identity, file::settled(sight, &changes)))
         });
         let Ok(bytes) = file::written(&now.head, all) else { return };
         let _: io::Result<Metadata> = files::replace(&self.seen_path(&plan.pipeline), &bytes);
     }
 
     fn sights(&self, pipeline: &str) -> Arc<Sights> {
-        let mut all = self.seen.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sights) = all.get(pipeline) {
             return Arc::clone(sights);
         }

@@ -4,12 +4,13 @@
 //! down. So a store leaves a note in `unflushed/` before the first result that it publishes, and takes it away when the
 //! file system was flushed as a whole: once a run, not ten times a stage. A note of an earlier boot of this machine says
 //! that it went down in between. Then the cache is read through once, as `compt fsck` does, before anything in it is used.
+//! Beside the notes lie, under private names, the files of records that somebody writes ([`super::bundle`]).
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fs_err::{self as fs, File};
+use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::fsck::{Checkup, Depth};
@@ -38,7 +39,7 @@ pub(super) struct Unflushed {
 #[derive(Debug)]
 struct Held {
     path: PathBuf,
-    _lock: File,
+    _lock: std::fs::File,
 }
 
 /// What became of the writer of a note.
@@ -98,7 +99,7 @@ impl Store {
         let folder = self.root.join(FOLDER);
         files::clear_unfinished(&folder);
         let (mut left, mut lost) = (Vec::new(), false);
-        for path in self.entries(&folder)?.into_iter().filter(|path| !files::is_unfinished(path)) {
+        for path in self.entries(&folder)?.into_iter().filter(|path| !is_hidden(path)) {
             match writer(&path).map_err(|error| self.fail(error))? {
                 Writer::Lives => {}
                 Writer::Died(note) => left.push(note),
@@ -122,15 +123,10 @@ impl Store {
     /// Writes a note that a loss of power leaves. It is locked before it has its name, so that nobody takes its writer for
     /// dead.
     fn write_note(&self, name: &str, boot: Option<String>) -> io::Result<Held> {
-        let folder = self.root.join(FOLDER);
-        let (private, path) = (folder.join(files::unfinished_name(name)), folder.join(name));
-        let mut file = File::create(&private)?;
+        let path = self.root.join(FOLDER).join(name);
+        let text = serde_json::to_vec(&Note { host: lock::host(), boot })?;
         // Where there are no locks, every writer seems dead; flushing for one that lives only takes time.
-        let _ = file.try_lock();
-        file.write_all(&serde_json::to_vec(&Note { host: lock::host(), boot })?)?;
-        file.sync_all()?;
-        fs::rename(&private, &path)?;
-        files::sync_folder(&folder)?;
+        let file = files::write_locked(&path, &text)?;
         files::sync_folder(&self.root)?;
         Ok(Held { path, _lock: file })
     }
@@ -142,12 +138,17 @@ impl Held {
     }
 }
 
+/// A file that is being written, or one that a network file system keeps for a program that has it open.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn writer(path: &Path) -> io::Result<Writer> {
-    let file = match File::open(path) {
+    let file = match files::open_to_lock(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Writer::Lives),
         Err(error) => return Err(error),
@@ -156,7 +157,7 @@ fn writer(path: &Path) -> io::Result<Writer> {
     let note = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
     let lost = note.as_ref().is_none_or(|note| note.boot.is_none() || note.boot != boot);
     if file.try_lock().is_ok() {
-        let held = Held { path: path.to_owned(), _lock: file };
+        let held = Held { path: path.to_owned(), _lock: file.into_file() };
         return Ok(match (held.path.exists(), lost) {
             (false, _) => Writer::Lives,
             (true, false) => Writer::Died(held),
@@ -200,27 +201,29 @@ mod tests {
         files::replace(&store.record_path(&record.key), &text).unwrap();
     }
 
-    /// How many notes there are; the open bundle lies beside them.
-    fn notes(store: &Store) -> usize {
-        store.entries(&store.root().join(FOLDER)).unwrap().iter().filter(|path| !files::is_unfinished(path)).count()
+    /// How many notes there are, and how many files of records that somebody writes.
+    fn notes(store: &Store) -> (usize, usize) {
+        let all = store.entries(&store.root().join(FOLDER)).unwrap();
+        let written = all.iter().filter(|path| files::is_unfinished(path)).count();
+        (all.len() - written, written)
     }
 
     #[test]
     fn a_note_stands_from_the_first_result_to_the_flush() {
         let (_folder, store) = open();
         let notes = || notes(&store);
-        assert_eq!(notes(), 0);
+        assert_eq!(notes(), (0, 0));
         publish(&store, 1, &FILES).unwrap();
         publish(&store, 2, &FILES).unwrap();
-        assert_eq!(notes(), 1);
+        assert_eq!(notes(), (1, 1));
         // Nobody takes it away while its writer lives.
         assert!(Store::open(store.root()).unwrap().recovered().is_none());
-        assert_eq!(notes(), 1);
+        assert_eq!(notes(), (1, 1));
         store.flush().unwrap();
-        assert_eq!(notes(), 0);
+        assert_eq!(notes(), (0, 0));
         store.flush().unwrap();
         publish(&store, 3, &FILES).unwrap();
-        assert_eq!(notes(), 1);
+        assert_eq!(notes(), (1, 1));
     }
 
     #[test]
@@ -230,9 +233,9 @@ mod tests {
         store.flush_ahead();
         publish(&store, 1, &FILES).unwrap();
         store.flush_ahead();
-        assert_eq!(notes(), 1);
+        assert_eq!(notes(), (1, 1));
         store.flush().unwrap();
-        assert_eq!(notes(), 0);
+        assert_eq!(notes(), (0, 0));
         publish(&store, 2, &FILES).unwrap();
         *super::locked(&store.unflushed.fault) = Some(std::io::Error::other("a bad sector"));
         assert!(store.flush().unwrap_err().to_string().contains("a bad sector"));

@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::super::fsck::{Depth, Kind};
 use super::super::store_test::{FILES, locked, open, preimage, publish, whole, write_all};
 use super::super::{Finished, Store};
-use super::{MOST, note, record};
+use super::{MOST, is_one, note, record};
 use crate::base::{Digest, files};
 use crate::plan::Instance;
 use crate::plan::instance::tests::small;
@@ -19,10 +20,6 @@ pub(in crate::store) fn instances(count: u32) -> Vec<Instance> {
 
 /// Publishes a result of this instance in each of the pipelines.
 pub(in crate::store) fn publish_in(store: &Store, pipelines: &[&str], k: u32, instance: &Instance) {
-    publish_after(store, pipelines, k, instance, 0.5);
-}
-
-fn publish_after(store: &Store, pipelines: &[&str], k: u32, instance: &Instance, seconds: f64) {
     for (number, pipeline) in (0u32..).zip(pipelines) {
         let preimage = preimage(10 * k + number);
         let work = store.begin(&locked(store, &preimage.key())).unwrap();
@@ -33,7 +30,7 @@ fn publish_after(store: &Store, pipelines: &[&str], k: u32, instance: &Instance,
             preimage,
             facts: BTreeMap::new(),
             started: 1,
-            seconds,
+            seconds: 2.5,
             versions: BTreeMap::new(),
         };
         store.publish(work, finished).unwrap();
@@ -80,19 +77,15 @@ fn sixteen_results_share_a_file_and_each_is_found_with_its_instance() {
 }
 
 #[test]
-fn the_record_of_a_long_stage_and_a_large_one_have_a_file_of_their_own() {
+fn a_large_record_has_a_file_of_its_own() {
     let (_folder, store) = open();
-    let instances = instances(3);
-    for (k, seconds) in [(0, 0.9), (1, 1.0), (2, 0.9)] {
-        publish_after(&store, &["p"], k, &instances[k as usize], seconds);
-    }
-    let [short, long, other] = [0, 10, 20].map(|k| inode(&store.record_path(&preimage(k).key())));
-    assert!(short == other && short != long);
-    assert_eq!(inode(&store.name_path("p", &instances[1].identity())), long);
-    let many: Vec<(String, &str)> = (0..200).map(|number| (format!("file{number}"), "x")).collect();
+    publish_in(&store, &["p"], 0, &small().instances[0]);
+    let many: Vec<(String, &str)> = (0..50).map(|number| (format!("file{number}"), "x")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let large = publish(&store, 30, &many).unwrap();
-    assert_ne!(inode(&store.record_path(&large.key)), short);
+    let text = fs_err::read(store.record_path(&large.key)).unwrap();
+    assert!(!is_one(&text) && text.len() > 4096);
+    assert_ne!(inode(&store.record_path(&large.key)), inode(&store.record_path(&preimage(0).key())));
     assert!(whole(&store, 30).is_some());
 }
 
@@ -146,28 +139,104 @@ fn harm_to_one_record_is_harm_to_that_one() {
 }
 
 #[test]
-fn a_copy_of_the_cache_whose_files_have_one_name_each_is_as_good() {
+fn a_file_that_is_cut_off_costs_the_results_whose_records_are_gone() {
+    let (_folder, store) = open();
+    let instances = instances(4);
+    (0..).zip(&instances).for_each(|(k, instance)| publish_in(&store, &["p"], k, instance));
+    let path = store.record_path(&preimage(0).key());
+    let length = fs_err::metadata(&path).unwrap().len();
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(length - 2).unwrap();
+    let reader = Store::open_to_read(store.root()).unwrap();
+    assert!((0..3).all(|k| whole(&reader, 10 * k).is_some()));
+    match reader.find(&preimage(30).key()).unwrap() {
+        super::super::Found::Damaged(damage) => assert!(damage.what.contains("is gone from the file"), "{damage}"),
+        other => panic!("{other:?}"),
+    }
+    let found = store.check(Depth::Quick).unwrap();
+    assert!(found.findings[0].what.contains("is gone from the file") && found.damaged() == 2, "{found:?}");
+    publish_in(&store, &["p"], 3, &instances[3]);
+    assert!((0..4).all(|k| whole(&store, 10 * k).is_some()));
+}
+
+#[test]
+fn a_copy_of_the_cache_whose_files_have_one_name_each_is_as_good_and_shrinks_when_it_is_used() {
     let (folder, store) = open();
-    (0..).zip(&instances(3)).for_each(|(k, instance)| publish_in(&store, &["p"], k, instance));
+    let instances = instances(3);
+    (0..).zip(&instances).for_each(|(k, instance)| publish_in(&store, &["p"], k, instance));
     let copy = folder.path().join("copy");
     let copied = std::process::Command::new("cp").arg("-r").arg(store.root()).arg(&copy).status().unwrap();
     assert!(copied.success());
+    // While somebody writes to them, nobody else may take them apart.
+    let other = Store::open(store.root()).unwrap();
+    assert!((0..3).all(|k| whole(&other, 10 * k).is_some()) && inodes(&store).len() == 1);
+    let size = |store: &Store, kind: &str| {
+        let paths = store.fanned_entries(kind).unwrap();
+        paths.iter().map(|path| fs_err::metadata(path).unwrap().len()).collect::<BTreeSet<u64>>()
+    };
+    let (long, reader) = (size(&store, "records"), Store::open_to_read(&copy).unwrap());
+    assert!((0..3).all(|k| whole(&reader, 10 * k).is_some()));
+    assert_eq!((size(&reader, "records"), inodes(&reader).len()), (long.clone(), 6), "who only looks changes nothing");
     let copy = Store::open(&copy).unwrap();
-    assert_eq!(inodes(&copy).len(), 6);
+    for (k, instance) in (0..).zip(&instances) {
+        let found = copy.find_latest("p", instance, &preimage(10 * k).key(), || None);
+        assert!(matches!(found.found, Ok(super::super::Found::Whole(_))));
+        assert_eq!(copy.latest("p", instance).unwrap().unwrap().key, preimage(10 * k).key());
+    }
+    assert!(["records", "names"].iter().all(|kind| size(&copy, kind).last() < long.first()));
     assert!((0..3).all(|k| whole(&copy, 10 * k).is_some()));
     assert_eq!(copy.check(Depth::Deep).unwrap().findings, []);
 }
 
 #[test]
-fn where_no_bundle_can_be_made_or_named_records_are_files() {
+fn where_no_bundle_can_be_made_records_are_files() {
     let (_folder, store) = open();
-    // The first one can't be made: its folder is gone.
     publish(&store, 1, &FILES).unwrap();
     store.close_bundle();
+    // It is the folder of the notes of what is not flushed, too, of which there is one already.
     fs_err::remove_dir_all(store.root().join(super::unflushed::FOLDER)).unwrap();
     (2..=3).for_each(|k| assert!(publish(&store, k, &FILES).is_ok()));
     let path = |k| store.record_path(&preimage(k).key());
     assert_ne!(inode(&path(2)), inode(&path(3)));
-    assert!(fs_err::read(path(3)).unwrap().starts_with(b"{") && (1..=3).all(|k| whole(&store, k).is_some()));
+    assert!(!is_one(&fs_err::read(path(3)).unwrap()) && (1..=3).all(|k| whole(&store, k).is_some()));
     assert_eq!(store.latest("p", &small().instances[0]).unwrap().unwrap().key, preimage(3).key());
+}
+
+#[test]
+fn one_that_somebody_has_cleared_away_or_written_to_is_followed_by_another() {
+    let (_folder, store) = open();
+    let instances = instances(3);
+    let publish = |k: u32| publish_in(&store, &["p"], k, &instances[k as usize]);
+    let path = |k: u32| store.record_path(&preimage(10 * k).key());
+    publish(0);
+    for path in store.unfinished().unwrap() {
+        panic!("`{}` is not where the next run clears it", path.display());
+    }
+    let folder = store.root().join(super::unflushed::FOLDER);
+    let private = || {
+        let mut entries = fs_err::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.find(|path| files::is_unfinished(path)).unwrap()
+    };
+    fs_err::remove_file(private()).unwrap();
+    publish(1);
+    std::fs::File::options().append(true).open(private()).unwrap().write_all(b"torn").unwrap();
+    publish(2);
+    assert_eq!(BTreeSet::from([0, 1, 2].map(|k| inode(&path(k)))).len(), 3);
+    assert!([0, 1, 2].iter().all(|k| is_one(&fs_err::read(path(*k)).unwrap()) && whole(&store, 10 * k).is_some()));
+}
+
+#[test]
+fn threads_that_publish_at_once_lose_nothing() {
+    let (_folder, store) = open();
+    let instances = instances(40);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (store, instances) = (&store, &instances);
+            scope.spawn(move || {
+                (thread * 10..thread * 10 + 10).for_each(|k| publish_in(store, &["p"], k, &instances[k as usize]))
+            });
+        }
+    });
+    assert_eq!(inodes(&store).len(), 3);
+    assert!((0..40).all(|k| whole(&store, 10 * k).is_some()));
+    assert_eq!(store.latest_keys("p").unwrap().len(), 40);
 }

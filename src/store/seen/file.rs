@@ -3,6 +3,7 @@
 //! It is read as a whole and its entries only when they are asked for, each without copying: a run that has nothing to do
 //! does little else. Numbers are 64 bits, little end first; texts and entries have their length before them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -11,11 +12,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Digest;
+use crate::store::bundle::Change;
 use crate::store::memo::Stat;
 use crate::store::record::Maker;
 
 /// The first line. The number is that of this format; another one takes the next, as does another format of records.
-const FORMAT: &[u8] = b"compt seen 1\n";
+const FORMAT: &[u8] = b"compt seen 2\n";
 
 /// What is said once for all instances.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -43,6 +45,8 @@ pub(super) struct Sight<'a> {
     pub record: Stat,
     /// Of the note of the instance's latest result.
     pub note: Stat,
+    /// When the use of the result was last noted, in seconds since 1970.
+    pub used: u64,
     pub seconds: f64,
     /// The position in the head.
     pub maker: u64,
@@ -93,7 +97,7 @@ impl Contents {
 /// The head can't be JSON: a path is not UTF-8.
 pub(super) fn written<'a>(
     head: &Head,
-    sights: impl Iterator<Item = (Digest, &'a [u8])>,
+    sights: impl Iterator<Item = (Digest, Cow<'a, [u8]>)>,
 ) -> serde_json::Result<Vec<u8>> {
     let start = FORMAT.len() + 32;
     let mut bytes = [FORMAT, &[0; 32]].concat();
@@ -103,7 +107,7 @@ pub(super) fn written<'a>(
     let mut count = 0u64;
     for (identity, sight) in sights {
         bytes.extend_from_slice(identity.as_bytes());
-        write_piece(&mut bytes, sight);
+        write_piece(&mut bytes, &sight);
         count += 1;
     }
     bytes[place_of_count..place_of_count + 8].copy_from_slice(&count.to_le_bytes());
@@ -118,6 +122,7 @@ impl<'a> Sight<'a> {
         to.extend_from_slice(self.output.as_bytes());
         write_stat(to, &self.record);
         write_stat(to, &self.note);
+        write_number(to, self.used);
         write_number(to, self.seconds.to_bits());
         write_number(to, self.maker);
         write_piece(to, self.facts.as_bytes());
@@ -131,6 +136,7 @@ impl<'a> Sight<'a> {
             output: fields.digest()?,
             record: fields.stat()?,
             note: fields.stat()?,
+            used: fields.number()?,
             seconds: f64::from_bits(fields.number()?),
             maker: fields.number()?,
             facts: fields.text()?,
@@ -152,15 +158,21 @@ impl<'a> Sight<'a> {
 /// Where in an entry it stands what was seen of the record and of the note.
 const STATS: Range<usize> = 64..128;
 
-/// Writes into an entry what the file system says of its record and its note, if these are among the files, by inode.
-pub(super) fn settle(sight: &mut [u8], files: &HashMap<u64, Stat>) {
-    for seen in sight[STATS].chunks_exact_mut(32) {
-        if let Some(stat) = Fields(seen).stat().and_then(|stat| files.get(&stat.inode)) {
+/// An entry with what the file system says now of its record and its note, where it has said before what was seen.
+pub(super) fn settled<'a>(sight: &'a [u8], changes: &HashMap<u64, Change>) -> Cow<'a, [u8]> {
+    let mut settled = Cow::Borrowed(sight);
+    if changes.is_empty() {
+        return settled;
+    }
+    for place in STATS.step_by(32) {
+        let Some(seen) = sight.get(place..).and_then(|rest| Fields(rest).stat()) else { continue };
+        if let Some((_, now)) = changes.get(&seen.inode).filter(|(before, _)| *before == seen) {
             let mut bytes = Vec::with_capacity(32);
-            write_stat(&mut bytes, stat);
-            seen.copy_from_slice(&bytes);
+            write_stat(&mut bytes, now);
+            settled.to_mut()[place..place + 32].copy_from_slice(&bytes);
         }
     }
+    settled
 }
 
 /// Writes one file of a result.

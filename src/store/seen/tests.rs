@@ -1,10 +1,8 @@
-use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::super::bundle::tests::{instances, publish_in};
-use super::super::memo::Stat;
 use super::super::store_test::{FILES, finish, locked, open, preimage, write_all};
 use super::super::{Brief, Found, Record, Store};
 use super::FOLDER;
@@ -157,84 +155,73 @@ fn a_damaged_file_is_none() {
 #[test]
 fn a_use_is_noted_once_a_minute_and_seen() {
     let (_folder, root, record) = seen();
-    let path = Store::open(&root).unwrap().record_path(&record.key);
-    let age = || SystemTime::now().duration_since(fs_err::metadata(&path).unwrap().modified().unwrap()).unwrap();
-    let old = SystemTime::now() - Duration::from_secs(3600);
-    std::fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
-    assert!(matches!(look(&root, &record.key), Found::Whole(_)) && age() < Duration::from_secs(60));
-    assert!(recalled(&root, &record.key).is_some());
-    // Now what is known of the record is an hour old.
-    std::fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
-    let store = Store::open(&root).unwrap();
-    let seen = super::super::Stat::of(&fs_err::metadata(&path).unwrap());
-    // The note of its instance is the same file under another name.
-    rewrite(&store, |sight| (sight.record, sight.note) = (seen, seen));
+    let folder = Store::open(&root).unwrap().object_folder(&record.output);
+    let age = || SystemTime::now().duration_since(fs_err::metadata(&folder).unwrap().modified().unwrap()).unwrap();
+    let make_old = || {
+        let old = SystemTime::now() - Duration::from_secs(3600);
+        std::fs::File::open(&folder).unwrap().set_modified(old).unwrap();
+    };
+    let is_recent = || age() < Duration::from_secs(60);
+    // Whoever looks in full sees the time of the folder.
+    make_old();
+    let found = Store::open(&root).unwrap().find(&record.key);
+    assert!(matches!(found, Ok(Found::Whole(_))) && is_recent());
+    // Who recalls believes what is known, so that there is nothing to look at.
+    make_old();
+    assert!(recalled(&root, &record.key).is_some() && !is_recent());
+    rewrite(&Store::open(&root).unwrap(), |sight| sight.used -= 3600);
     assert!(Store::open_to_read(&root).unwrap().recall("p", &plan().instances[0], &record.key).is_some());
-    assert!(age() > Duration::from_secs(60), "who only looks notes nothing");
+    assert!(!is_recent(), "who only looks notes nothing");
     let store = Store::open(&root).unwrap();
-    assert!(store.recall("p", &plan().instances[0], &record.key).is_some() && age() < Duration::from_secs(60));
+    assert!(store.recall("p", &plan().instances[0], &record.key).is_some() && is_recent());
     store.keep_seen(&plan());
-    assert!(recalled(&root, &record.key).is_some());
+    make_old();
+    assert!(recalled(&root, &record.key).is_some() && !is_recent(), "it is known that it was noted");
 }
 
 /// Changes what is known of the only result.
-fn rewrite(store: &Store, change: impl FnMut(&mut super::Sight<'_>)) {
-    rewrite_all(store, &plan(), change);
-}
-
-fn rewrite_all(store: &Store, plan: &Plan, mut change: impl FnMut(&mut super::Sight<'_>)) {
-    let sights = store.sights("p");
-    for instance in &plan.instances {
-        let Some(mut sight) = sights.before.get(&instance.identity()) else { continue };
-        change(&mut sight);
-        sights.note(instance.identity(), &sight);
-    }
-    store.keep_seen(plan);
+fn rewrite(store: &Store, change: impl FnOnce(&mut super::Sight<'_>)) {
+    let (sights, identity) = (store.sights("p"), plan().instances[0].identity());
+    let mut sight = sights.before.get(&identity).unwrap();
+    change(&mut sight);
+    sights.note(identity, &sight);
+    store.keep_seen(&plan());
 }
 
 /// Twenty results, whose records stand in two files.
 #[test]
-fn the_use_of_a_file_with_several_records_is_noted_once_and_all_are_known_before_and_after() {
+fn results_that_share_a_file_are_known_again_though_one_of_them_is_made_anew() {
     let (_folder, store) = open();
     let plan = Plan { instances: instances(20), ..plan() };
-    let keys: Vec<Digest> = (0..20).map(|k| preimage(10 * k).key()).collect();
     (0..).zip(&plan.instances).for_each(|(k, instance)| publish_in(&store, &["p"], k, instance));
     store.keep_seen(&plan);
     let root = store.root().to_owned();
     drop(store);
-    let known = |store: &Store| {
-        plan.instances.iter().zip(&keys).filter(|(instance, key)| store.recall("p", instance, key).is_some()).count()
+    let known = |store: &Store, changed: &[u32]| {
+        let key = |k: u32| preimage(10 * k + if changed.contains(&k) { 1000 } else { 0 }).key();
+        (0..).zip(&plan.instances).filter(|(k, instance)| store.recall("p", instance, &key(*k)).is_some()).count()
     };
-    assert_eq!(known(&Store::open(&root).unwrap()), 20);
-    // An hour passes. `seen` knows the files as they are now, whose last use is to be noted again.
+    assert_eq!(known(&Store::open(&root).unwrap(), &[]), 20);
+    // Two results of the first file and one of the second are made with another key, as after a change of the pipeline, and found
+    // is another one, whose note is written.
     let store = Store::open(&root).unwrap();
-    let paths: Vec<PathBuf> = keys.iter().map(|key| store.record_path(key)).collect();
-    let old = SystemTime::now() - Duration::from_secs(3600);
-    for path in &paths {
-        std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    for k in [3, 7, 18] {
+        publish_in(&store, &["p"], k + 100, &plan.instances[k as usize]);
     }
-    let stat = |path: &Path| Stat::of(&fs_err::metadata(path).unwrap());
-    let of_files: HashMap<u64, Stat> = paths.iter().map(|path| (stat(path).inode, stat(path))).collect();
-    assert_eq!(of_files.len(), 2);
-    rewrite_all(&store, &plan, |sight| {
-        (sight.record, sight.note) = (of_files[&sight.record.inode], of_files[&sight.note.inode]);
-    });
-    drop(store);
-    let store = Store::open(&root).unwrap();
-    assert_eq!(known(&store), 20);
-    assert!(paths.iter().all(|path| stat(path) != of_files[&stat(path).inode]));
+    publish_in(&store, &["q"], 105, &plan.instances[5]);
+    let found = store.find_latest("p", &plan.instances[5], &preimage(1050).key(), || Some(preimage(1050)));
+    assert!(matches!(found.found, Ok(Found::Whole(_))));
     store.keep_seen(&plan);
     drop(store);
-    assert_eq!(known(&Store::open(&root).unwrap()), 20);
-    // Read and not recalled, they are noted as well.
-    paths.iter().for_each(|path| std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap());
+    assert_eq!(known(&Store::open(&root).unwrap(), &[3, 5, 7, 18]), 20);
+    // Another program's hand is seen.
     let store = Store::open(&root).unwrap();
-    assert_eq!(known(&store), 0);
-    for (instance, key) in plan.instances.iter().zip(&keys) {
-        assert!(matches!(store.find_latest("p", instance, key, || None).found, Ok(Found::Whole(_))));
-    }
+    let path = store.record_path(&preimage(0).key());
+    fs_err::hard_link(&path, root.join("another")).unwrap();
+    publish_in(&store, &["p"], 104, &plan.instances[4]);
     store.keep_seen(&plan);
-    assert_eq!(known(&Store::open(&root).unwrap()), 20);
+    drop(store);
+    assert_eq!(known(&Store::open(&root).unwrap(), &[3, 4, 5, 7, 18]), 20 - 12, "the others of the first file");
 }
 
 #[test]
