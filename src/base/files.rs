@@ -50,9 +50,7 @@ pub fn write_where_told(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_and_look(path: &Path, bytes: &[u8]) -> io::Result<Metadata> {
-    let written = write(path, bytes, |file| file.sync_all())?;
-    sync_folder(folder_of(path))?;
-    Ok(written)
+    write_locked(path, bytes)?.metadata().map_err(|error| with_path(error, "look at", path))
 }
 
 /// The same without waiting for the disk: whatever kills this process, a reader sees the old content or the new one. After
@@ -62,7 +60,8 @@ pub fn write_and_look(path: &Path, bytes: &[u8]) -> io::Result<Metadata> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<Metadata> {
-    write(path, bytes, |_| Ok(()))
+    // The new name has changed what the file system says of it.
+    write(path, bytes, |_| Ok(()))?.metadata().map_err(|error| with_path(error, "look at", path))
 }
 
 /// As [`write_atomically`]; returns the file, which is locked since before it had its name.
@@ -70,7 +69,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<Metadata> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_locked(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let written = write_file(path, bytes, |file| file.sync_all())?;
+    let written = write(path, bytes, |file| file.sync_all())?;
     sync_folder(folder_of(path))?;
     Ok(written)
 }
@@ -110,12 +109,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<Metadata> {
-    // The new name has changed what the file system says of it.
-    write_file(path, bytes, settle)?.metadata().map_err(|error| with_path(error, "look at", path))
-}
-
-fn write_file(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
+fn write(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
     let folder = folder_of(path);
     let mut attempts = 0;
     loop {
@@ -164,13 +158,18 @@ pub fn clear_unfinished(folder: &Path) {
 }
 
 /// A private name for a file that will be called `name` when it is whole.
-pub fn unfinished_name(name: &str) -> String {
+fn unfinished_name(name: &str) -> String {
     format!("{UNFINISHED}{name}")
 }
 
 /// Whether this is a file under a private name, by that name.
 pub fn is_unfinished(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
+}
+
+/// Whether this is a file under a private name, or one that a network file system keeps for a program that has it open.
+pub fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 /// Whether the writer of a private file lives, as far as can be told.

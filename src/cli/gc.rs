@@ -135,17 +135,19 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// What goes, by kind.
 fn tally(census: &Census, choice: &Choice) -> Vec<(&'static str, usize, u64)> {
-    let objects: u64 = choice.objects.iter().filter_map(|output| census.objects.get(output)).sum();
+    let mut names = census.names();
     let mut rests: BTreeMap<Kind, (usize, u64)> = BTreeMap::new();
     for rest in choice.rests.iter().map(|position| &census.rests[*position]) {
         let (count, bytes) = rests.entry(rest.kind).or_default();
         *count += 1;
-        *bytes += if rest.shared.is_none() { rest.bytes } else { 0 };
+        *bytes += names.free(rest.bytes, rest.shared);
     }
-    // A file with several names is one of records.
-    let others = objects + rests.values().map(|(_, bytes)| bytes).sum::<u64>();
+    // After their notes: a file is counted with the last of its names, and is one of records if there is one.
+    let results = choice.results.iter().map(|position| &census.results[*position]);
+    let results = results.map(|result| names.free(result.bytes, result.shared)).sum();
+    let objects = choice.objects.iter().filter_map(|output| census.objects.get(output)).sum();
     let mut lines = vec![
-        ("results", choice.results.len(), (choice.before - choice.after).saturating_sub(others)),
+        ("results", choice.results.len(), results),
         ("their files, and files without a result", choice.objects.len(), objects),
     ];
     lines.extend(rests.into_iter().map(|(kind, (count, bytes))| (word(kind), count, bytes)));
@@ -248,7 +250,65 @@ fn scaled(text: &str, units: &[(char, u64)]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{age, human, size};
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use super::{age, human, size, tally};
+    use crate::base::Digest;
+    use crate::store::census::{Census, Kept, Kind, Rest, Shared};
+    use crate::store::gc::{Choice, Wish, choose};
+
+    /// The file of two records and their notes, one that only has notes any more, and a stale lock with two names.
+    #[test]
+    fn what_goes_by_kind_adds_up() {
+        let key = |number: u8| Digest::of(&[number]);
+        let shared = |number, bytes| Some(Shared { file: (1, number), bytes });
+        let result = |number, used| Kept {
+            key: key(number),
+            pipeline: "p".into(),
+            name: "fit".into(),
+            output: key(100 + number),
+            bytes: 4096 / 4,
+            used,
+            shared: shared(1, 4096),
+        };
+        let rest = |kind, number: Option<u8>, shared| Rest {
+            kind,
+            key: number.map(key),
+            path: PathBuf::from("x"),
+            bytes: 1,
+            used: 0,
+            shared,
+        };
+        let census = Census {
+            results: vec![result(1, 0), result(2, 90)],
+            objects: BTreeMap::from([(key(101), 10), (key(102), 20)]),
+            rests: vec![
+                rest(Kind::Name, Some(1), shared(1, 4096)),
+                rest(Kind::Name, Some(2), shared(1, 4096)),
+                rest(Kind::Name, Some(3), shared(2, 8192)),
+                rest(Kind::Lock, None, shared(3, 512)),
+                rest(Kind::Lock, None, shared(3, 512)),
+                rest(Kind::Log, Some(3), None),
+            ],
+        };
+        let goes = |older_than| {
+            let choice: Choice = choose(&census, &Wish { older_than: Some(older_than), ..Wish::default() }, 100);
+            let lines = tally(&census, &choice);
+            assert_eq!(lines.iter().map(|(.., bytes)| bytes).sum::<u64>(), choice.before - choice.after);
+            lines.into_iter().map(|(what, count, bytes)| format!("{count} {what}: {bytes}")).collect::<Vec<_>>()
+        };
+        let files = "their files, and files without a result";
+        let old = [
+            "1 results: 0".to_owned(),
+            format!("1 {files}: 10"),
+            "2 stale locks: 512".into(),
+            "1 logs: 1".into(),
+            "2 notes for `compt why`: 8192".into(),
+        ];
+        assert_eq!(goes(50), old);
+        assert_eq!((&goes(0)[0][..], &goes(0)[1][..]), ("2 results: 4096", &format!("2 {files}: 30")[..]));
+    }
 
     #[test]
     fn ages_and_sizes_have_units() {

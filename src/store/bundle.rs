@@ -37,15 +37,21 @@ const RECORD: usize = 2 * (DIGITS + 1);
 
 /// The bundles that this process has made.
 #[derive(Debug, Default)]
-pub(super) struct Bundles(Mutex<Made>);
+pub(super) struct Bundles(Mutex<State>);
 
-/// What the file system said of a file before this process has given or taken one of its names, and says since.
-pub(super) type Change = (Stat, Stat);
+/// What the file system says of a file that this process has given names, or taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    /// What it said before the first of these changes; nothing ([`Stat::unsettled`]) of a bundle that this process has written.
+    pub before: Stat,
+    /// What it says since the last one.
+    pub now: Stat,
+}
 
 #[derive(Debug, Default)]
-struct Made {
+struct State {
     open: Option<Bundle>,
-    /// By inode. Before a bundle is closed, nothing is said of it ([`Stat::unsettled`]).
+    /// By inode.
     changes: HashMap<u64, Change>,
     /// Whether bundles can't be written or named here.
     failed: bool,
@@ -59,7 +65,7 @@ struct Bundle {
     inode: u64,
     records: usize,
     bytes: u64,
-    /// The last name that it was given.
+    /// The path of its last record.
     name: PathBuf,
 }
 
@@ -79,7 +85,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl Bundles {
-    fn made(&self) -> MutexGuard<'_, Made> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,42 +97,51 @@ impl Store {
     /// # Errors
     /// When that can't be done here, or not any more: then the record may stand in a file of its own.
     pub(super) fn bundle(&self, entry: &Entry<'_>) -> io::Result<u64> {
-        let mut made = self.bundles.made();
-        if !self.layout.has_bundles || made.failed {
+        if !self.layout.has_bundles {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let folder = self.root.join(unflushed::FOLDER);
-        let is_noted = self.has_seen(entry.pipeline, entry.identity);
-        let mut add = || made.watched(is_noted.then_some(entry.note), |made| made.add(&folder, entry));
-        // Somebody may have cleared its private name away; a full disk may have room again.
-        let added = add().or_else(|_| add());
-        made.failed = added.is_err();
-        added
+        let names = self.known_names(entry);
+        self.bundles.state().watching(&names, |state| {
+            if state.failed {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            // Somebody may have cleared its private name away.
+            let added = state.add(&folder, entry).or_else(|_| state.add(&folder, entry));
+            state.failed = added.is_err();
+            added
+        })
     }
 
-    /// Does something that takes the name of a note from a file, of which other records may be known that stand in it, too.
-    pub(super) fn replacing<T>(&self, note: &Path, replace: impl FnOnce() -> T) -> T {
-        self.bundles.made().watched(Some(note), |_| replace())
+    /// Does something that may take the names of a record and its note from files in which other records are known to stand.
+    pub(super) fn replacing<T>(&self, entry: &Entry<'_>, replace: impl FnOnce() -> T) -> T {
+        let names = self.known_names(entry);
+        self.bundles.state().watching(&names, |_| replace())
+    }
+
+    /// The names of an entry, if an earlier run has seen the instance: then they may be those of other files.
+    fn known_names<'a>(&self, entry: &Entry<'a>) -> Vec<&'a Path> {
+        if self.has_seen(entry.pipeline, entry.identity) { vec![entry.path, entry.note] } else { Vec::new() }
     }
 
     /// What is to be remembered of a file of which this is said: nothing yet, if it is the open bundle.
     pub(super) fn settling(&self, stat: Stat) -> Stat {
-        let is_open = self.bundles.made().open.as_ref().is_some_and(|bundle| bundle.inode == stat.inode);
+        let is_open = self.bundles.state().open.as_ref().is_some_and(|bundle| bundle.inode == stat.inode);
         if is_open { Stat::unsettled(stat.inode) } else { stat }
     }
 
     /// Closes the open bundle; the next record begins another one.
     pub(super) fn close_bundle(&self) {
-        self.bundles.made().close();
+        self.bundles.state().close();
     }
 
-    /// What was said before and is said now of files that this process has given names, or taken.
+    /// What is said of the files that this process has given names, or taken, by inode.
     pub(super) fn changes(&self) -> HashMap<u64, Change> {
-        self.bundles.made().changes.clone()
+        self.bundles.state().changes.clone()
     }
 }
 
-impl Made {
+impl State {
     fn add(&mut self, folder: &Path, entry: &Entry<'_>) -> io::Result<u64> {
         if self.open.as_ref().is_some_and(|bundle| bundle.records == MOST || !bundle.is_as_written()) {
             self.close();
@@ -153,22 +168,25 @@ impl Made {
         if let Ok(metadata) = fs_err::metadata(name)
             && Stat::of(&metadata).inode == inode
         {
-            self.changes.insert(inode, (Stat::unsettled(inode), Stat::of(&metadata)));
+            self.changes.insert(inode, Change { before: Stat::unsettled(inode), now: Stat::of(&metadata) });
         }
     }
 
-    /// Keeps what is said of the file of a note before and after a change that takes this name from it.
-    fn watched<T>(&mut self, note: Option<&Path>, change: impl FnOnce(&mut Self) -> T) -> T {
-        let file = note.and_then(|note| std::fs::File::open(note).ok());
-        let look = || Some(Stat::of(&file.as_ref()?.metadata().ok()?));
-        let before = look();
+    /// Keeps what is said of the files with these names before and after a change that takes the names from them. (A file stays open
+    /// meanwhile; where that leaves it another name, it is not known again and read once more.)
+    fn watching<T>(&mut self, names: &[&Path], change: impl FnOnce(&mut Self) -> T) -> T {
+        let look = |file: &std::fs::File| Some(Stat::of(&file.metadata().ok()?));
+        let files = names.iter().filter_map(|name| std::fs::File::open(name).ok());
+        let mut before: Vec<_> = files.filter_map(|file| Some((look(&file)?, file))).collect();
+        before.dedup_by_key(|(before, _)| before.inode);
         let done = change(self);
-        if let (Some(before), Some(after)) = (before, look())
-            && (before.size, before.modified) == (after.size, after.modified)
-        {
-            let known = self.changes.get(&after.inode).filter(|(_, known)| *known == before);
-            let first = known.map_or(before, |(first, _)| *first);
-            self.changes.insert(after.inode, (first, after));
+        for (before, file) in before {
+            let Some(now) = look(&file) else { continue };
+            if (before.size, before.modified) == (now.size, now.modified) {
+                let known = self.changes.get(&now.inode).filter(|change| change.now == before);
+                let before = known.map_or(before, |change| change.before);
+                self.changes.insert(now.inode, Change { before, now });
+            }
         }
         done
     }
@@ -205,6 +223,12 @@ impl Bundle {
 /// Whether a file of records is a bundle.
 pub(super) fn is_one(bytes: &[u8]) -> bool {
     !bytes.starts_with(b"{")
+}
+
+/// Whether a bundle begins as one does.
+pub(super) fn has_head(bytes: &[u8]) -> bool {
+    let digits = bytes.get(..DIGITS).and_then(|digits| std::str::from_utf8(digits).ok());
+    digits.is_some_and(|digits| Digest::parse(digits).is_some())
 }
 
 /// Whether a record is one for a bundle.

@@ -95,24 +95,22 @@ pub enum Kind {
 impl Census {
     /// Bytes of everything.
     pub fn bytes(&self) -> u64 {
-        let own = self.names().filter_map(|(bytes, shared)| shared.is_none().then_some(bytes));
-        let shared = self.shared().into_values().map(|(bytes, _)| bytes);
-        own.chain(self.objects.values().copied()).chain(shared).sum()
-    }
-
-    /// The bytes and the names of each file that has several.
-    pub(super) fn shared(&self) -> BTreeMap<(u64, u64), (u64, usize)> {
-        let mut files: BTreeMap<(u64, u64), (u64, usize)> = BTreeMap::new();
-        for Shared { file, bytes } in self.names().filter_map(|(_, shared)| shared) {
-            // While somebody writes to it, its names may have been looked at with different lengths.
-            files.entry(file).or_insert((bytes, 0)).1 += 1;
-        }
-        files
-    }
-
-    fn names(&self) -> impl Iterator<Item = (u64, Option<Shared>)> {
+        let mut names = self.names();
         let results = self.results.iter().map(|result| (result.bytes, result.shared));
-        results.chain(self.rests.iter().map(|rest| (rest.bytes, rest.shared)))
+        let all = results.chain(self.rests.iter().map(|rest| (rest.bytes, rest.shared)));
+        let files: u64 = all.map(|(bytes, shared)| names.free(bytes, shared)).sum();
+        files + self.objects.values().sum::<u64>()
+    }
+
+    /// The files that have several names.
+    pub fn names(&self) -> Names {
+        let mut names = Names::default();
+        let results = self.results.iter().filter_map(|result| result.shared);
+        for Shared { file, bytes } in results.chain(self.rests.iter().filter_map(|rest| rest.shared)) {
+            // While somebody writes to it, its names may have been looked at with different lengths.
+            names.0.entry(file).or_insert((bytes, 0)).1 += 1;
+        }
+        names
     }
 
     /// Whether a record has this key.
@@ -132,6 +130,19 @@ impl Census {
     }
 }
 
+/// Files that have several names: the bytes of each, and how many of its names are left.
+#[derive(Clone, Debug, Default)]
+pub struct Names(BTreeMap<(u64, u64), (u64, usize)>);
+
+impl Names {
+    /// How many bytes are free when this name goes: those of its own, or of its file if it is the last one of that.
+    pub fn free(&mut self, own: u64, shared: Option<Shared>) -> u64 {
+        let Some((bytes, left)) = shared.and_then(|shared| self.0.get_mut(&shared.file)) else { return own };
+        *left = left.saturating_sub(1);
+        if *left == 0 { *bytes } else { 0 }
+    }
+}
+
 /// What a record of any format says of itself.
 #[derive(Deserialize)]
 struct Label {
@@ -141,10 +152,6 @@ struct Label {
     pipeline: String,
     #[serde(default)]
     name: String,
-    #[serde(default)]
-    started: u64,
-    #[serde(default)]
-    seconds: f64,
 }
 
 impl Store {
@@ -182,20 +189,17 @@ impl Store {
     fn kept(&self, path: &Path) -> Option<Kept> {
         let named = fsck::key_of(path)?;
         let read = fs::read(path).ok()?;
-        let Label { key, output, pipeline, name, started, seconds } =
-            serde_json::from_slice(bundle::record(&read, &named)).ok()?;
+        let Label { key, output, pipeline, name } = serde_json::from_slice(bundle::record(&read, &named)).ok()?;
         let Extent { bytes, used: written, shared } = extent(path);
-        let made = started + seconds.max(0.0) as u64;
-        let mut used = usage::of(&self.object_folder(&output)).unwrap_or(0).max(made);
-        if !bundle::is_one(&read) {
-            // Earlier programs note the use there.
-            used = used.max(written);
-        }
+        let used = usage::of(&self.object_folder(&output)).unwrap_or(0);
+        // Earlier programs note it at the record, which has a file of its own then.
+        let used = if bundle::is_one(&read) { used } else { used.max(written) };
         (key == named).then_some(Kept { key, pipeline, name, output, bytes, used, shared })
     }
 
     fn unfinished_rests(&self) -> Result<Vec<Rest>, StoreError> {
-        Ok(self.unfinished()?.into_iter().map(|path| rest(Kind::Unfinished, path)).collect())
+        let left = self.unfinished()?.into_iter().filter(|path| !files::is_being_written(path));
+        Ok(left.map(|path| rest(Kind::Unfinished, path)).collect())
     }
 
     /// The keys of the latest results of a pipeline's instances, whether or not they are up to date.

@@ -42,7 +42,7 @@ pub enum StoreError {
         by: Vec<Holder>,
     },
     /// The folder belongs to another version of the program.
-    #[error("the cache `{}` has layout {found}, this program uses layout {known}", root.display())]
+    #[error("the cache `{}` has layout `{found}`, this program uses layout {known}", root.display())]
     Layout {
         /// The cache folder.
         root: PathBuf,
@@ -127,7 +127,7 @@ impl StoreError {
             Self::Layout { root, found, .. } => {
                 let help = format!("use the version of compt that made it, or move `{}` away", root.display());
                 // A number is that of a later version, and this one would take what that has written for damaged.
-                match found.trim_matches('`').parse::<u32>() {
+                match found.parse::<u32>() {
                     Ok(_) => help,
                     Err(_) => help + "; if only its file `layout` is spoilt, delete that",
                 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use fs_err as fs;
 
+use super::bundle::Entry;
 use super::memo::Stat;
 use super::record::{self, Brief, Latest, LatestKey, Maker, Outline, Record};
 use super::seen::Look;
@@ -138,7 +139,7 @@ impl Store {
         }
         let stat = self.freed(&path, &read, |bytes| bundle::record(bytes, key));
         let used = match self.access {
-            Access::Write => usage::note(&folder),
+            Access::Write => usage::renew(&folder, usage::of(&folder).unwrap_or(0)),
             Access::Read => 0,
         };
         let traits = Traits { record: stat, used, files: std::mem::take(&mut record.files) };
@@ -198,17 +199,23 @@ impl Store {
         let Some(preimage) = preimage() else { return Ok(None) };
         let latest = Latest { name: instance.label.clone(), key: *key, preimage };
         let text = serde_json::to_vec(&latest).map_err(|error| self.fail(error.into()))?;
-        let written = self.replacing(&path, || files::replace(&path, &text)).map_err(|error| self.fail(error))?;
+        let entry =
+            Entry { key, record: &text, pipeline, identity: &identity, path: &self.record_path(key), note: &path };
+        let written = self.replacing(&entry, || files::replace(&path, &text)).map_err(|error| self.fail(error))?;
         Ok(Some(Stat::of(&written)))
     }
 
     /// Leaves of a bundle that has no other name what its name stands for: in a copy of a cache each name has become a file.
     /// Returns what the file system says of the file then.
     fn freed(&self, path: &Path, read: &Read, own: impl FnOnce(&[u8]) -> &[u8]) -> Stat {
+        let stat = Stat::of(&read.metadata);
         let is_alone = self.access == Access::Write && bundle::is_one(&read.bytes) && read.metadata.nlink() == 1;
-        let written = is_alone.then(|| files::replace(path, own(&read.bytes)));
-        // Otherwise it stays as it is, and is as good.
-        Stat::of(written.as_ref().and_then(|written| written.as_ref().ok()).unwrap_or(&read.metadata))
+        // Somebody may have written a newer one.
+        if is_alone && fs::metadata(path).is_ok_and(|metadata| Stat::of(&metadata) == stat) {
+            // If that fails, it stays as it is, and is as good.
+            return files::replace(path, own(&read.bytes)).map_or(stat, |metadata| Stat::of(&metadata));
+        }
+        stat
     }
 
     /// What is wrong with a file of a result that should be there.
@@ -323,10 +330,10 @@ impl From<&Record> for Brief {
 
 /// Why a record can't be read that should stand in a file.
 pub(super) fn unreadable(file: &[u8], record: &[u8], error: &serde_json::Error) -> String {
-    match (file, record) {
-        ([_, ..], []) => "its record is gone from the file that it should stand in".to_owned(),
-        _ => format!("its record can't be read: {error}"),
+    if record.is_empty() && bundle::has_head(file) {
+        return "its record is gone from the file that it should stand in".to_owned();
     }
+    format!("its record can't be read: {error}")
 }
 
 /// What is needed of a record to find its result; `None` when it has the format of another program version.

@@ -18,7 +18,7 @@ use super::memo;
 use super::record::{Latest, Record};
 use super::seen;
 use super::tree::{self, StoredFile};
-use super::{Access, KeyAttempt, KeyLock, Store, StoreError, bundle, find};
+use super::{Access, KeyAttempt, KeyLock, Store, StoreError, bundle, find, unflushed};
 use crate::base::{Digest, files, lock};
 use crate::plan::key;
 
@@ -402,7 +402,7 @@ impl Store {
         let mut all = Vec::new();
         for folder in self.entries(&self.root.join(kind))? {
             if folder.is_dir() {
-                all.extend(self.entries(&folder)?.into_iter().filter(|path| !files::is_unfinished(path)));
+                all.extend(self.entries(&folder)?.into_iter().filter(|path| !files::is_hidden(path)));
             }
         }
         Ok(all)
@@ -410,7 +410,8 @@ impl Store {
 
     /// Files that were being written when this was asked, or when a process died.
     pub(super) fn unfinished(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let mut folders = vec![self.root.clone(), self.root.join(seen::FOLDER), self.root.join("locks")];
+        let mut folders = vec![self.root.clone()];
+        folders.extend([seen::FOLDER, "locks", unflushed::FOLDER].map(|name| self.root.join(name)));
         for kind in ["records", "names"] {
             folders.extend(self.entries(&self.root.join(kind))?.into_iter().filter(|path| path.is_dir()));
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::census::{Census, Kind, Shared};
+use super::census::{Census, Kind, Names};
 use crate::base::Digest;
 
 /// What shall be removed.
@@ -93,8 +93,8 @@ struct Kept<'a> {
     rests: Vec<bool>,
     /// How many of the kept records name a result.
     readers: BTreeMap<Digest, usize>,
-    /// The bytes of each file with several names, and how many of these are kept.
-    shared: BTreeMap<(u64, u64), (u64, usize)>,
+    /// Of files that have several, those that are kept.
+    names: Names,
     /// The keys of the kept records.
     keys: BTreeSet<Digest>,
     bytes: u64,
@@ -114,7 +114,7 @@ impl<'a> Kept<'a> {
             results: vec![true; census.results.len()],
             rests: vec![true; census.rests.len()],
             readers,
-            shared: census.shared(),
+            names: census.names(),
             keys: census.results.iter().map(|result| result.key).collect(),
             bytes,
         }
@@ -129,13 +129,13 @@ impl<'a> Kept<'a> {
             Item::Rest(position) if self.rests[position] => {
                 let rest = &self.census.rests[position];
                 self.rests[position] = false;
-                self.free(rest.bytes, rest.shared);
+                self.bytes -= self.names.free(rest.bytes, rest.shared);
             }
             Item::Result(position) if self.results[position] => {
                 let result = &self.census.results[position];
                 self.results[position] = false;
                 self.keys.remove(&result.key);
-                self.free(result.bytes, result.shared);
+                self.bytes -= self.names.free(result.bytes, result.shared);
                 if let Some(readers) = self.readers.get_mut(&result.output) {
                     *readers -= 1;
                     if *readers == 0 {
@@ -144,20 +144,6 @@ impl<'a> Kept<'a> {
                 }
             }
             Item::Rest(_) | Item::Result(_) => {}
-        }
-    }
-
-    /// Counts a name as gone, with its file if it was the last one.
-    fn free(&mut self, own: u64, shared: Option<Shared>) {
-        let Some(file) = shared else {
-            self.bytes -= own;
-            return;
-        };
-        if let Some((bytes, names)) = self.shared.get_mut(&file.file) {
-            *names -= 1;
-            if *names == 0 {
-                self.bytes -= *bytes;
-            }
         }
     }
 

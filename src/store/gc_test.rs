@@ -217,6 +217,21 @@ fn a_file_with_several_records_goes_with_the_last_of_them() {
 }
 
 #[test]
+fn making_equal_files_again_is_using_them() {
+    let (_folder, store) = open();
+    publish(&store, 1, &FILES).unwrap();
+    used(&store, 1, 10);
+    publish(&store, 2, &FILES).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(store.census().unwrap().results.iter().all(|result| now - result.used < 60));
+    // Nor does it matter which time a program gives its folder.
+    let work = store.begin(&locked(&store, &preimage(3).key())).unwrap();
+    std::fs::File::open(work.folder()).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(1 << 40)).unwrap();
+    super::store_test::finish(&store, work, 3).unwrap();
+    assert!(store.census().unwrap().results.iter().all(|result| result.used <= now + 60));
+}
+
+#[test]
 fn finding_a_result_is_using_it() {
     let (_folder, store) = open();
     publish(&store, 1, &FILES).unwrap();
@@ -265,7 +280,12 @@ fn a_record_of_another_version_keeps_its_files() {
     let record = publish(&store, 1, &FILES).unwrap();
     let path = store.record_path(&record.key);
     let text = fs_err::read_to_string(&path).unwrap();
-    fs_err::write(&path, text.replacen("\"schema\":1", "\"schema\":99,\"new\":true", 1)).unwrap();
+    fs_err::write(
+        &path,
+        text.replacen("\"schema\":1", "\"schema\":99,\"new\":true", 1)
+            .replace("\"seconds\":2.5", "\"seconds\":\"long\""),
+    )
+    .unwrap();
     let (store, choice) = sweep(store, &Wish::default());
     assert_eq!((choice.objects.len(), store.object_folder(&record.output).exists()), (0, true));
 }

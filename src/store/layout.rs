@@ -50,7 +50,7 @@ impl Layout {
         };
         let known = LAYOUTS.into_iter().find(|layout| layout.number == written);
         known.map(Some).ok_or_else(|| {
-            let found = format!("`{}`", written.chars().take(20).collect::<String>());
+            let found = written.chars().take(20).collect();
             StoreError::Layout { root: root.to_owned(), found, known: LATEST.number }
         })
     }

@@ -13,7 +13,7 @@ use super::memo::Stat;
 use super::record::{self, Brief, Record};
 use super::seen::Look;
 use super::tree::{self, StoredFile};
-use super::{KeyLock, Store, StoreError};
+use super::{KeyLock, Store, StoreError, usage};
 use crate::base::{Digest, files, lock};
 use crate::plan::Instance;
 use crate::plan::key::Preimage;
@@ -113,6 +113,7 @@ impl Store {
         }
         self.note_unflushed().map_err(|error| self.fail(error))?;
         let (output, files) = self.keep(&work)?;
+        let used = usage::note(&self.object_folder(&output));
         let record = Record {
             schema: record::SCHEMA,
             key,
@@ -137,8 +138,7 @@ impl Store {
         }
         let brief = self.briefs.note(&key, Brief::from(&record));
         if let Some(note) = note {
-            let look =
-                Look { key: &key, brief: &brief, record: written, note, used: lock::now(), files: &record.files };
+            let look = Look { key: &key, brief: &brief, record: written, note, used, files: &record.files };
             self.remember(finished.pipeline, finished.instance, &look);
         }
         Ok(record)
@@ -162,14 +162,18 @@ impl Store {
             let stat = Stat::unsettled(inode);
             return Ok((stat, Some(stat)));
         }
-        let written = files::replace(&path, text).map_err(|error| self.fail(error))?;
-        if files::name_again(&path, &note).is_ok() {
+        let written = self.replacing(&entry, || {
+            let written = files::replace(&path, text)?;
+            let named = files::name_again(&path, &note).is_ok();
             // The new name has changed what the file system says of it.
-            let looked = fs::metadata(&path).ok().map(|file| Stat::of(&file));
-            return Ok((looked.unwrap_or(Stat::of(&written)), looked));
+            Ok((if named { fs::metadata(&path).unwrap_or(written) } else { written }, named))
+        });
+        let (written, named) = written.map_err(|error: io::Error| self.fail(error))?;
+        let written = Stat::of(&written);
+        if named {
+            return Ok((written, Some(written)));
         }
-        let note = self.note(pipeline, instance, &record.key, || Some(record.preimage.clone()))?;
-        Ok((Stat::of(&written), note))
+        Ok((written, self.note(pipeline, instance, &record.key, || Some(record.preimage.clone()))?))
     }
 
     /// Moves the files of the work folder to where results are kept.

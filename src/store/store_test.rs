@@ -11,6 +11,7 @@ use super::fsck::Depth;
 use super::{Brief, Finished, Found, KeyAttempt, KeyLock, Record, Store, StoreError, Work};
 use crate::base::Digest;
 use crate::base::lock::Holder;
+use crate::plan::Instance;
 use crate::plan::instance::tests::small;
 use crate::plan::key::Preimage;
 use crate::plan::key::tests::full;
@@ -48,13 +49,23 @@ pub(super) fn publish(store: &Store, k: u32, files: &[(&str, &str)]) -> Result<R
 }
 
 pub(super) fn finish(store: &Store, work: Work, k: u32) -> Result<Record, StoreError> {
+    finish_as(store, work, k, "p", &small().instances[0])
+}
+
+pub(super) fn finish_as(
+    store: &Store,
+    work: Work,
+    k: u32,
+    pipeline: &str,
+    instance: &Instance,
+) -> Result<Record, StoreError> {
     let finished = Finished {
-        pipeline: "p",
-        instance: &small().instances[0],
+        pipeline,
+        instance,
         preimage: preimage(k),
         facts: BTreeMap::new(),
         started: 1,
-        seconds: 0.5,
+        seconds: 2.5,
         versions: BTreeMap::new(),
     };
     store.publish(work, finished)
@@ -92,7 +103,7 @@ fn what_is_published_is_found() {
     assert_eq!((mode(&folder), mode(&folder.join("deep")), mode(&folder.join("scores.csv"))), (0o555, 0o555, 0o444));
     let latest = store.latest("p", &small().instances[0]).unwrap().unwrap();
     assert_eq!((latest.key, latest.preimage), (key, preimage(1)));
-    assert_eq!(store.durations().of_key(&key), Some(0.5));
+    assert_eq!(store.durations().of_key(&key), Some(2.5));
     let root = store.root().to_owned();
     drop(store);
     for empty in ["work", "scratch", "locks", "quarantine"] {
@@ -279,7 +290,7 @@ fn looking_makes_nothing_and_another_layout_is_refused() {
 
 /// Made before there were fewer folders; and one that has lost the file which says so, or has it spoilt.
 #[test]
-fn a_cache_of_the_first_layout_goes_on_as_it_is() {
+fn a_cache_of_an_earlier_layout_goes_on_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     for (layout, length, guessed) in [("1\n", 2, "1\n"), ("2\n", 1, "3\n"), ("3\n", 1, "3\n")] {
         let root = folder.path().join(layout.trim());

@@ -99,7 +99,7 @@ impl Store {
         let folder = self.root.join(FOLDER);
         files::clear_unfinished(&folder);
         let (mut left, mut lost) = (Vec::new(), false);
-        for path in self.entries(&folder)?.into_iter().filter(|path| !is_hidden(path)) {
+        for path in self.entries(&folder)?.into_iter().filter(|path| !files::is_hidden(path)) {
             match writer(&path).map_err(|error| self.fail(error))? {
                 Writer::Lives => {}
                 Writer::Died(note) => left.push(note),
@@ -136,11 +136,6 @@ impl Held {
     fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
-}
-
-/// A file that is being written, or one that a network file system keeps for a program that has it open.
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -155,24 +155,18 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// Where in an entry it stands what was seen of the record and of the note.
-const STATS: Range<usize> = 64..128;
-
-/// An entry with what the file system says now of its record and its note, where it has said before what was seen.
-pub(super) fn settled<'a>(sight: &'a [u8], changes: &HashMap<u64, Change>) -> Cow<'a, [u8]> {
-    let mut settled = Cow::Borrowed(sight);
-    if changes.is_empty() {
-        return settled;
+/// An entry with what the file system says now of its record and its note, where what was seen is what it said before.
+pub(super) fn settled<'a>(bytes: &'a [u8], changes: &HashMap<u64, Change>) -> Cow<'a, [u8]> {
+    let now =
+        |seen: Stat| changes.get(&seen.inode).filter(|change| change.before == seen).map_or(seen, |change| change.now);
+    let Some(sight) = Sight::read(bytes).filter(|_| !changes.is_empty()) else { return Cow::Borrowed(bytes) };
+    let (record, note) = (now(sight.record), now(sight.note));
+    if (record, note) == (sight.record, sight.note) {
+        return Cow::Borrowed(bytes);
     }
-    for place in STATS.step_by(32) {
-        let Some(seen) = sight.get(place..).and_then(|rest| Fields(rest).stat()) else { continue };
-        if let Some((_, now)) = changes.get(&seen.inode).filter(|(before, _)| *before == seen) {
-            let mut bytes = Vec::with_capacity(32);
-            write_stat(&mut bytes, now);
-            settled.to_mut()[place..place + 32].copy_from_slice(&bytes);
-        }
-    }
-    settled
+    let mut settled = Vec::with_capacity(bytes.len());
+    Sight { record, note, ..sight }.write(&mut settled);
+    Cow::Owned(settled)
 }
 
 /// Writes one file of a result.

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::super::bundle::tests::{instances, publish_in};
-use super::super::store_test::{FILES, finish, locked, open, preimage, write_all};
+use super::super::store_test::{FILES, finish, finish_as, locked, open, preimage, write_all};
 use super::super::{Brief, Found, Record, Store};
 use super::FOLDER;
 use crate::base::Digest;
@@ -209,11 +209,16 @@ fn results_that_share_a_file_are_known_again_though_one_of_them_is_made_anew() {
         publish_in(&store, &["p"], k + 100, &plan.instances[k as usize]);
     }
     publish_in(&store, &["q"], 105, &plan.instances[5]);
+    // And one that has grown, so that its record has a file of its own; and one that is made again with the same key.
+    let work = store.begin(&locked(&store, &preimage(1090).key())).unwrap();
+    (0..50).for_each(|number| write_all(work.folder(), &[(&format!("file{number}"), "x")]));
+    finish_as(&store, work, 1090, "p", &plan.instances[9]).unwrap();
+    publish_in(&store, &["p"], 12, &plan.instances[12]);
     let found = store.find_latest("p", &plan.instances[5], &preimage(1050).key(), || Some(preimage(1050)));
     assert!(matches!(found.found, Ok(Found::Whole(_))));
     store.keep_seen(&plan);
     drop(store);
-    assert_eq!(known(&Store::open(&root).unwrap(), &[3, 5, 7, 18]), 20);
+    assert_eq!(known(&Store::open(&root).unwrap(), &[3, 5, 7, 9, 18]), 20);
     // Another program's hand is seen.
     let store = Store::open(&root).unwrap();
     let path = store.record_path(&preimage(0).key());
@@ -221,7 +226,7 @@ fn results_that_share_a_file_are_known_again_though_one_of_them_is_made_anew() {
     publish_in(&store, &["p"], 104, &plan.instances[4]);
     store.keep_seen(&plan);
     drop(store);
-    assert_eq!(known(&Store::open(&root).unwrap(), &[3, 4, 5, 7, 18]), 20 - 12, "the others of the first file");
+    assert_eq!(known(&Store::open(&root).unwrap(), &[3, 4, 5, 7, 9, 18]), 20 - 10, "the others of the first file");
 }
 
 #[test]
