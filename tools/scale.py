@@ -141,24 +141,13 @@ def commands(jobs):
     }
 
 
-STATE = {
-    "compt": [".compt", "outputs"],
-    "ninja": ["out", ".ninja_log", ".ninja_deps"],
-    "make": ["out"],
-    "snakemake": ["out", ".snakemake"],
-    "dvc": ["out", "dvc.lock", ".dvc/cache", ".dvc/tmp"],
-}
-
-
-def set_aside(folder, tool):
+def set_aside(folder):
     """As if nothing had run. What has is deleted in the end only: some disks are slow after that."""
     aside = pathlib.Path(tempfile.mkdtemp(dir=folder.parent))
-    for name in STATE[tool]:
+    for name in [".compt", "outputs"]:
         path = folder / name
         if path.exists():
             path.rename(aside / path.name)
-    if tool != "compt":
-        (folder / "out").mkdir()
 
 
 def creating(folder, count=1_000):
@@ -219,17 +208,21 @@ def start(folder, tools, rounds):
 
 
 def processes(work, tools, rounds, count, jobs):
-    """A first run and a run without anything to do, of stages that start a shell."""
+    """A first run and a run without anything to do, of stages that start a shell.
+
+    Each round has new folders, side by side: in which part of the disk a folder is, and how slow that is, is chance, and would
+    else be the same chance for all rounds of a tool."""
     tools = [tool for tool in tools if count <= MOST.get(tool, count)]
-    run, folders = commands(jobs), {tool: work / f"{tool}{count}" for tool in tools}
-    for tool, folder in folders.items():
-        folder.mkdir()
-        MAKERS[tool](folder, count)
+    run = commands(jobs)
     first, again = {tool: [] for tool in tools}, {tool: [] for tool in tools}
     empty = [creating(work)]
     for _ in range(rounds):
+        place = pathlib.Path(tempfile.mkdtemp(dir=work))
+        folders = {tool: place / tool for tool in tools}
         for tool, folder in folders.items():
-            set_aside(folder, tool)
+            (folder / "out").mkdir(parents=True)
+            MAKERS[tool](folder, count)
+        for tool, folder in folders.items():
             first[tool].append(once(run[tool], folder))
         for tool, folder in folders.items():
             again[tool].append(once(run[tool], folder))
@@ -248,7 +241,7 @@ def in_process(work, rounds, count, run_it):
     runs = {"plan": [], "first_run": [], "nothing_to_do": [], "plan_when_done": []}
     for number in range(rounds):
         if count < ONCE or number == 0:
-            set_aside(folder, "compt")
+            set_aside(folder)
             runs["plan"].append(once(plan, folder))
             if run_it:
                 runs["first_run"].append(once(run, folder))
