@@ -225,7 +225,7 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
     !bytes.starts_with(b"{")
 }
 
-/// Whether a bundle begins as one does.
+/// Whether a file begins as a bundle does: with a key.
 pub(super) fn has_head(bytes: &[u8]) -> bool {
     let digits = bytes.get(..DIGITS).and_then(|digits| std::str::from_utf8(digits).ok());
     digits.is_some_and(|digits| Digest::parse(digits).is_some())

@@ -205,8 +205,8 @@ impl Store {
         Ok(Some(Stat::of(&written)))
     }
 
-    /// Leaves of a bundle that has no other name what its name stands for: in a copy of a cache each name has become a file.
-    /// Returns what the file system says of the file then.
+    /// Replaces a bundle that has no other name by the one record that this name stands for: in a copy of a cache that knows nothing
+    /// of names, each has become a file with 16. Returns what the file system says of the file then.
     fn freed(&self, path: &Path, read: &Read, own: impl FnOnce(&[u8]) -> &[u8]) -> Stat {
         let stat = Stat::of(&read.metadata);
         let is_alone = self.access == Access::Write && bundle::is_one(&read.bytes) && read.metadata.nlink() == 1;

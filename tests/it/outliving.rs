@@ -18,17 +18,17 @@ fn dies(pid: &str) -> bool {
     false
 }
 
+/// Makes a line of shell the only stage of a pipeline, with this output.
+fn runs(project: &Project, line: &str, output: &str) {
+    let command = format!("command: {{ program: [sh, -c, {}], outputs: [{output}] }}", quote(line));
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n  go:\n    run: {{ {command} }}\n"));
+}
+
 /// Starts a program that has started another one; ends the runner by `signals`; both must be gone.
 fn killed(signals: &[&str]) {
     let project = Project::new();
     let note = project.path("numbers").display().to_string();
-    project.write(
-        "pipelines/c.yaml",
-        &format!(
-            "name: c\nstages:\n  wait:\n    run:\n      command:\n        program: [sh, -c, {}]\n        outputs: []\n",
-            quote(&format!("sleep 600 & echo \"$$ $!\" > {note}.new; mv {note}.new {note}; wait"))
-        ),
-    );
+    runs(&project, &format!("sleep 600 & echo \"$$ $!\" > {note}.new; mv {note}.new {note}; wait"), "");
     let mut runner =
         project.command(&["run", "pipelines/c.yaml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
@@ -101,13 +101,7 @@ fn nothing_outlives_a_runner_that_is_killed_while_programs_start() {
 fn a_program_that_leaves_others_behind_is_not_waited_for() {
     let project = Project::new();
     let note = project.path("number").display().to_string();
-    project.write(
-        "pipelines/c.yaml",
-        &format!(
-            "name: c\nstages:\n  go:\n    run:\n      command:\n        program: [sh, -c, {}]\n        outputs: [a]\n",
-            quote(&format!("sleep 600 & echo $! > {note}; echo 1 > a"))
-        ),
-    );
+    runs(&project, &format!("sleep 600 & echo $! > {note}; echo 1 > a"), "a");
     let output = project.compt(&["run", "pipelines/c.yaml"]);
     assert!(output.status.success(), "{}", both(&output));
     assert!(dies(&project.read("number")));
