@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::guard::{Guard, Note};
 use super::leader::{Leader, Unstarted};
+use super::orphans;
 use super::program::Program;
 
 /// A running program and whatever it has started. Dropping it kills them all.
@@ -63,7 +64,10 @@ impl Group {
         let image = program.image(file, script)?;
         let note = Guard::of_this_process().and_then(|guard| guard.note().ok());
         match Leader::start(&image, program, note.as_ref().map(Note::place)) {
-            Ok(leader) => Ok(Self { leader, note }),
+            Ok(leader) => {
+                orphans::started(leader.number().cast_unsigned());
+                Ok(Self { leader, note })
+            }
             Err(Unstarted { error, leader }) => {
                 drop(leader.map(|leader| Self { leader, note }));
                 Err(error)
@@ -88,7 +92,9 @@ impl Group {
         // In this order: the number is ours until the leader is waited for, and nothing is killed after that.
         self.leader.kill_group();
         self.note = None;
-        self.leader.wait()
+        let status = self.leader.wait();
+        orphans::ended(self.leader.number().cast_unsigned());
+        status
     }
 }
 
@@ -100,7 +106,7 @@ impl Drop for Group {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     use std::io::{BufRead, BufReader, Read};
     use std::time::{Duration, Instant};
 

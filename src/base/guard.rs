@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tempfile::NamedTempFile;
 
+use super::orphans;
 use super::program::SHELL;
 
 /// Reads the pipe to its end, then the file, which is its standard output: a number in each line, or nothing.
@@ -56,7 +57,9 @@ impl Guard {
         let read = named.reopen()?;
         let mut shell = Command::new(SHELL);
         shell.args(["-c", SCRIPT]).process_group(0).stdin(Stdio::piped()).stdout(read).stderr(Stdio::null());
-        let pipe = shell.spawn()?.stdin.ok_or(io::ErrorKind::BrokenPipe)?;
+        let shell = shell.spawn()?;
+        orphans::started(shell.id());
+        let pipe = shell.stdin.ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(Self { _pipe: pipe, groups: named.into_file(), taken: Mutex::default() })
     }
 

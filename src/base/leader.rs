@@ -52,7 +52,6 @@ impl Leader {
     }
 
     /// The number of its process and of its group.
-    #[cfg(test)]
     pub fn number(&self) -> i32 {
         self.number
     }

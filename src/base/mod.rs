@@ -13,6 +13,7 @@ pub mod leader;
 pub mod lock;
 pub mod many;
 pub mod moment;
+pub mod orphans;
 pub mod presence;
 pub mod program;
 pub mod random;

@@ -149,7 +149,7 @@ fn science(session: &Session, results: &Results) -> Result<Science, Failure> {
             stage: instance.stage.clone(),
             operation: instance.operation.clone(),
             coordinates: instance.coordinates.clone(),
-            folder: session.store.object_folder(&output),
+            files: session.store.object_folder(&output).into(),
         })
         .collect();
     Ok(Science::of(&inputs, &choice).map_err(stage_error)?)

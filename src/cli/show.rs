@@ -123,7 +123,8 @@ fn describe(session: &Session, instance: &Instance, record: &Record, current: bo
     for (name, fact) in &record.facts {
         line(name, fact.to_string());
     }
-    line("folder", session.store.object_folder(&record.output).display().to_string());
+    let files = session.store.files(record);
+    line(if files.name().is_some() { "path" } else { "folder" }, files.whole().display().to_string());
     for (name, file) in &record.files {
         line("file", format!("{name}  {} bytes  {}", file.size, file.digest.short()));
     }

@@ -236,7 +236,7 @@ fn compare(
     let digests = |record: &Record| -> BTreeMap<String, Digest> {
         record.files.iter().map(|(name, file)| (name.clone(), file.digest)).collect()
     };
-    let (before, after) = (owner.object_folder(&rerun.record.output), scratch.object_folder(&output));
+    let (before, after) = (owner.files(&rerun.record), scratch.files(&made));
     let files = values::differences(
         (&before, &digests(&rerun.record)),
         (&after, &digests(&made)),

@@ -130,8 +130,9 @@ impl Attempt<'_> {
         let started = lock::now();
         let work = match self.instance.place {
             Place::Program => self.store.begin_program(&self.lock),
-            Place::Thread | Place::Worker { .. } => self.store.begin(&self.lock).map_err(failed)?,
+            Place::Thread | Place::Worker { .. } => self.store.begin(&self.lock),
         };
+        let work = work.map_err(failed)?;
         let scratch = match self.instance.place {
             // What is done in here leaves no checkpoints; a program gets a folder for them if its stage says so.
             Place::Thread | Place::Program => self.store.scratch_path(self.lock.key()),

@@ -145,7 +145,7 @@ impl Bodies for Desk {
         let mut text = show.to_string();
         if self.all || job.parameters["forgets"] == false {
             for input in &job.inputs {
-                text += &format!("({})", fs_err::read_to_string(input.folder.join("text"))?);
+                text += &format!("({})", fs_err::read_to_string(input.files.file("text"))?);
             }
         }
         Ok(fs_err::write(job.output.join("text"), text)?)

@@ -135,7 +135,7 @@ impl Bodies for Desk<'_> {
         (self.before)(job)?;
         let mut text = job.parameters["write"].as_str().unwrap_or_default().to_owned();
         for input in &job.inputs {
-            text.push_str(&fs_err::read_to_string(input.folder.join("text"))?);
+            text.push_str(&fs_err::read_to_string(input.files.file("text"))?);
         }
         reporter.progress(1, 1, "files", "");
         Ok(fs_err::write(job.output.join("text"), text)?)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::log::Log;
-use crate::base::{death, secrets};
+use crate::base::{death, orphans, secrets};
 use crate::protocol::{FromWorker, Hello, Job, PROTOCOL, Reporter, StageError, ToWorker};
 
 /// How long a worker may take to introduce itself: libtorch from a cold network disk is slow.
@@ -106,6 +106,7 @@ impl Worker {
             StageError::environment(format!("failed to start `{}`: {error}", program.display()))
                 .with_hint("build it with `make build`")
         })?;
+        orphans::started(child.id());
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let log = Arc::new(Mutex::new(Log::nowhere()));
         let sink = log.clone();
@@ -298,6 +299,7 @@ impl Drop for Worker {
         // Both fail only when it has ended and was waited for.
         let _ = child.kill();
         let _ = child.wait();
+        orphans::ended(child.id());
     }
 }
 

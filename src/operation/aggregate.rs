@@ -224,7 +224,7 @@ impl Operation for Aggregate {
             .map(|input| Source {
                 name: instance(&input.stage, &input.coordinates),
                 coordinates: input.coordinates.clone(),
-                folder: input.folder.clone(),
+                files: input.files.clone(),
             })
             .collect();
         write(&sources, &parameters, &job.output, reporter).map_err(stage_error)

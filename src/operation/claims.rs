@@ -285,7 +285,7 @@ mod tests {
             stage: "score".to_owned(),
             operation: "evaluate".to_owned(),
             coordinates: axes.iter().map(|(axis, value)| ((*axis).to_owned(), (*value).to_owned())).collect(),
-            folder,
+            files: folder.into(),
         }
     }
 

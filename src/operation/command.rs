@@ -189,6 +189,7 @@ mod tests {
             scratch: folder.path().join("scratch"),
             compute: Compute { device: "cpu".to_owned(), threads: 1 },
         };
+        fs_err::create_dir(&job.output).unwrap();
         let mut heard = Heard(false);
         let ended = Command.run(&job, &mut heard);
         (heard.0, ended.is_ok())

@@ -161,7 +161,7 @@ fn join(
 ) -> Result<(), StageError> {
     let (mut names, mut ours) = (Vec::new(), Vec::new());
     for input in &job.inputs {
-        let table = Table::read(&input.folder.join("cells.csv")).map_err(stage_error)?;
+        let table = Table::read(&input.files.file("cells.csv")).map_err(stage_error)?;
         let (of_table, cells) = cells_of(&table, &input.coordinates);
         if names.is_empty() {
             names = of_table;
@@ -201,7 +201,7 @@ fn stand_beside(
     reporter: &mut dyn Reporter,
 ) -> Result<(), ReportError> {
     let read = |folder: &Path| Ok(OurTable { results: tidy::read(folder)?, layout: Layout::read(folder)? });
-    let ours = job.inputs.iter().map(|input| read(&input.folder)).collect::<Result<Vec<_>, ReportError>>()?;
+    let ours = job.inputs.iter().map(|input| read(input.files.folder())).collect::<Result<Vec<_>, ReportError>>()?;
     let related = Related::of(&ours, published, beside, &parameters.alike)?;
     sheet::write(&job.output.join("comparison.csv"), related.frame()?)?;
     let write = |name: &str, text: String| files::write_atomically(&job.output.join(name), text.as_bytes());
@@ -267,7 +267,7 @@ mod tests {
             stage: "table".to_owned(),
             operation: "aggregate".to_owned(),
             coordinates: BTreeMap::new(),
-            folder: aggregate.output.clone(),
+            files: aggregate.output.clone().into(),
         };
         let source = ResolvedSource {
             name: PUBLISHED.to_owned(),
@@ -327,7 +327,7 @@ mod tests {
             stage: "table".to_owned(),
             operation: "aggregate".to_owned(),
             coordinates: BTreeMap::new(),
-            folder: aggregate.output.clone(),
+            files: aggregate.output.clone().into(),
         };
         let files = [("table9_related.csv".to_owned(), root().join(published))].into();
         let output = folder.path().join("compare");

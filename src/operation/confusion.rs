@@ -95,11 +95,11 @@ impl Operation for Confusion {
 /// # Errors
 /// Its cards can't be read.
 pub(super) fn labelled(input: &Input) -> Result<Labelled, StageError> {
-    let cards = texts::read_cards(&input.folder)?;
+    let cards = texts::read_cards(input.files.folder())?;
     let classes = cards.into_iter().filter(|card| card.kind == Kind::Classification);
     let labels: BTreeMap<String, Vec<String>> = classes.map(|card| (card.name, card.labels)).collect();
     let name = instance(&input.stage, &input.coordinates);
-    let source = Source { name, coordinates: input.coordinates.clone(), folder: input.folder.clone() };
+    let source = Source { name, coordinates: input.coordinates.clone(), files: input.files.clone() };
     Ok(Labelled { source, labels })
 }
 
@@ -143,7 +143,7 @@ mod tests {
             let csv = "task,prompt,id,source,gold,predicted,valid\nacid,learned,1,x,yes,yes,true\nsize,learned,1,x,1.0,2.0,true\n";
             fs_err::write(place.join("predictions.csv"), csv).unwrap();
             let coordinates = [("seed".to_owned(), seed.to_owned())].into();
-            Input { stage: "score".to_owned(), operation: "evaluate".to_owned(), coordinates, folder: place }
+            Input { stage: "score".to_owned(), operation: "evaluate".to_owned(), coordinates, files: place.into() }
         });
         let job = Job { inputs: inputs.to_vec(), ..job(&Confusion, &json!({"sum_over": "seed"}), folder.path()) };
         let mut log = Log::default();

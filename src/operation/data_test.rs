@@ -73,7 +73,7 @@ impl Project {
             stage: "before".to_owned(),
             operation: resolved.accepts[0].to_owned(),
             coordinates: BTreeMap::new(),
-            folder: folder.to_owned(),
+            files: folder.to_owned().into(),
         });
         let job = Job {
             id: 1,

@@ -178,10 +178,10 @@ impl Operation for Format {
     fn run(&self, job: &Job, _reporter: &mut dyn Reporter) -> Result<(), StageError> {
         let settings: TextSettings = parameters_of::<Planned>(job)?.into();
         let input = super::only_input(job)?;
-        let dataset = sampled::read_dataset(&input.folder)?;
+        let dataset = sampled::read_dataset(input.files.folder())?;
         let formatter = Formatter::new(&dataset, &settings)?;
         let examples = |split| -> Result<Vec<Example>, StageError> {
-            let rows = sampled::read_rows(&input.folder, split)?;
+            let rows = sampled::read_rows(input.files.folder(), split)?;
             rows.into_iter()
                 .map(|row| {
                     let (source, target) = (formatter.source(&row.cells)?, formatter.target(row.label)?);

@@ -49,13 +49,13 @@ pub fn publish(
     let last = LastRun::new(store, &note);
     clear_unfinished(folder);
     for instance in plan.instances.iter().filter(|instance| instance.publishes) {
-        let Some((key, output)) = results.get(instance.id).copied().flatten() else { continue };
+        let Some((key, _)) = results.get(instance.id).copied().flatten() else { continue };
         let Some(record) = store.record(&key)? else { continue };
         let target = folder.join(folder_name(instance));
         clear_unfinished(&target);
-        let mut replaced = Vec::new();
+        let (made, mut replaced) = (store.files(&record), Vec::new());
         for name in record.files.keys() {
-            let before = copy(&store.object_folder(&output).join(name), &target.join(name))?;
+            let before = copy(&made.file(name), &target.join(name))?;
             replaced
                 .extend(before.filter(|bytes| last.left_otherwise(instance.name(), name, bytes)).map(|_| name.clone()));
         }

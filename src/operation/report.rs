@@ -105,7 +105,7 @@ mod tests {
         let predictions = "task,prompt,id,source,gold,predicted,valid\n\
                            imdb,learned,a,fine,good,bad,true\nimdb,learned,b,dull,bad,bad,true\n";
         for input in &inputs {
-            fs_err::write(input.folder.join("predictions.csv"), predictions).unwrap();
+            fs_err::write(input.files.file("predictions.csv"), predictions).unwrap();
         }
         let table = Job { inputs: inputs.clone(), ..table };
         Aggregate.run(&table, &mut Log::default()).unwrap();
@@ -113,7 +113,7 @@ mod tests {
             stage: "table".into(),
             operation: "aggregate".into(),
             coordinates: Default::default(),
-            folder: table.output,
+            files: table.output.into(),
         };
         let asked = job(&Report, &json!({"sections": ["wrong", "tables"], "wrong": 1}), folder.path());
         let asked = Job { inputs: [inputs, vec![table]].concat(), ..asked };

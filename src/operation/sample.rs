@@ -180,8 +180,8 @@ impl Operation for Sample {
     fn run(&self, job: &Job, reporter: &mut dyn Reporter) -> Result<(), StageError> {
         let wanted: SampleParameters = parameters_of(job)?;
         let input = super::only_input(job)?;
-        let dataset = sampled::read_dataset(&input.folder)?;
-        let all = sampled::read_fetched(&input.folder, &dataset)?;
+        let dataset = sampled::read_dataset(input.files.folder())?;
+        let all = sampled::read_fetched(input.files.folder(), &dataset)?;
         let pools = split::divide(&dataset, &all)?;
         if pools.test.is_empty() && wanted.test_samples.limit() > 0 {
             return Err(StageError::input(format!("`{}` has no test rows", dataset.name)).with_hint(format!(

@@ -55,7 +55,7 @@ impl Operation for Similarity {
             .map(|input| Source {
                 name: instance(&input.stage, &input.coordinates),
                 coordinates: input.coordinates.clone(),
-                folder: input.folder.clone(),
+                files: input.files.clone(),
             })
             .collect();
         write(&sources, &job.output).map_err(stage_error)
@@ -117,7 +117,7 @@ mod tests {
         store(prompts, &[("learned/mood", &[1, 2], &[3.0, 4.0]), ("learned/acid", &[1, 2], &[4.0, 3.0])], &[]);
         let coordinates = [("seed".to_owned(), "7".to_owned())].into();
         let input =
-            Input { stage: "fit".to_owned(), operation: "train".to_owned(), coordinates, folder: place.clone() };
+            Input { stage: "fit".to_owned(), operation: "train".to_owned(), coordinates, files: place.clone().into() };
         let job = Job { inputs: vec![input], ..job(&Similarity, &json!({}), folder.path()) };
         Similarity.run(&job, &mut Log::default()).unwrap();
         let read = |name: &str| fs_err::read_to_string(job.output.join(name)).unwrap();

@@ -107,7 +107,7 @@ pub fn find(run: &Lineage, store: &Store, wanted: Wanted<'_>) -> Result<Trained,
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     for training in trainings.iter().filter(|made| made.output.is_some()) {
         for texts in run.inputs(training, "format").filter(|texts| is_asked(training, texts, &chosen)) {
-            candidates.push((training, texts, texts::read_card(&files(store, texts)?.folder)?));
+            candidates.push((training, texts, texts::read_card(files(store, texts)?.files.folder())?));
         }
     }
     if candidates.is_empty() {
@@ -129,7 +129,7 @@ pub fn find(run: &Lineage, store: &Store, wanted: Wanted<'_>) -> Result<Trained,
     Ok(Trained {
         name: training.name.clone(),
         card,
-        dataset: sampled::read_dataset(&files(store, sample)?.folder)?,
+        dataset: sampled::read_dataset(files(store, sample)?.files.folder())?,
         text: format::planned_settings(&texts.parameters)?,
         inputs: vec![files(store, training)?, files(store, texts)?],
         backbone: SourceRef::Model(evaluation.backbone.clone()),
@@ -273,7 +273,7 @@ fn files(store: &Store, made: &Made) -> Result<Input, NoPrompt> {
     };
     // The name has the axis values already.
     let (stage, coordinates) = (made.name.clone(), Coordinates::new());
-    Ok(Input { stage, operation: made.operation.clone(), coordinates, folder: store.object_folder(&output) })
+    Ok(Input { stage, operation: made.operation.clone(), coordinates, files: store.object_folder(&output).into() })
 }
 
 fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {

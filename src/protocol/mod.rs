@@ -3,14 +3,18 @@
 //! A worker process reads one [`ToWorker`] a line on standard input and writes one [`FromWorker`] a line on standard
 //! output; standard error goes to the stage's log. The same [`Job`] is handed to light operations on a thread.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use files::Files;
+
 /// Bumped when a message changes; a worker of another number is refused with a hint to rebuild it.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The libtorch that the worker links to; part of the key of what it computes.
 pub const LIBTORCH: &str = "2.11.0";
@@ -34,7 +38,7 @@ pub struct Job {
     pub inputs: Vec<Input>,
     /// Where the sources that its parameters name are found on this machine.
     pub sources: Vec<ResolvedSource>,
-    /// An empty folder for the results; one that runs a program makes it itself.
+    /// An empty folder for the results.
     pub output: PathBuf,
     /// A folder that outlives a killed attempt: checkpoints go here.
     pub scratch: PathBuf,
@@ -52,8 +56,8 @@ pub struct Input {
     pub operation: String,
     /// Its axis values.
     pub coordinates: Coordinates,
-    /// The folder with its files.
-    pub folder: PathBuf,
+    /// Where its files are.
+    pub files: Files,
 }
 
 /// A data set or model that a stage's parameters name, found.

@@ -59,7 +59,7 @@ impl Matrices {
         let mut places: BTreeMap<Cell, usize> = BTreeMap::new();
         let mut counted: BTreeMap<(BTreeMap<String, String>, [String; 3]), &str> = BTreeMap::new();
         for Labelled { source, labels } in evaluations {
-            let sheet = Sheet::read(&source.folder.join("predictions.csv"))?;
+            let sheet = Sheet::read(&source.files.file("predictions.csv"))?;
             let (tasks, prompts) = (sheet.texts(TASK)?, sheet.texts("prompt")?);
             let (golds, answers) = (sheet.texts("gold")?, sheet.texts("predicted")?);
             let own: BTreeMap<&str, Vec<String>> = own_axes(&sheet, source)?.into_iter().collect();

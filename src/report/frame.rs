@@ -1,12 +1,12 @@
 //! All scores that a table reads, tidy: one row per axis cell, task, prompt and metric.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use polars::prelude::DataFrame;
 
 use super::sheet::{self, Sheet};
 use super::{PROMPT, ReportError, TASK, canonical, quoted};
+use crate::protocol::Files;
 
 /// Columns that are not axes; a pipeline that names an axis so can't be told apart from them.
 const COLUMNS: [&str; 5] = ["prompt", "metric", "of", "value", "examples"];
@@ -21,8 +21,8 @@ pub struct Source {
     pub name: String,
     /// Its axis values.
     pub coordinates: BTreeMap<String, String>,
-    /// Where its `scores.csv` lies.
-    pub folder: PathBuf,
+    /// Where its `scores.csv` is.
+    pub files: Files,
 }
 
 /// An evaluation and the labels of its classification tasks.
@@ -124,7 +124,7 @@ impl Results {
 }
 
 fn read_source(source: &Source, scores: &mut Vec<Score>) -> Result<(), ReportError> {
-    let sheet = Sheet::read(&source.folder.join("scores.csv"))?;
+    let sheet = Sheet::read(&source.files.file("scores.csv"))?;
     let tasks = sheet.texts(TASK)?;
     let prompts = sheet.texts("prompt")?;
     let metrics = sheet.texts("metric")?;
@@ -217,7 +217,7 @@ pub(super) mod tests {
         fs_err::create_dir_all(&folder).unwrap();
         fs_err::write(folder.join("scores.csv"), csv).unwrap();
         let coordinates = coordinates.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        Source { name, coordinates, folder }
+        Source { name, coordinates, files: folder.into() }
     }
 
     const HEADER: &str = "task,prompt,metric,of,value,examples\n";

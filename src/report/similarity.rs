@@ -41,7 +41,7 @@ impl Trainings {
                 format!("give the axis another name than {}", quoted(COLUMNS)),
             ));
         }
-        let all = sources.iter().map(|source| Ok((source.clone(), Learned::read(&source.folder)?)));
+        let all = sources.iter().map(|source| Ok((source.clone(), Learned::read(source.files.folder())?)));
         Ok(Self { all: all.collect::<Result<_, ReportError>>()?, axes })
     }
 

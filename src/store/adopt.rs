@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use fs_err as fs;
 
@@ -13,26 +12,28 @@ use super::{Store, StoreError};
 use crate::base::{Digest, files, lock};
 use crate::plan::Instance;
 use crate::plan::key::Preimage;
+use crate::protocol::Files;
 
 impl Store {
-    /// Makes a result of another cache a result of this one too, under the key of `preimage`. Its folder here is a link
-    /// to the one there, of which nothing is changed. Says why it can't be used, if it isn't as it was published.
+    /// Makes a result of another cache a result of this one too, under the key of `preimage`. Its folder here, or its file without
+    /// one, which `bare` names, is a link to the one there, of which nothing is changed. Says why it can't be used, if it isn't as it was published.
     ///
     /// # Errors
     /// When something can't be written here.
     pub fn adopt(
         &self,
         owner: &Self,
-        output: &Digest,
+        (output, bare): (&Digest, Option<&str>),
         instance: &Instance,
         preimage: Preimage,
     ) -> Result<Result<(), String>, StoreError> {
-        let there = std::path::absolute(owner.object_folder(output)).map_err(|error| self.fail(error))?;
-        let files = match owner.whole(&there, output) {
+        let place = owner.place(output, bare);
+        let there = std::path::absolute(place.whole()).map_err(|error| self.fail(error))?;
+        let files = match owner.whole(&place, output) {
             Ok(files) => files,
             Err(why) => return Ok(Err(why)),
         };
-        let here = self.object_folder(output);
+        let here = self.place(output, bare).whole();
         if fs::symlink_metadata(&here).is_err() {
             fs::create_dir_all(here.parent().unwrap_or(&self.root)).map_err(|error| self.fail(error))?;
             symlink(&there, &here).map_err(|error| self.fail(files::with_path(error, "make the link", &here)))?;
@@ -44,6 +45,7 @@ impl Store {
             preimage,
             output: *output,
             files,
+            bare: bare.is_some(),
             facts: BTreeMap::new(),
             pipeline: String::new(),
             stage: instance.stage.clone(),
@@ -58,14 +60,15 @@ impl Store {
         Ok(Ok(()))
     }
 
-    /// The files of a folder, if together they have this digest.
-    fn whole(&self, folder: &Path, output: &Digest) -> Result<BTreeMap<String, StoredFile>, String> {
-        if !folder.is_dir() {
-            return Err("its files are not in the cache any more".to_owned());
-        }
-        let listing = tree::list(&self.root, folder).map_err(|error| error.to_string())?;
+    /// The files that are kept there, if together they have this digest.
+    fn whole(&self, place: &Files, output: &Digest) -> Result<BTreeMap<String, StoredFile>, String> {
+        let there = match place.name() {
+            Some(name) => BTreeMap::from([(name.to_owned(), place.whole())]),
+            None if !place.folder().is_dir() => return Err("its files are not in the cache any more".to_owned()),
+            None => tree::list(&self.root, place.folder()).map_err(|error| error.to_string())?.files,
+        };
         let mut files = BTreeMap::new();
-        for (inside, path) in &listing.files {
+        for (inside, path) in &there {
             let file = self.digest_of(path).and_then(|digest| {
                 let stat = Stat::of(&fs::metadata(path)?);
                 Ok(StoredFile { size: stat.size, digest, stat })

@@ -1,13 +1,15 @@
 //! What there is in the cache, how large it is and when it was last used: what [`super::gc`] chooses from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err as fs;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Store, StoreError, bundle, fsck, runs, usage};
 use crate::base::{Digest, files};
@@ -149,9 +151,23 @@ struct Label {
     key: Digest,
     output: Digest,
     #[serde(default)]
+    bare: Value,
+    #[serde(default)]
+    started: Value,
+    #[serde(default)]
+    seconds: Value,
+    #[serde(default)]
     pipeline: String,
     #[serde(default)]
     name: String,
+}
+
+impl Label {
+    /// When the result was made, in seconds since 1970.
+    fn made(&self) -> u64 {
+        let seconds = Duration::try_from_secs_f64(self.seconds.as_f64().unwrap_or(0.0)).unwrap_or_default();
+        self.started.as_u64().unwrap_or(0).saturating_add(seconds.as_secs())
+    }
 }
 
 impl Store {
@@ -161,11 +177,16 @@ impl Store {
     /// When a folder of the cache can't be read.
     pub fn census(&self) -> Result<Census, StoreError> {
         let records = self.fanned_entries("records")?;
-        let mut results: Vec<Kept> = records.par_iter().filter_map(|path| self.kept(path)).collect();
+        let uses = self.uses.latest();
+        let mut results: Vec<Kept> = records.par_iter().filter_map(|path| self.kept(path, &uses)).collect();
         results.sort_by_key(|result| result.key);
         let objects = self.fanned_entries("objects")?;
-        let objects = objects.par_iter().filter_map(|path| Some((fsck::key_of(path)?, extent(path).bytes))).collect();
-        let mut census = Census { results, objects, rests: self.unfinished_rests()? };
+        let objects: Vec<(Digest, u64)> =
+            objects.par_iter().filter_map(|path| Some((fsck::key_of(path)?, extent(path).bytes))).collect();
+        let mut census = Census { results, objects: BTreeMap::new(), rests: self.unfinished_rests()? };
+        for (output, bytes) in objects {
+            *census.objects.entry(output).or_default() += bytes;
+        }
         for (folder, kind) in [
             ("work", Kind::Work),
             ("locks", Kind::Lock),
@@ -186,12 +207,17 @@ impl Store {
         Ok(census)
     }
 
-    fn kept(&self, path: &Path) -> Option<Kept> {
+    fn kept(&self, path: &Path, uses: &HashMap<Digest, u64>) -> Option<Kept> {
         let named = fsck::key_of(path)?;
         let read = fs::read(path).ok()?;
-        let Label { key, output, pipeline, name } = serde_json::from_slice(bundle::record(&read, &named)).ok()?;
+        let label: Label = serde_json::from_slice(bundle::record(&read, &named)).ok()?;
+        let made = label.made();
+        let Label { key, output, bare, pipeline, name, .. } = label;
         let Extent { bytes, used: written, shared } = extent(path);
-        let used = usage::of(&self.object_folder(&output)).unwrap_or(0);
+        let used = match bare.as_bool() {
+            Some(true) => uses.get(&output).map_or(made, |used| made.max(*used)),
+            _ => usage::of(&self.object_folder(&output)).unwrap_or(0),
+        };
         // Earlier programs note it at the record, which has a file of its own then.
         let used = if bundle::is_one(&read) { used } else { used.max(written) };
         (key == named).then_some(Kept { key, pipeline, name, output, bytes, used, shared })

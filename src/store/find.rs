@@ -15,11 +15,12 @@ use super::memo::Stat;
 use super::record::{self, Brief, Latest, LatestKey, Maker, Outline, Record};
 use super::seen::Look;
 use super::tree::{self, StoredFile};
-use super::{Access, Store, StoreError, bundle, usage};
+use super::{Access, Store, StoreError, bundle, object, usage};
 use crate::base::{Digest, files};
 use crate::plan::key::Preimage;
 use crate::plan::shape::Shapes;
 use crate::plan::{Instance, Lookup, Records};
+use crate::protocol::Files;
 
 /// What is found under a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,27 +124,29 @@ impl Store {
             Ok(None) => return Ok((Found::Missing, None)),
             Err(error) => return self.damaged(key, &path, unreadable(&read.bytes, text, &error)),
         };
-        let folder = self.object_folder(&record.output);
+        let place = self.place(&record.output, record.bare());
+        let whole = place.whole();
         for (inside, file) in &record.files {
-            if let Some(what) = self.fault(&folder.join(inside), inside, file) {
-                if folder.exists() {
+            if let Some(what) = self.fault(&place, inside, file) {
+                if whole.exists() {
                     // The record is of no use without its files.
                     self.set_aside(&path)?;
-                    return self.damaged(key, &folder, what);
+                    return self.damaged(key, &whole, what);
                 }
                 return self.damaged(key, &path, "its files are gone".to_owned());
             }
         }
-        if record.files.is_empty() && !folder.exists() {
+        if record.files.is_empty() && !whole.exists() {
             return self.damaged(key, &path, "its folder is gone".to_owned());
         }
         let stat = self.freed(&path, &read, |bytes| bundle::record(bytes, key));
         let used = match self.access {
-            Access::Write => usage::renew(&folder, usage::of(&folder).unwrap_or(0)),
+            Access::Write => self.renew_use(&record.output, &place, usage::of_folder(&place)),
             Access::Read => 0,
         };
+        let bare = record.bare().map(str::to_owned);
         let traits = Traits { record: stat, used, files: std::mem::take(&mut record.files) };
-        Ok((Found::Whole(self.briefs.note(key, record.into())), Some(traits)))
+        Ok((Found::Whole(self.briefs.note(key, Brief { bare, ..record.into() })), Some(traits)))
     }
 
     /// The record with this key as it stands, its files not verified.
@@ -219,8 +222,8 @@ impl Store {
     }
 
     /// What is wrong with a file of a result that should be there.
-    fn fault(&self, path: &Path, inside: &str, file: &StoredFile) -> Option<String> {
-        let metadata = match fs::symlink_metadata(path) {
+    fn fault(&self, place: &Files, inside: &str, file: &StoredFile) -> Option<String> {
+        let metadata = match object::metadata(place, inside) {
             Ok(metadata) if metadata.is_file() => metadata,
             Ok(_) => return Some(format!("`{inside}` is no plain file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(format!("`{inside}` is gone")),
@@ -232,7 +235,7 @@ impl Store {
         if Stat::of(&metadata) == file.stat {
             return None;
         }
-        match self.digest_of(path) {
+        match self.digest_of(&place.file(inside)) {
             Ok(digest) if digest == file.digest => None,
             Ok(_) => Some(format!("`{inside}` has another content than it was written with")),
             Err(error) => Some(format!("`{inside}` can't be read: {error}")),
@@ -316,15 +319,17 @@ impl Read {
 
 impl From<Outline> for Brief {
     fn from(record: Outline) -> Self {
+        let bare = record.bare().map(str::to_owned);
         let maker = Arc::new(Maker { host: record.host, versions: record.versions });
-        Self { output: record.output, facts: record.facts, seconds: record.seconds, maker }
+        Self { output: record.output, bare, facts: record.facts, seconds: record.seconds, maker }
     }
 }
 
 impl From<&Record> for Brief {
     fn from(record: &Record) -> Self {
         let maker = Arc::new(Maker { host: record.host.clone(), versions: record.versions.clone() });
-        Self { output: record.output, facts: record.facts.clone(), seconds: record.seconds, maker }
+        let bare = record.bare().map(str::to_owned);
+        Self { output: record.output, bare, facts: record.facts.clone(), seconds: record.seconds, maker }
     }
 }
 

@@ -17,8 +17,8 @@ use super::durations;
 use super::memo;
 use super::record::{Latest, Record};
 use super::seen;
-use super::tree::{self, StoredFile};
-use super::{Access, KeyAttempt, KeyLock, Store, StoreError, bundle, find, unflushed};
+use super::tree;
+use super::{Access, KeyAttempt, KeyLock, Store, StoreError, bundle, find, object, unflushed, usage};
 use crate::base::{Digest, files, lock};
 use crate::plan::key;
 
@@ -83,7 +83,7 @@ pub enum Kind {
     Unfinished,
     /// The lock of a process that died.
     Lock,
-    /// Lines of `memo` or `durations` that a crash has torn; they are read past.
+    /// Lines of `memo`, `durations` or `uses` that a crash has torn; they are read past.
     Torn,
 }
 
@@ -129,8 +129,8 @@ enum Examined {
 #[derive(Default)]
 struct Look {
     checkup: Checkup,
-    /// The records that name each result.
-    readers: BTreeMap<Digest, Vec<Record>>,
+    /// The records that name each result, by where that is.
+    readers: BTreeMap<PathBuf, Vec<Record>>,
 }
 
 impl Store {
@@ -163,7 +163,7 @@ impl Store {
             match examined {
                 Examined::Whole(record) => {
                     look.checkup.records += 1;
-                    look.readers.entry(record.output).or_default().push(*record);
+                    look.readers.entry(self.files(&record).whole()).or_default().push(*record);
                 }
                 Examined::Foreign => {
                     look.checkup.records += 1;
@@ -202,11 +202,10 @@ impl Store {
     }
 
     fn look_at_objects(&self, look: &mut Look, depth: Depth) -> Result<(), StoreError> {
-        let named: Vec<(Digest, &Record)> =
-            look.readers.iter().map(|(output, records)| (*output, &records[0])).collect();
-        let faults: Vec<(Digest, String)> = named
+        let named: Vec<(&PathBuf, &Record)> = look.readers.iter().map(|(path, records)| (path, &records[0])).collect();
+        let faults: Vec<(PathBuf, String)> = named
             .par_iter()
-            .filter_map(|(output, record)| Some((*output, self.fault_of_object(output, &record.files, depth)?)))
+            .filter_map(|(path, record)| Some(((*path).clone(), self.fault_of_object(record, depth)?)))
             .collect();
         let (count, files) = (named.len(), named.iter().map(|(_, record)| record.files.len()).sum::<usize>());
         let bytes = named.iter().flat_map(|(_, record)| record.files.values()).map(|file| file.size).sum::<u64>();
@@ -214,14 +213,13 @@ impl Store {
         look.checkup.objects = count;
         look.checkup.files = files;
         look.checkup.bytes = bytes;
-        for (output, what) in faults {
-            let names: Vec<&str> = look.readers[&output].iter().map(|record| record.name.as_str()).collect();
+        for (path, what) in faults {
+            let names: Vec<&str> = look.readers[&path].iter().map(|record| record.name.as_str()).collect();
             let what = format!("{what} (the result of {})", some_of(&names));
-            look.note(Kind::Object, self.object_folder(&output), what);
+            look.note(Kind::Object, path, what);
         }
         for path in self.fanned_entries("objects")? {
-            let name = path.file_name().and_then(|name| Digest::parse(name.to_str()?));
-            if !name.is_some_and(|output| look.readers.contains_key(&output)) {
+            if !look.readers.contains_key(&path) {
                 look.note(Kind::Orphan, path, "no record names it; `compt gc` removes it");
             }
         }
@@ -229,22 +227,25 @@ impl Store {
     }
 
     /// What is wrong with the files of a result.
-    fn fault_of_object(&self, output: &Digest, files: &BTreeMap<String, StoredFile>, depth: Depth) -> Option<String> {
-        let folder = self.object_folder(output);
-        if !folder.is_dir() {
-            return Some("its files are gone".to_owned());
-        }
-        let there = match tree::list(&self.root, &folder) {
-            Ok(listing) => listing.files,
-            Err(error) => return Some(error.to_string()),
+    fn fault_of_object(&self, record: &Record, depth: Depth) -> Option<String> {
+        let (place, files) = (self.files(record), &record.files);
+        let there = match place.name() {
+            Some(name) => BTreeMap::from([(name.to_owned(), place.whole())]),
+            None if !place.folder().is_dir() => return Some("its files are gone".to_owned()),
+            None => match tree::list(&self.root, place.folder()) {
+                Ok(listing) => listing.files,
+                Err(error) => return Some(error.to_string()),
+            },
         };
         if let Some(extra) = there.keys().find(|inside| !files.contains_key(*inside)) {
             return Some(format!("`{extra}` was not published with it"));
         }
         files.iter().find_map(|(inside, file)| {
             let Some(path) = there.get(inside) else { return Some(format!("`{inside}` is gone")) };
-            let size = match fs::metadata(path) {
-                Ok(metadata) => metadata.len(),
+            let size = match object::metadata(&place, inside) {
+                Ok(metadata) if metadata.is_file() => metadata.len(),
+                Ok(_) => return Some(format!("`{inside}` is no plain file")),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(format!("`{inside}` is gone")),
                 Err(error) => return Some(format!("`{inside}` can't be read: {error}")),
             };
             if size != file.size {
@@ -290,6 +291,7 @@ impl Store {
         for (name, torn) in [
             ("memo", self.journal_of("memo").torn::<memo::Line>()),
             ("durations", self.durations.torn::<durations::Line>()),
+            (usage::FILE, self.uses.torn()),
         ] {
             if torn > 0 {
                 let lines = if torn == 1 { "line is" } else { "lines are" };
@@ -309,7 +311,7 @@ impl Store {
         &self,
         finding: &Finding,
         depth: Depth,
-        readers: &BTreeMap<Digest, Vec<Record>>,
+        readers: &BTreeMap<PathBuf, Vec<Record>>,
     ) -> Result<Outcome, StoreError> {
         match finding.kind {
             Kind::Record => {
@@ -324,17 +326,13 @@ impl Store {
                 }
             }
             Kind::Object => {
-                let Some(output) = finding.path.file_name().and_then(|name| Digest::parse(name.to_str()?)) else {
-                    return Ok(Outcome::Told);
-                };
-                let records = readers.get(&output).map(Vec::as_slice).unwrap_or_default();
+                let records = readers.get(&finding.path).map(Vec::as_slice).unwrap_or_default();
                 let keys: BTreeSet<&Digest> = records.iter().map(|record| &record.key).collect();
                 let _locks = match self.locks_of(keys.iter().copied())? {
                     Ok(locks) => locks,
                     Err(holder) => return Ok(Outcome::Held(holder)),
                 };
-                let files = records.first().map(|record| &record.files);
-                if files.and_then(|files| self.fault_of_object(&output, files, depth)).is_none() {
+                if records.first().and_then(|record| self.fault_of_object(record, depth)).is_none() {
                     return Ok(Outcome::Mended);
                 }
                 let mut moved = None;

@@ -35,6 +35,11 @@ impl Journal {
         (lines.collect(), bytes.len() > LONG)
     }
 
+    /// Whether the file has grown long.
+    pub(super) fn is_long(&self) -> bool {
+        fs_err::metadata(&self.path).is_ok_and(|file| file.len() > LONG as u64)
+    }
+
     /// How many lines can't be read.
     pub(super) fn torn<T: DeserializeOwned>(&self) -> usize {
         let bytes = fs_err::read(&self.path).unwrap_or_default();

@@ -18,17 +18,20 @@ pub(super) struct Layout {
     pub digits: usize,
     /// Whether records may stand in [`super::bundle`]s, which earlier programs would take for damaged.
     pub has_bundles: bool,
+    /// Whether a program's only file may be kept without a folder ([`super::object`]).
+    pub has_bare_files: bool,
 }
 
 /// All that there were, the latest one last.
-const LAYOUTS: [Layout; 3] = [
-    Layout { number: "1", digits: 2, has_bundles: false },
-    Layout { number: "2", digits: 1, has_bundles: false },
+const LAYOUTS: [Layout; 4] = [
+    Layout { number: "1", digits: 2, has_bundles: false, has_bare_files: false },
+    Layout { number: "2", digits: 1, has_bundles: false, has_bare_files: false },
+    Layout { number: "3", digits: 1, has_bundles: true, has_bare_files: false },
     LATEST,
 ];
 
 /// What a new cache gets.
-const LATEST: Layout = Layout { number: "3", digits: 1, has_bundles: true };
+const LATEST: Layout = Layout { number: "4", digits: 1, has_bundles: true, has_bare_files: true };
 
 /// The file that names the layout.
 const FILE: &str = "layout";

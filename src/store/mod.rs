@@ -6,12 +6,13 @@
 //!   records/a/KEY.json           one record per stage key: what was made, of what, when, by whom; by the first digit of the key.
 //!                                Up to 16 of these are names of one file, with a line for each
 //!   objects/a/OUTPUT/            the files of a result, read-only; equal results share one folder
+//!   objects/a/OUTPUT.NAME        the file NAME that a program wrote, if that is the whole result
 //!   names/PIPELINE/IDENTITY.json the latest key of each instance and its preimage, for `compt why`: mostly one more name of
 //!                                the file with its record, which outlives that
 //!   work/                        results in the making; moved to objects/ when they are whole
 //!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
-//!   scratch/KEY.folder/          where a program runs; becomes its result
-//!   scratch/KEY.*.inputs/        folders for the next program; in KEY.kept/ outputs are gathered
+//!   scratch/KEY.folder/          where a program runs; becomes its result, or the folder of the next one
+//!   scratch/KEY.*.inputs/        folders for the next program, as KEY.spare-*/; in KEY.kept/ outputs are gathered
 //!   logs/KEY.log                 the log of the first attempt; logs/KEY/N.log that of the N-th
 //!   runs/RUN.jsonl               what happened in each run, line by line
 //!   locks/KEY.lock               who is building this key: one more name of locks/runner-*; readers never lock
@@ -19,6 +20,7 @@
 //!   unflushed/                   who has published results that may not be on the disk yet, and the files of records that are
 //!                                being written
 //!   memo, durations              digests of files, seconds of earlier runs: may be deleted at any time
+//!   uses                         when results without a folder were used; without it, they were when they were made
 //!   seen/PIPELINE                results as the last run saw them: may be deleted at any time
 //!   in-use                       locked by all who use the cache, so that nothing is removed under their hands
 //! ```
@@ -43,6 +45,8 @@ mod keys;
 mod layout;
 mod made;
 mod memo;
+mod object;
+mod programs;
 mod publish;
 mod record;
 mod runs;
@@ -68,8 +72,10 @@ use fsck::Checkup;
 use journal::Journal;
 use layout::Layout;
 use memo::Memo;
+use programs::ProgramFolders;
 use seen::Seen;
 use unflushed::Unflushed;
+use usage::Uses;
 
 pub use durations::Durations;
 pub use error::StoreError;
@@ -104,7 +110,9 @@ pub struct Store {
     presence: Option<Arc<Presence>>,
     briefs: Briefs,
     bundles: Bundles,
+    programs: ProgramFolders,
     seen: Seen,
+    uses: Uses,
     unflushed: Unflushed,
     recovered: Option<Checkup>,
 }
@@ -221,7 +229,9 @@ impl Store {
             presence,
             briefs: Briefs::default(),
             bundles: Bundles::default(),
+            programs: ProgramFolders::default(),
             seen: Seen::default(),
+            uses: Uses::new(root.join(usage::FILE)),
             unflushed: Unflushed::default(),
             recovered: None,
         }
@@ -238,11 +248,6 @@ impl Store {
     /// The cache folder.
     pub fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// The folder with the files of a result.
-    pub fn object_folder(&self, output: &Digest) -> PathBuf {
-        self.fanned("objects", output)
     }
 
     /// The folder for the checkpoints of a stage; made if it isn't there, removed when the stage is published.
@@ -379,6 +384,8 @@ impl KeyLock {
     }
 }
 
+#[cfg(test)]
+mod bare_test;
 #[cfg(test)]
 mod fsck_test;
 #[cfg(test)]

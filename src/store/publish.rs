@@ -13,7 +13,7 @@ use super::memo::Stat;
 use super::record::{self, Brief, Record};
 use super::seen::Look;
 use super::tree::{self, StoredFile};
-use super::{KeyLock, Store, StoreError, usage};
+use super::{KeyLock, Store, StoreError, object, usage};
 use crate::base::{Digest, files, lock};
 use crate::plan::Instance;
 use crate::plan::key::Preimage;
@@ -83,11 +83,14 @@ impl Store {
         Ok(work)
     }
 
-    /// The same for a program: its folder is called the same each time, so that what it writes does not depend on that. It is
-    /// not made yet. Unless it is published it stays, for people to look into.
-    pub fn begin_program(&self, lock: &KeyLock) -> Work {
-        let folder = self.scratch_path(lock.key()).with_extension("folder");
-        Work { key: *lock.key(), folder, is_programs: true }
+    /// The same for a program: its folder is called the same each time, so that what it writes does not depend on that. Unless it
+    /// is published it stays, for people to look into.
+    ///
+    /// # Errors
+    /// When the folder can't be made.
+    pub fn begin_program(&self, lock: &KeyLock) -> Result<Work, StoreError> {
+        let folder = self.program_folder(lock.key()).map_err(|error| self.fail(error))?;
+        Ok(Work { key: *lock.key(), folder, is_programs: true })
     }
 
     fn clear_work(&self, all: &Path, prefix: &str) -> io::Result<()> {
@@ -112,14 +115,16 @@ impl Store {
             return Err(StoreError::WrongKey { name, begun: work.key, actual: key });
         }
         self.note_unflushed().map_err(|error| self.fail(error))?;
-        let (output, files) = self.keep(&work)?;
-        let used = usage::note(&self.object_folder(&output));
+        let Kept { output, files, bare } = self.keep(&work)?;
+        // What has no folder was used when its record says that it was made.
+        let used = if bare { lock::now() } else { usage::note(&self.object_folder(&output)) };
         let record = Record {
             schema: record::SCHEMA,
             key,
             preimage: finished.preimage,
             output,
             files,
+            bare,
             facts: finished.facts,
             pipeline: finished.pipeline.to_owned(),
             stage: finished.instance.stage.clone(),
@@ -177,8 +182,18 @@ impl Store {
     }
 
     /// Moves the files of the work folder to where results are kept.
-    fn keep(&self, work: &Work) -> Result<(Digest, BTreeMap<String, StoredFile>), StoreError> {
+    fn keep(&self, work: &Work) -> Result<Kept, StoreError> {
         let listing = tree::list(&self.root, &work.folder)?;
+        if work.is_programs
+            && let Some((name, path)) = listing.only_file()
+            && self.can_be_bare(name)
+        {
+            let kept = self.keep_bare(name, path)?;
+            if !self.hand_on(work) {
+                tree::remove(&work.folder).map_err(|error| self.fail(error))?;
+            }
+            return Ok(kept);
+        }
         let sealed = tree::seal(&listing).map_err(|error| self.fail(error))?;
         let output = tree::digest(sealed.iter().map(|(path, file)| (path.as_str(), file.digest)));
         let target = self.object_folder(&output);
@@ -186,7 +201,7 @@ impl Store {
         if named.as_ref().is_err_and(is_taken) {
             if let Some(shared) = self.shared(&target, &sealed) {
                 tree::remove(&work.folder).map_err(|error| self.fail(error))?;
-                return Ok((output, shared));
+                return Ok(Kept { output, files: shared, bare: false });
             }
             self.set_aside(&target)?;
             named = name(&work.folder, &target);
@@ -196,10 +211,34 @@ impl Store {
             let shared = if is_taken(&error) { self.shared(&target, &sealed) } else { None };
             let shared = shared.ok_or_else(|| self.fail(error))?;
             tree::remove(&work.folder).map_err(|error| self.fail(error))?;
-            return Ok((output, shared));
+            return Ok(Kept { output, files: shared, bare: false });
         }
         tree::close(&listing, &target).map_err(|error| self.fail(error))?;
-        Ok((output, sealed))
+        Ok(Kept { output, files: sealed, bare: false })
+    }
+
+    /// Moves a program's only file to where results without a folder are kept.
+    fn keep_bare(&self, inside: &str, path: &Path) -> Result<Kept, StoreError> {
+        let (sealed, file) = tree::seal_file(path).map_err(|error| self.fail(error))?;
+        let digest = sealed.digest;
+        let output = tree::digest(std::iter::once((inside, digest)));
+        let place = self.place(&output, Some(inside));
+        let target = place.whole();
+        let kept = |file: StoredFile| Kept { output, files: BTreeMap::from([(inside.to_owned(), file)]), bare: true };
+        if let Ok(there) = object::metadata(&place, inside) {
+            if there.is_file() && self.digest_of(&target).is_ok_and(|of_target| of_target == digest) {
+                fs::remove_file(path).map_err(|error| self.fail(error))?;
+                self.uses.note(&output);
+                return Ok(kept(StoredFile { size: there.len(), digest, stat: Stat::of(&there) }));
+            }
+            self.set_aside(&target)?;
+        }
+        // Whoever publishes the same content in this moment is replaced by it.
+        name(path, &target).map_err(|error| self.fail(error))?;
+        // Another name has changed what the file system says of it, but not when it was written.
+        let now = Stat::of(&file.metadata().map_err(|error| self.fail(error))?);
+        let is_same = Stat { changed: sealed.stat.changed, ..now } == sealed.stat;
+        Ok(kept(StoredFile { stat: if is_same { now } else { sealed.stat }, ..sealed }))
     }
 
     /// The files of a published folder, if they are exactly these.
@@ -218,7 +257,15 @@ impl Store {
     }
 }
 
-/// Gives a folder its name; that of its parent may be new.
+/// The files of a result where they are kept.
+struct Kept {
+    output: Digest,
+    files: BTreeMap<String, StoredFile>,
+    /// Whether the only one has no folder.
+    bare: bool,
+}
+
+/// Gives a folder or a file its name; that of its parent may be new.
 fn name(folder: &Path, name: &Path) -> io::Result<()> {
     match (fs::rename(folder, name), name.parent()) {
         (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {

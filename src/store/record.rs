@@ -29,6 +29,9 @@ pub struct Record {
     pub output: Digest,
     /// The files by their path inside the folder.
     pub files: BTreeMap<String, StoredFile>,
+    /// Whether its only file is kept without a folder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bare: bool,
     /// What the body reported and may differ between two equal runs.
     pub facts: BTreeMap<String, Value>,
     /// The pipeline that asked for it first.
@@ -47,11 +50,31 @@ pub struct Record {
     pub versions: BTreeMap<String, String>,
 }
 
+impl Record {
+    /// The name of its only file, if that is kept without a folder.
+    pub(super) fn bare(&self) -> Option<&str> {
+        bare(self.bare, &self.files)
+    }
+}
+
+impl Outline {
+    /// The name of its only file, if that is kept without a folder.
+    pub(super) fn bare(&self) -> Option<&str> {
+        bare(self.bare, &self.files)
+    }
+}
+
+fn bare(bare: bool, files: &BTreeMap<String, StoredFile>) -> Option<&str> {
+    files.keys().next().filter(|_| bare).map(String::as_str)
+}
+
 /// A result in short: what a run and its report say of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Brief {
     /// The digest of the files.
     pub output: Digest,
+    /// The name of its only file, if that is kept without a folder.
+    pub bare: Option<String>,
     /// What the body reported.
     pub facts: BTreeMap<String, Value>,
     /// How long it took.
@@ -76,6 +99,8 @@ pub(super) struct Outline {
     pub key: Digest,
     pub output: Digest,
     pub files: BTreeMap<String, StoredFile>,
+    #[serde(default)]
+    pub bare: bool,
     pub facts: BTreeMap<String, Value>,
     pub seconds: f64,
     pub host: String,

@@ -20,7 +20,7 @@ use fs_err as fs;
 use super::memo::Stat;
 use super::record::{Brief, Maker};
 use super::tree::StoredFile;
-use super::{Access, Store, usage};
+use super::{Access, Store, object};
 use crate::base::{Digest, files};
 use crate::plan::{Instance, Plan};
 use file::{Head, Sight};
@@ -103,18 +103,20 @@ impl Store {
         if !is_as_seen {
             return None;
         }
-        let folder = self.object_folder(&sight.output);
+        let bare = sight.files().next().filter(|_| sight.is_bare).map(|(name, _)| name);
+        let place = self.place(&sight.output, bare);
         let is_whole = |(inside, stat): (&str, Stat)| {
-            fs::symlink_metadata(folder.join(inside)).is_ok_and(|file| file.is_file() && Stat::of(&file) == stat)
+            object::metadata(&place, inside).is_ok_and(|file| file.is_file() && Stat::of(&file) == stat)
         };
-        if !sight.files().all(is_whole) || (sight.has_no_files() && !folder.exists()) {
+        if !sight.files().all(is_whole) || (sight.has_no_files() && !place.whole().exists()) {
             return None;
         }
         let maker = sights.before.head.makers.get(usize::try_from(sight.maker).ok()?)?;
         let facts = if sight.facts == "{}" { BTreeMap::new() } else { serde_json::from_str(sight.facts).ok()? };
-        let brief = Brief { output: sight.output, facts, seconds: sight.seconds, maker: Arc::clone(maker) };
+        let (bare, maker) = (bare.map(str::to_owned), Arc::clone(maker));
+        let brief = Brief { output: sight.output, bare, facts, seconds: sight.seconds, maker };
         if self.access == Access::Write {
-            let used = usage::renew(&folder, sight.used);
+            let used = self.renew_use(&sight.output, &place, sight.used);
             if used != sight.used {
                 sights.note(identity, &Sight { used, ..sight });
             }
@@ -138,6 +140,7 @@ impl Store {
             record: look.record,
             note: look.note,
             used: look.used,
+            is_bare: look.brief.bare.is_some(),
             seconds: look.brief.seconds,
             maker,
             facts: &facts,
@@ -177,6 +180,7 @@ impl Store {
             return;
         }
         self.close_bundle();
+        self.uses.settle();
         let changes = self.changes();
         let identities = plan.instances.iter().map(Instance::identity);
         let all = identities.filter_map(|identity| {

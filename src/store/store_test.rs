@@ -278,7 +278,7 @@ fn looking_makes_nothing_and_another_layout_is_refused() {
     Store::open(&root).unwrap();
     fs_err::write(root.join("layout"), "7\n").unwrap();
     let error = Store::open_to_read(&root).unwrap_err();
-    assert!(error.to_string().contains("has layout `7`, this program uses layout 3"), "{error}");
+    assert!(error.to_string().contains("has layout `7`, this program uses layout 4"), "{error}");
     assert!(!error.help().unwrap().contains("delete"), "a later program has made it");
     // A folder of somebody else's, perhaps: nothing in it is touched.
     for text in ["notes on the layout\n", "\u{feff}"] {
@@ -292,7 +292,7 @@ fn looking_makes_nothing_and_another_layout_is_refused() {
 #[test]
 fn a_cache_of_an_earlier_layout_goes_on_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    for (layout, length, guessed) in [("1\n", 2, "1\n"), ("2\n", 1, "3\n"), ("3\n", 1, "3\n")] {
+    for (layout, length, guessed) in [("1\n", 2, "1\n"), ("2\n", 1, "4\n"), ("3\n", 1, "4\n"), ("4\n", 1, "4\n")] {
         let root = folder.path().join(layout.trim());
         fs_err::create_dir(&root).unwrap();
         fs_err::write(root.join("layout"), layout).unwrap();

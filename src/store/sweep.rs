@@ -1,5 +1,6 @@
 //! Removing what [`super::gc`] chose.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -7,8 +8,8 @@ use fs_err as fs;
 
 use super::census::Census;
 use super::gc::Choice;
-use super::{Store, StoreError, durations, memo, tree};
-use crate::base::files;
+use super::{Store, StoreError, durations, fsck, memo, tree};
+use crate::base::{Digest, files};
 
 impl Store {
     /// Removes what was chosen. Records go first, and for good, so that a crash in the middle leaves results without
@@ -20,7 +21,7 @@ impl Store {
     /// When something can't be removed; what was removed before stays so.
     pub fn remove(&self, census: &Census, choice: &Choice) -> Result<(), StoreError> {
         let fail = |error| self.fail(error);
-        let mut folders = std::collections::BTreeSet::new();
+        let mut folders = BTreeSet::new();
         for result in choice.results.iter().filter_map(|position| census.results.get(*position)) {
             let path = self.record_path(&result.key);
             remove_file(&path).map_err(fail)?;
@@ -29,15 +30,15 @@ impl Store {
         for folder in folders {
             files::sync_folder(&folder).map_err(fail)?;
         }
-        for output in &choice.objects {
-            tree::remove(&self.object_folder(output)).map_err(fail)?;
-        }
-        for rest in choice.rests.iter().filter_map(|position| census.rests.get(*position)) {
-            if rest.path.is_dir() {
-                tree::remove(&rest.path).map_err(fail)?;
-            } else {
-                remove_file(&rest.path).map_err(fail)?;
+        let goes: BTreeSet<&Digest> = choice.objects.iter().collect();
+        for path in self.fanned_entries("objects")? {
+            if fsck::key_of(&path).is_some_and(|output| goes.contains(&output)) {
+                remove(&path).map_err(fail)?;
             }
+        }
+        self.uses.keep(|output| census.objects.contains_key(output) && !goes.contains(output));
+        for rest in choice.rests.iter().filter_map(|position| census.rests.get(*position)) {
+            remove(&rest.path).map_err(fail)?;
         }
         // While nobody appends to them, lines that a crash has torn can go too.
         self.journal_of("memo")
@@ -45,6 +46,10 @@ impl Store {
             .and_then(|()| self.durations.mend::<durations::Line>())
             .map_err(fail)
     }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.is_dir() { tree::remove(path) } else { remove_file(path) }
 }
 
 fn remove_file(path: &Path) -> io::Result<()> {

@@ -40,6 +40,15 @@ pub(super) struct Listing {
     pub folders: Vec<PathBuf>,
 }
 
+impl Listing {
+    /// The name and the path of the file that is all there is.
+    pub(super) fn only_file(&self) -> Option<(&str, &Path)> {
+        let mut files = self.files.iter().filter(|_| self.folders.len() == 1);
+        let only = files.next()?;
+        files.next().is_none().then_some((only.0.as_str(), only.1.as_path()))
+    }
+}
+
 /// Lists a result.
 ///
 /// # Errors
@@ -74,13 +83,17 @@ fn descend(root: &Path, folder: &Path, prefix: &str, listing: &mut Listing) -> R
 /// Makes every file read-only and digests it. One after the other: results are small, and waking threads for them takes
 /// longer.
 pub(super) fn seal(listing: &Listing) -> io::Result<BTreeMap<String, StoredFile>> {
-    let sealed = listing.files.iter().map(|(inside, path)| {
-        let mut file = fs::File::open(path)?;
-        file.set_permissions(PermissionsExt::from_mode(0o444))?;
-        let stat = Stat::of(&file.metadata()?);
-        Ok((inside.clone(), StoredFile { size: stat.size, digest: Digest::of_reader(&mut file)?, stat }))
-    });
+    let sealed = listing.files.iter().map(|(inside, path)| Ok((inside.clone(), seal_file(path)?.0)));
     sealed.collect()
+}
+
+/// The same with one file, which stays open.
+pub(super) fn seal_file(path: &Path) -> io::Result<(StoredFile, fs::File)> {
+    let mut file = fs::File::open(path)?;
+    file.set_permissions(PermissionsExt::from_mode(0o444))?;
+    // In this order: whoever writes to it meanwhile is found out by that.
+    let stat = Stat::of(&file.metadata()?);
+    Ok((StoredFile { size: stat.size, digest: Digest::of_reader(&mut file)?, stat }, file))
 }
 
 /// Makes the folders of a published result read-only, so that nobody writes into it by mistake.

@@ -67,6 +67,7 @@ impl Store {
     /// # Errors
     /// When something could not be brought to the disk. Then the next one who opens the cache checks all of it.
     pub fn flush(&self) -> Result<(), StoreError> {
+        self.put_away_program_folders();
         let mut own = locked(&self.unflushed.note);
         let Some(note) = own.take() else { return Ok(()) };
         self.close_bundle();

@@ -180,13 +180,14 @@ impl Rehearsal {
         numeric: &Numeric,
     ) -> Result<Vec<(String, String)>, StoreError> {
         let plan = &self.plan;
-        let mut missing: HashMap<usize, String> = HashMap::new();
+        let (bare, mut missing) = (owner.bare_names()?, HashMap::<usize, String>::new());
         for id in self.givens.values() {
             let given = &plan.instances[*id];
             let output = given.parameters.value()["output"].as_str().and_then(Digest::parse);
             // A given result has neither sources nor a worker, so its preimage is always known.
             let (Some(output), Ok(preimage)) = (output, plan.preimage(*id, &[], pins, numeric)) else { continue };
-            if let Err(why) = scratch.adopt(owner, &output, given, preimage)? {
+            let bare = bare.get(&output).map(String::as_str);
+            if let Err(why) = scratch.adopt(owner, (&output, bare), given, preimage)? {
                 missing.insert(*id, format!("it reads a result of `{}` ({}): {why}", given.operation, output.short()));
             }
         }

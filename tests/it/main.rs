@@ -1,5 +1,6 @@
 //! One binary for all integration tests: linking is what costs.
 
+mod bare;
 mod browser;
 mod caching;
 mod claims;

@@ -162,13 +162,13 @@ impl<'a> Dispatcher<'a, '_> {
     /// What a job reads, in the order of its key.
     fn inputs(&self, id: usize) -> Vec<Input> {
         let order = self.run.plan.reading_order(id, &self.outputs(id));
-        let results = order.into_iter().filter_map(|input| Some((self.instance(input), self.board.result(input)?.1)));
+        let results = order.into_iter().filter_map(|input| Some((self.instance(input), self.board.result(input)?)));
         results
-            .map(|(instance, output)| Input {
+            .map(|(instance, (key, output))| Input {
                 stage: self.instance(id).name_of(instance).to_owned(),
                 operation: instance.operation.clone(),
                 coordinates: instance.coordinates.clone(),
-                folder: self.run.store.object_folder(&output),
+                files: self.run.store.files_of(&key, &output),
             })
             .collect()
     }

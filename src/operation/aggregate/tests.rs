@@ -48,7 +48,7 @@ pub(in crate::operation) fn evaluated(folder: &Path, method: &str, seed: &str, t
         stage: "score".to_owned(),
         operation: "evaluate".to_owned(),
         coordinates: coordinates.map(|(axis, value)| (axis.to_owned(), value.to_owned())).into(),
-        folder,
+        files: folder.into(),
     }
 }
 

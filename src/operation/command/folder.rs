@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::input_folders::Entry;
 use super::inputs::{INPUTS, INPUTS_NOTE, Inputs, Results};
 use super::{Parameters, outputs};
-use crate::protocol::{Input, Job, ResolvedSource, StageError};
+use crate::protocol::{Files, Input, Job, ResolvedSource, StageError};
 use crate::store::Stat;
 
 /// The parameters with their types.
@@ -78,35 +78,28 @@ struct Tree {
 }
 
 impl Folder {
-    /// Makes the folder, which will be the result; what an attempt left there that failed is removed. The files of results are
+    /// Fills the folder, which will be the result. The files of results are
     /// links and copies, which only root could write to, in real folders; files of the project are copies, so that a script finds
     /// nothing beside itself that its stage does not name.
     pub(super) fn prepare(job: &Job, parameters: &Parameters) -> Result<Self, StageError> {
         let (root, checkpoints) = (std::path::absolute(&job.output)?, std::path::absolute(&job.scratch)?);
-        match fs::create_dir(&root) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                clear(&root)?;
-                fs::create_dir(&root)?;
-            }
-            made => made?,
-        }
         let mut folder = Self { root, checkpoints, given: BTreeMap::new(), inputs: None };
         for (name, source) in parameters.files.iter().zip(&job.sources) {
             folder.copy(name, source)?;
         }
-        let (mut listed, mut folders, mut results) = (Vec::new(), BTreeMap::new(), Results::new());
+        let (mut listed, mut places, mut results) = (Vec::new(), BTreeMap::new(), Results::new());
         for input in &job.inputs {
             let name = name_of(input);
             listed.push(json!({ "stage": input.stage, "axes": input.coordinates, "operation": input.operation,
                 "folder": format!("{INPUTS}/{name}") }));
-            let result = std::path::absolute(&input.folder)?;
+            let result = input.files.absolute()?;
             results.insert(name.clone(), folder.entries(&name, &result)?);
-            folders.insert(name, result);
+            places.insert(name, result);
         }
         if !listed.is_empty() {
             let (inputs, note) = Inputs::make(&folder.root, &results, text(&Value::from(listed)).as_bytes())?;
             for (name, inside, stat) in inputs.copies() {
-                let origin = Origin::Copy(folders[name].join(inside));
+                let origin = Origin::Copy(places[name].file(inside));
                 folder.given.insert(format!("{INPUTS}/{name}/{inside}"), Given { origin, stat: *stat });
             }
             folder.inputs = Some(inputs);
@@ -211,10 +204,10 @@ impl Folder {
     }
 
     /// How each file of a result comes into a folder with this name. Links are noted as given.
-    fn entries(&mut self, name: &str, result: &Path) -> io::Result<BTreeMap<String, Entry>> {
+    fn entries(&mut self, name: &str, result: &Files) -> io::Result<BTreeMap<String, Entry>> {
         let mut entries = BTreeMap::new();
-        for (inside, size) in files_of(result)?.iter() {
-            let file = result.join(inside);
+        for (inside, size) in sizes(result)?.iter() {
+            let file = result.file(inside);
             let small = if *size <= SMALL { small(&file, *size)? } else { None };
             let entry = match small {
                 Some(content) => Entry::Copy(content),
@@ -264,24 +257,29 @@ impl Given {
 }
 
 /// The files of a result, by path inside, with their lengths in bytes.
-type Files = Arc<BTreeMap<String, u64>>;
+type Sizes = Arc<BTreeMap<String, u64>>;
 
 /// Lists a result: once for all that read it, since it doesn't change.
-fn files_of(result: &Path) -> io::Result<Files> {
-    static KNOWN: LazyLock<Mutex<HashMap<PathBuf, Files>>> = LazyLock::new(Mutex::default);
+fn sizes(result: &Files) -> io::Result<Sizes> {
+    static KNOWN: LazyLock<Mutex<HashMap<PathBuf, Sizes>>> = LazyLock::new(Mutex::default);
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(files) = known().get(result) {
-        return Ok(Arc::clone(files));
+    let whole = result.whole();
+    if let Some(sizes) = known().get(&whole) {
+        return Ok(Arc::clone(sizes));
     }
-    let sized = |inside: String| fs::metadata(result.join(&inside)).map(|file| (inside, file.len()));
-    let files: io::Result<BTreeMap<_, _>> = Tree::below(result, None)?.files.into_iter().map(sized).collect();
-    let files = Arc::new(files?);
+    let sized = |inside: String| fs::metadata(result.file(&inside)).map(|file| (inside, file.len()));
+    let names = match result.name() {
+        Some(name) => BTreeSet::from([name.to_owned()]),
+        None => Tree::below(result.folder(), None)?.files,
+    };
+    let sizes: io::Result<BTreeMap<_, _>> = names.into_iter().map(sized).collect();
+    let sizes = Arc::new(sizes?);
     let mut known = known();
     if known.len() >= MOST_KNOWN {
         known.clear();
     }
-    known.insert(result.to_owned(), Arc::clone(&files));
-    Ok(files)
+    known.insert(whole, Arc::clone(&sizes));
+    Ok(sizes)
 }
 
 /// What is in a file that had so many bytes, if it is still small.

@@ -89,7 +89,7 @@ pub(super) fn read(inputs: &[Input], parameters: &Parameters) -> Result<Data, Re
 fn read_input(input: &Input, index: usize, parameters: &Parameters, data: &mut Data) -> Result<(), ReportError> {
     let (file, column) = usual(&input.operation);
     let column = parameters.value.as_deref().unwrap_or(column);
-    let sheet = Sheet::read(&input.folder.join(parameters.file.as_deref().unwrap_or(file)))?;
+    let sheet = Sheet::read(&input.files.file(parameters.file.as_deref().unwrap_or(file)))?;
     let values = sheet.numbers::<f64>(column)?;
     let columns = sheet.columns();
     let means = column == "mean" && columns.iter().any(|name| name == "sd");

@@ -19,7 +19,12 @@ fn table(folder: &Path) -> Input {
     let parameters = json!({"rows": "method", "mean_over": "seed"});
     let job = Job { inputs, ..job(&Aggregate, &parameters, folder) };
     Aggregate.run(&job, &mut Log::default()).unwrap();
-    Input { stage: "table".into(), operation: "aggregate".into(), coordinates: BTreeMap::new(), folder: job.output }
+    Input {
+        stage: "table".into(),
+        operation: "aggregate".into(),
+        coordinates: BTreeMap::new(),
+        files: job.output.into(),
+    }
 }
 
 fn plot(folder: &Path, inputs: Vec<Input>, parameters: &Value) -> Result<std::path::PathBuf, StageError> {
@@ -58,7 +63,7 @@ fn curves_are_means_over_seeds_within_epochs() {
         let [a, b, c] = losses;
         fs_err::write(folder.join("curve.csv"), format!("step,epoch,loss\n1,1,{a}\n2,1,{b}\n3,2,{c}\n")).unwrap();
         let coordinates = [("method".to_owned(), "spp".to_owned()), ("seed".to_owned(), seed.to_owned())].into();
-        Input { stage: "fit".into(), operation: "train".into(), coordinates, folder }
+        Input { stage: "fit".into(), operation: "train".into(), coordinates, files: folder.into() }
     };
     let inputs = || vec![input("1", [3.0, 1.0, 1.0]), input("2", [5.0, 3.0, 2.0])];
     let parameters = json!({"kind": "curve", "x": "epoch", "series": "method", "error": "se", "name": "loss"});

@@ -24,7 +24,7 @@ pub(super) fn body(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<Opti
     let mut body = Vec::new();
     let several = of(inputs, "claims").count() > 1;
     for input in of(inputs, "claims") {
-        let claims = sheet::read(&input.folder.join("claims.csv"))?;
+        let claims = sheet::read(&input.files.file("claims.csv"))?;
         let about = if several { format!("{}: ", local(&input.stage)) } else { String::new() };
         findings.extend(finding(&claims, &about));
         body.push(table(&name(input), &claims));
@@ -36,7 +36,7 @@ pub(super) fn body(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<Opti
 pub(super) fn overall(inputs: &[Input]) -> Result<Option<Finding>, ReportError> {
     let mut all = Vec::new();
     for input in of(inputs, "claims") {
-        let claims = sheet::read(&input.folder.join("claims.csv"))?;
+        let claims = sheet::read(&input.files.file("claims.csv"))?;
         // Claims of one name in two pipelines are two.
         all.extend(
             claims.into_iter().map(|claim| Checked { name: format!("{}.{}", input.stage, claim.name), ..claim }),

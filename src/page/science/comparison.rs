@@ -33,7 +33,7 @@ struct Pivot {
 }
 
 pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup, ReportError> {
-    let pivot = Pivot::read(&Sheet::read(&input.folder.join("comparison.csv"))?)?;
+    let pivot = Pivot::read(&Sheet::read(&input.files.file("comparison.csv"))?)?;
     let (ours, alone): (Vec<_>, Vec<_>) =
         pivot.rows.iter().partition(|(_, cells)| cells.iter().flatten().any(|cell| cell.ours.is_some()));
     findings.extend(pivot.finding(local(&input.stage)));
@@ -59,7 +59,7 @@ pub(super) fn part(input: &Input, findings: &mut Vec<Finding>) -> Result<Markup,
 
 /// Whether each of our numbers has a published one in its own line; otherwise published rows stand below ours.
 pub(super) fn has_differences(input: &Input) -> Result<bool, ReportError> {
-    Ok(is_joined(&Sheet::read(&input.folder.join("comparison.csv"))?))
+    Ok(is_joined(&Sheet::read(&input.files.file("comparison.csv"))?))
 }
 
 fn is_joined(sheet: &Sheet) -> bool {
@@ -89,7 +89,7 @@ fn caption(table: &str) -> &str {
 
 /// Why columns were left out, as `compare` says it.
 fn left_out(input: &Input) -> Result<Markup, ReportError> {
-    let path = input.folder.join("comparison.md");
+    let path = input.files.file("comparison.md");
     let text = if path.is_file() { fs_err::read_to_string(path)? } else { String::new() };
     let reasons: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- ")).collect();
     Ok(html! {

@@ -51,15 +51,15 @@ pub(super) fn intro() -> Markup {
 pub(super) fn body(inputs: &[Input], any: bool) -> Result<Option<Markup>, ReportError> {
     let mut counts = Counts::default();
     for input in of(inputs, "confusion") {
-        counted(&Sheet::read(&input.folder.join("confusion.csv"))?, input, ["count", ""], &mut counts)?;
-        let published = input.folder.join("published.csv");
+        counted(&Sheet::read(&input.files.file("confusion.csv"))?, input, ["count", ""], &mut counts)?;
+        let published = input.files.file("published.csv");
         if published.is_file() {
             counted(&Sheet::read(&published)?, input, ["published", "as published"], &mut counts)?;
         }
     }
     if !any {
         for input in of(inputs, "evaluate") {
-            predicted(&Sheet::read(&input.folder.join("predictions.csv"))?, input, &mut counts)?;
+            predicted(&Sheet::read(&input.files.file("predictions.csv"))?, input, &mut counts)?;
         }
     }
     let mut tasks: Vec<(String, Vec<Grid>)> = Vec::new();

@@ -57,7 +57,7 @@ pub(super) fn body(inputs: &[Input]) -> Result<Option<Markup>, ReportError> {
         };
         let run = Run {
             name: words::place(input.coordinates.iter().filter(|(axis, _)| *axis == words::RUNS)),
-            ..read(&Sheet::read(&input.folder.join("curve.csv"))?)?
+            ..read(&Sheet::read(&input.files.file("curve.csv"))?)?
         };
         let title = words::place(words::without_runs(&input.coordinates).iter().filter(|(axis, _)| tells(axis)));
         if stages.last().is_none_or(|(stage, _)| *stage != input.stage) {

@@ -28,7 +28,7 @@ pub(super) fn body(inputs: &[Input]) -> Result<Option<Markup>, ReportError> {
 /// The drawings of one stage by name.
 fn drawings(input: &Input) -> Result<Vec<PathBuf>, ReportError> {
     let mut paths = Vec::new();
-    for entry in fs_err::read_dir(&input.folder)? {
+    for entry in fs_err::read_dir(input.files.folder())? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "svg") {
             paths.push(path);

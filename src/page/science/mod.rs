@@ -201,7 +201,7 @@ fn once(inputs: &[Input]) -> Vec<Input> {
     let mut distinct = Vec::new();
     for input in inputs {
         let scope = scope(&input.stage);
-        if *first.entry((&input.operation, &input.folder)).or_insert(scope) == scope {
+        if *first.entry((&input.operation, input.files.folder())).or_insert(scope) == scope {
             distinct.push(input.clone());
         }
     }

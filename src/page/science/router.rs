@@ -50,7 +50,7 @@ pub(super) fn intro() -> Markup {
 pub(super) fn body(inputs: &[Input]) -> Result<Option<Markup>, ReportError> {
     let mut routers = Vec::new();
     for input in of(inputs, "train") {
-        let path = input.folder.join("summary.json");
+        let path = input.files.file("summary.json");
         let summary: Summary = serde_json::from_slice(&fs_err::read(&path)?)
             .map_err(|error| ReportError::file(&path, Some(error.line()), error.to_string()))?;
         routers.extend(weights(&words::place(&input.coordinates), &summary));
@@ -58,7 +58,7 @@ pub(super) fn body(inputs: &[Input]) -> Result<Option<Markup>, ReportError> {
     let mut alike = Vec::new();
     for input in of(inputs, "similarity") {
         for (file, title) in SIMILARITIES {
-            let path = input.folder.join(file);
+            let path = input.files.file(file);
             if path.is_file() {
                 alike.extend(similarities(title, &path, &input.coordinates)?);
             }

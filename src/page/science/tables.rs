@@ -32,8 +32,8 @@ pub(super) fn body(inputs: &[Input], findings: &mut Vec<Finding>) -> Result<Opti
         body.push(comparison::part(input, findings)?);
     }
     for input in of(inputs, "aggregate") {
-        let table = Table::read(&input.folder.join("cells.csv"))?;
-        let path = input.folder.join("gains.csv");
+        let table = Table::read(&input.files.file("cells.csv"))?;
+        let path = input.files.file("gains.csv");
         let gains = if path.is_file() { Some(Gains::read(&path)?) } else { None };
         let lines = gains.as_ref().map(|gains| gains.lines(DIGITS)).unwrap_or_default();
         let tone = if gains.as_ref().is_some_and(|gains| gains.failures().is_some()) { Tone::Bad } else { Tone::Good };

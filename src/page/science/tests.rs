@@ -16,7 +16,7 @@ fn input(folder: &Path, operation: &str, place: &[(&str, &str)], files: &[(&str,
         stage: format!("my_{operation}"),
         operation: operation.to_owned(),
         coordinates: place.iter().map(|(axis, value)| ((*axis).to_owned(), (*value).to_owned())).collect(),
-        folder,
+        files: folder.into(),
     }
 }
 

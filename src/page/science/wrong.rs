@@ -52,7 +52,7 @@ pub(super) fn section(groups: &[Group], most: usize) -> Result<Option<Section>, 
         if !group.scope.is_empty() {
             axes.insert(PIPELINE.to_owned(), group.scope.clone());
         }
-        read(&Sheet::read(&input.folder.join("predictions.csv"))?, axes, most, &mut tasks)?;
+        read(&Sheet::read(&input.files.file("predictions.csv"))?, axes, most, &mut tasks)?;
     }
     if tasks.iter().all(|(_, of)| of.examples == 0) {
         return Ok(None);

@@ -236,7 +236,7 @@ impl Examples {
 
 fn read_evaluation(Labelled { source, labels }: &Labelled, all: &mut Vec<Read>) -> Result<(), ReportError> {
     let metrics = read_metrics(source)?;
-    let sheet = Sheet::read(&source.folder.join("predictions.csv"))?;
+    let sheet = Sheet::read(&source.files.file("predictions.csv"))?;
     let tasks = sheet.texts(TASK)?;
     let (ids, golds, predictions) = (sheet.texts("id")?, sheet.texts("gold")?, sheet.texts("predicted")?);
     let mut own = Vec::new();
@@ -286,7 +286,7 @@ fn read_evaluation(Labelled { source, labels }: &Labelled, all: &mut Vec<Read>) 
 
 /// Task -> the metric that its `score` is.
 fn read_metrics(source: &Source) -> Result<BTreeMap<String, String>, ReportError> {
-    let sheet = Sheet::read(&source.folder.join("scores.csv"))?;
+    let sheet = Sheet::read(&source.files.file("scores.csv"))?;
     let (tasks, metrics, of) = (sheet.texts(TASK)?, sheet.texts("metric")?, sheet.texts("of")?);
     let rows = tasks.into_iter().zip(metrics).zip(of);
     Ok(rows.filter(|((_, metric), _)| metric == metric::SCORE).map(|((task, _), of)| (task, of)).collect())
@@ -333,7 +333,7 @@ pub(super) mod tests {
         fs_err::write(folder.join("scores.csv"), scores).unwrap();
         let coordinates = axes.iter().map(|(axis, value)| ((*axis).to_owned(), (*value).to_owned())).collect();
         let labels = [("rte".to_owned(), vec!["no".to_owned(), "yes".to_owned()])].into();
-        Labelled { source: Source { name: name.to_owned(), coordinates, folder }, labels }
+        Labelled { source: Source { name: name.to_owned(), coordinates, files: folder.into() }, labels }
     }
 
     const SCORES: &str =

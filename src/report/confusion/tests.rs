@@ -16,7 +16,7 @@ fn evaluation(folder: &Path, coordinates: &[(&str, &str)], labels: &[(&str, &[&s
         .iter()
         .map(|(task, labels)| ((*task).to_owned(), labels.iter().map(|label| (*label).to_owned()).collect()))
         .collect();
-    Labelled { source: Source { name, coordinates, folder }, labels }
+    Labelled { source: Source { name, coordinates, files: folder.into() }, labels }
 }
 
 /// Printed recalls by prompt and gold label.

@@ -17,7 +17,7 @@ use crate::store::memo::Stat;
 use crate::store::record::Maker;
 
 /// The first line. The number is that of this format; another one takes the next, as does another format of records.
-const FORMAT: &[u8] = b"compt seen 2\n";
+const FORMAT: &[u8] = b"compt seen 3\n";
 
 /// What is said once for all instances.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub(super) struct Sight<'a> {
     pub note: Stat,
     /// When the use of the result was last noted, in seconds since 1970.
     pub used: u64,
+    /// Whether its only file is kept without a folder.
+    pub is_bare: bool,
     pub seconds: f64,
     /// The position in the head.
     pub maker: u64,
@@ -123,6 +125,7 @@ impl<'a> Sight<'a> {
         write_stat(to, &self.record);
         write_stat(to, &self.note);
         write_number(to, self.used);
+        write_number(to, u64::from(self.is_bare));
         write_number(to, self.seconds.to_bits());
         write_number(to, self.maker);
         write_piece(to, self.facts.as_bytes());
@@ -137,6 +140,7 @@ impl<'a> Sight<'a> {
             record: fields.stat()?,
             note: fields.stat()?,
             used: fields.number()?,
+            is_bare: fields.number()? != 0,
             seconds: f64::from_bits(fields.number()?),
             maker: fields.number()?,
             facts: fields.text()?,

@@ -13,15 +13,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::Digest;
+use crate::protocol::Files;
 
 pub use tally::{Difference, Place, Tolerance};
 
 use tally::Tally;
 
-/// The files that differ between two results, given their digests and the folders that they are in.
+/// The files that differ between two results, given their digests and where they are.
 pub fn differences(
-    recorded: (&Path, &BTreeMap<String, Digest>),
-    rerun: (&Path, &BTreeMap<String, Digest>),
+    recorded: (&Files, &BTreeMap<String, Digest>),
+    rerun: (&Files, &BTreeMap<String, Digest>),
     tolerance: Tolerance,
 ) -> Vec<Difference> {
     let names: std::collections::BTreeSet<&String> = recorded.1.keys().chain(rerun.1.keys()).collect();
@@ -30,7 +31,7 @@ pub fn differences(
         let mut tally = Tally::new(tolerance);
         match (recorded.1.get(name), rerun.1.get(name)) {
             (Some(a), Some(b)) if a == b => continue,
-            (Some(_), Some(_)) => compare(&recorded.0.join(name), &rerun.0.join(name), &mut tally),
+            (Some(_), Some(_)) => compare(&recorded.0.file(name), &rerun.0.file(name), &mut tally),
             (a, b) => {
                 let there = |digest: Option<&Digest>| if digest.is_some() { "there" } else { "not there" };
                 tally.other("the file", there(a), there(b));
@@ -64,7 +65,6 @@ fn compare(recorded: &Path, rerun: &Path, tally: &mut Tally) {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::Path;
 
     use super::{Difference, Tolerance, differences};
     use crate::base::Digest;
@@ -81,8 +81,8 @@ mod tests {
             files.iter().map(|(name, bytes)| ((*name).to_owned(), Digest::of(bytes))).collect()
         };
         let (a, b) = (write("a", recorded), write("b", rerun));
-        let (left, right) = (folder.path().join("a"), folder.path().join("b"));
-        differences((Path::new(&left), &a), (Path::new(&right), &b), Tolerance(tolerance))
+        let (left, right) = (folder.path().join("a").into(), folder.path().join("b").into());
+        differences((&left, &a), (&right, &b), Tolerance(tolerance))
     }
 
     /// The only file that differs: how many values, how many beyond the tolerance, and the sentence.

@@ -59,7 +59,7 @@ pub fn texts(job: &Job, settings: &PretrainParameters, learned: &[&TaskTexts]) -
 fn of_rows(job: &Job, corpus: &Corpus) -> Result<Vec<String>, StageError> {
     let mut sets = Vec::new();
     for input in job.inputs.iter().filter(|input| input.operation == "fetch") {
-        let dataset = sampled::read_dataset(&input.folder)?;
+        let dataset = sampled::read_dataset(input.files.folder())?;
         let column = match (&corpus.column, dataset.columns.as_slice()) {
             (Some(column), _) => column.clone(),
             (None, [only]) => only.clone(),
@@ -74,7 +74,7 @@ fn of_rows(job: &Job, corpus: &Corpus) -> Result<Vec<String>, StageError> {
         }
         let file = sampled::parquet_name(Split::Train);
         let name = format!("{}/{file}", inputs::instance(input).trim_matches('`'));
-        sets.push((dataset.name, rows::read_texts(&name, &input.folder.join(file), Some(&column))?));
+        sets.push((dataset.name, rows::read_texts(&name, &input.files.file(&file), Some(&column))?));
     }
     // By what they say: stages come in the order of their keys.
     sets.sort();

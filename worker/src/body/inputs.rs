@@ -16,7 +16,7 @@ use crate::train::data::Pair;
 pub fn texts(job: &Job) -> Result<Vec<TaskTexts>, StageError> {
     let mut by_name: BTreeMap<String, (TaskTexts, &Input)> = BTreeMap::new();
     for input in job.inputs.iter().filter(|input| input.operation == "format") {
-        let texts = texts::read(&input.folder)?;
+        let texts = texts::read(input.files.folder())?;
         let name = texts.card.name.clone();
         if let Some((_, first)) = by_name.get(&name) {
             return Err(StageError::input(format!(
@@ -42,7 +42,7 @@ pub fn texts(job: &Job) -> Result<Vec<TaskTexts>, StageError> {
 /// Files that can't be read.
 pub fn wordings(job: &Job) -> Result<Vec<(String, TaskTexts)>, StageError> {
     let inputs = job.inputs.iter().filter(|input| input.operation == "format");
-    inputs.map(|input| Ok((instance(input), texts::read(&input.folder)?))).collect()
+    inputs.map(|input| Ok((instance(input), texts::read(input.files.folder())?))).collect()
 }
 
 /// An input's name for people: `text[task=rte]`.

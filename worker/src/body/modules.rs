@@ -101,7 +101,7 @@ impl<'a> Trained<'a> {
         match self.method.get() {
             Some(method) => Ok(method),
             None => {
-                let restored = restore(&self.training.folder)?;
+                let restored = restore(self.training.files.folder())?;
                 Ok(self.method.get_or_init(|| restored))
             }
         }
@@ -169,13 +169,13 @@ mod tests {
             stage: "fit".to_owned(),
             operation: "train".to_owned(),
             coordinates: BTreeMap::new(),
-            folder: folder.path().to_owned(),
+            files: folder.path().to_owned().into(),
         };
         (folder, input, method)
     }
 
     fn masked(training: &Input, mask: &MaskSettings) -> Result<BTreeMap<String, Tensor>, StageError> {
-        Trained::new(training, prompts::load(&training.folder)?.learned).masked(mask)
+        Trained::new(training, prompts::load(training.files.folder())?.learned).masked(mask)
     }
 
     fn keeping(keep: Keep) -> MaskSettings {

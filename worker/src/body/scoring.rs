@@ -135,7 +135,7 @@ pub(super) fn trainings(
 ) -> Result<Vec<Training>, StageError> {
     let mut trainings = Vec::new();
     for input in job.inputs.iter().filter(|input| input.operation == "train") {
-        let set = prompts::load(&input.folder)?;
+        let set = prompts::load(input.files.folder())?;
         if set.backbone != scoring.settings.backbone {
             return Err(StageError::input(format!(
                 "{} was trained on `{}`, but `{}` shall evaluate it on `{}`",

@@ -162,7 +162,7 @@ fn fetched<const COLUMNS: usize>(folder: &Path, stage: &str, set: &str, rows: &[
         labels: vec![Label::Class(0); rows.len()],
     };
     write_normal(&place.join(sampled::parquet_name(Split::Train)), &rows).unwrap();
-    Input { stage: stage.to_owned(), operation: "fetch".to_owned(), coordinates: BTreeMap::new(), folder: place }
+    Input { stage: stage.to_owned(), operation: "fetch".to_owned(), coordinates: BTreeMap::new(), files: place.into() }
 }
 
 fn summary(job: &Job) -> Value {

@@ -74,7 +74,7 @@ pub(crate) fn task(folder: &Path, name: &str, labels: [&str; 2]) -> Input {
     let texts = TaskTexts { card, train: examples(0, 8), validation: Vec::new(), test: examples(50, 6) };
     write(&place, &texts).unwrap();
     let coordinates = BTreeMap::from([("task".to_owned(), name.to_owned())]);
-    Input { stage: "text".to_owned(), operation: "format".to_owned(), coordinates, folder: place }
+    Input { stage: "text".to_owned(), operation: "format".to_owned(), coordinates, files: place.into() }
 }
 
 pub(crate) fn job(folder: &Path, operation: &str, parameters: Value, inputs: Vec<Input>) -> Job {
@@ -139,7 +139,7 @@ pub(crate) fn as_input(stage: &str, job: &Job) -> Input {
         stage: stage.to_owned(),
         operation: job.operation.clone(),
         coordinates: BTreeMap::new(),
-        folder: job.output.clone(),
+        files: job.output.clone().into(),
     }
 }
 

@@ -18,7 +18,7 @@ fn texts_get_the_answers_that_the_evaluation_writes_down() {
     run(&train).unwrap();
     let inputs = vec![as_input("fit", &train), mood.clone()];
     let sources: Vec<String> =
-        texts::read(&mood.folder).unwrap().test.into_iter().map(|example| example.source).collect();
+        texts::read(mood.files.folder()).unwrap().test.into_iter().map(|example| example.source).collect();
     for mode in ["rank", "generate"] {
         let scoring = job(folders[1].path(), "evaluate", evaluation(&json!({"mode": mode})), inputs.clone());
         run(&scoring).unwrap();
