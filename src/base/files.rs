@@ -74,6 +74,40 @@ pub fn write_locked(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Ok(written)
 }
 
+/// Moves a file to a name, whose folder is made if it isn't there, and replaces nothing.
+///
+/// # Errors
+/// What the file system returns: [`io::ErrorKind::AlreadyExists`] if the name is given.
+pub fn move_to(path: &Path, name: &Path) -> io::Result<()> {
+    match move_alone(path, name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs_err::create_dir_all(folder_of(name))?;
+            move_alone(path, name)
+        }
+        moved => moved,
+    }
+}
+
+fn move_alone(path: &Path, name: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+        match renameat_with(CWD, path, CWD, name, RenameFlags::NOREPLACE) {
+            // This file system can't.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {}
+            moved => return moved.map_err(|error| with_path(error.into(), "move a file to", name)),
+        }
+    }
+    match fs_err::hard_link(path, name) {
+        Ok(()) => fs_err::remove_file(path),
+        Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => Err(error),
+        // Nor can it give a file two names; then somebody else may do the same between these two steps.
+        Err(_) if name.symlink_metadata().is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs_err::rename(path, name),
+    }
+}
+
 /// Gives the file at `path` one more name, instead of whatever has that name now; its folder is made if it isn't there. A
 /// reader sees the old content or the new one, never a part.
 ///
@@ -200,6 +234,7 @@ pub fn with_path(error: io::Error, doing: &str, path: &Path) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::move_to;
     use std::os::unix::fs::PermissionsExt;
 
     use super::{clear_unfinished, name_again, replace, write_atomically};
@@ -250,5 +285,23 @@ mod tests {
             fs_err::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["a", "b", "whole"]);
+    }
+
+    #[test]
+    fn a_file_is_moved_to_a_free_name_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "deep/to"].map(|name| folder.path().join(name));
+        fs_err::write(&from, "1").unwrap();
+        move_to(&from, &to).unwrap();
+        assert!(!from.exists() && fs_err::read_to_string(&to).unwrap() == "1");
+        assert_eq!(move_to(&from, &to).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        fs_err::write(&from, "2").unwrap();
+        assert_eq!(move_to(&from, &to).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            (fs_err::read_to_string(&to).unwrap(), fs_err::read_to_string(&from).unwrap()),
+            ("1".into(), "2".into())
+        );
+        // A folder is a name, too.
+        assert!(move_to(&from, to.parent().unwrap()).is_err() && from.exists());
     }
 }

@@ -1,5 +1,5 @@
 //! What every other module may use: digests, seeded random streams, the file system with paths in its errors, durations,
-//! children that die with their parent, and what must not get out.
+//! children that die with their parent, orphans, and what must not get out.
 
 pub mod canonical;
 pub mod death;

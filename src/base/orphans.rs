@@ -28,13 +28,13 @@ pub fn ended(_: u32) {}
 mod linux {
     use std::collections::HashSet;
     use std::io;
-    use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+    use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
     use rustix::process::{Pid, WaitIdOptions, WaitOptions};
     use rustix::process::{WaitId, getpgid, getpgrp, getpid, set_child_subreaper, waitid, waitpid};
 
-    /// Whether this process gets the orphans.
-    static GATHERS: LazyLock<bool> = LazyLock::new(|| set_child_subreaper(Some(getpid())).is_ok());
+    /// Whether this process gets the orphans, if it has asked for them.
+    static GATHERS: OnceLock<bool> = OnceLock::new();
 
     /// What this process has started in groups of their own, and not waited for yet: when the thread ends that has started one, it
     /// is no orphan.
@@ -56,7 +56,7 @@ mod linux {
 
     /// Makes this process the parent of what its programs leave behind from now on.
     pub fn gather() {
-        LazyLock::force(&GATHERS);
+        GATHERS.get_or_init(|| set_child_subreaper(Some(getpid())).is_ok());
     }
 
     /// Whether nothing is left that programs have started which have ended; `false` if nobody can tell. Where several programs
@@ -65,9 +65,32 @@ mod linux {
         // One at a time: the kernel's list may pass over one when another one goes.
         static ASKING: Mutex<()> = Mutex::new(());
         let _asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
-        // Each is looked at, so that each that has ended is waited for.
-        let are_over = |children: Vec<Pid>| children.into_iter().map(is_over).fold(true, |all, one| all && one);
-        *GATHERS && adopted().is_ok_and(are_over)
+        if GATHERS.get() != Some(&true) {
+            return false;
+        }
+        loop {
+            let Ok(children) = adopted() else { return false };
+            // Each is looked at, so that each that has ended is waited for.
+            let states: Vec<State> = children.into_iter().map(look).collect();
+            if states.contains(&State::Lives) {
+                return false;
+            }
+            // When one ends, its own children become ours, perhaps after they were listed.
+            if !states.contains(&State::Ended) {
+                return true;
+            }
+        }
+    }
+
+    /// What a child is.
+    #[derive(PartialEq, Eq)]
+    enum State {
+        /// One that somebody here has started and waits for.
+        Ours,
+        /// An orphan.
+        Lives,
+        /// One that was an orphan until now.
+        Ended,
     }
 
     /// The children of the first thread, which gets the orphans; it starts no programs itself, but takes over the children of
@@ -78,25 +101,23 @@ mod linux {
         Ok(children.split_ascii_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect())
     }
 
-    /// Whether a child of ours has ended, or is none of what a program left behind. One that has ended is waited for, so that it does
-    /// not stay in the kernel's tables.
-    fn is_over(child: Pid) -> bool {
+    /// Looks at a child. An orphan that has ended is waited for, so that it does not stay in the kernel's tables.
+    fn look(child: Pid) -> State {
         let number = child.as_raw_nonzero().get().cast_unsigned();
         if all_started().contains(&number) {
-            return true;
+            return State::Ours;
         }
         let looked = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(child), looked) {
-            Ok(None) => false,
+            Ok(None) => State::Lives,
+            // Whoever started it from here, in our group, waits for it.
+            Ok(Some(_)) if getpgid(Some(child)).is_ok_and(|group| group == getpgrp()) => State::Ours,
             Ok(Some(_)) => {
-                // Whoever started it from here, in our group, waits for it.
-                if getpgid(Some(child)).is_ok_and(|group| group != getpgrp()) {
-                    let _ = waitpid(Some(child), WaitOptions::NOHANG);
-                }
-                true
+                let _ = waitpid(Some(child), WaitOptions::NOHANG);
+                State::Ended
             }
             // Somebody has waited for it in this moment.
-            Err(_) => true,
+            Err(_) => State::Ended,
         }
     }
 

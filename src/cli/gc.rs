@@ -268,6 +268,7 @@ mod tests {
             pipeline: "p".into(),
             name: "fit".into(),
             output: key(100 + number),
+            object: key(100 + number).to_string(),
             bytes: 4096 / 4,
             used,
             shared: shared(1, 4096),
@@ -282,7 +283,7 @@ mod tests {
         };
         let census = Census {
             results: vec![result(1, 0), result(2, 90)],
-            objects: BTreeMap::from([(key(101), 10), (key(102), 20)]),
+            objects: BTreeMap::from([(key(101).to_string(), 10), (key(102).to_string(), 20)]),
             rests: vec![
                 rest(Kind::Name, Some(1), shared(1, 4096)),
                 rest(Kind::Name, Some(2), shared(1, 4096)),

@@ -16,23 +16,29 @@ use crate::protocol::Files;
 
 impl Store {
     /// Makes a result of another cache a result of this one too, under the key of `preimage`. Its folder here, or its file without
-    /// one, which `bare` names, is a link to the one there, of which nothing is changed. Says why it can't be used, if it isn't as it was published.
+    /// one, is a link to the one there, of which nothing is changed; `names` are those of files that may be it. Says why it can't be used, if it isn't as it was published.
     ///
     /// # Errors
     /// When something can't be written here.
     pub fn adopt(
         &self,
         owner: &Self,
-        (output, bare): (&Digest, Option<&str>),
+        (output, names): (&Digest, &[String]),
         instance: &Instance,
         preimage: Preimage,
     ) -> Result<Result<(), String>, StoreError> {
-        let place = owner.place(output, bare);
-        let there = std::path::absolute(place.whole()).map_err(|error| self.fail(error))?;
-        let files = match owner.whole(&place, output) {
-            Ok(files) => files,
+        let in_folder = owner.whole(&owner.place(output, None), output).map(|files| (None, files));
+        let whole = names.iter().fold(in_folder, |found, name| {
+            found.or_else(|_| {
+                owner.whole(&owner.place(output, Some(name)), output).map(|files| (Some(name.as_str()), files))
+            })
+        });
+        let (bare, files) = match whole {
+            Ok(found) => found,
             Err(why) => return Ok(Err(why)),
         };
+        let there = owner.place(output, bare).whole();
+        let there = std::path::absolute(there).map_err(|error| self.fail(error))?;
         let here = self.place(output, bare).whole();
         if fs::symlink_metadata(&here).is_err() {
             fs::create_dir_all(here.parent().unwrap_or(&self.root)).map_err(|error| self.fail(error))?;

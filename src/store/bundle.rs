@@ -7,7 +7,7 @@
 //!
 //! Only the process that made a bundle writes to it, and a name is given when the line is whole. So what a name leads to
 //! is whole, and a line that was torn has no name. What the file system says of the file is said of all that stands
-//! in it; the time of a result's last use is that of its folder ([`super::usage`]).
+//! in it; when a result was last used does not stand here ([`super::usage`]).
 //!
 //! A large record is a file of its own, as all are where files can't have several names, and in caches that
 //! were begun by an earlier program.

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Store, StoreError, bundle, fsck, runs, usage};
+use super::{Store, StoreError, bundle, fsck, object, programs, runs, usage};
 use crate::base::{Digest, files};
 
 /// Everything in the cache that can be removed.
@@ -19,8 +19,8 @@ use crate::base::{Digest, files};
 pub struct Census {
     /// Results, by their records.
     pub results: Vec<Kept>,
-    /// Bytes of the files of each result; several records may name one.
-    pub objects: BTreeMap<Digest, u64>,
+    /// Bytes of the files of each result, by the name of its folder, or of its file if it has none; several records may name one.
+    pub objects: BTreeMap<String, u64>,
     /// Everything else.
     pub rests: Vec<Rest>,
 }
@@ -36,6 +36,9 @@ pub struct Kept {
     pub name: String,
     /// The digest of its files.
     pub output: Digest,
+    /// The name of its folder, or of its file if it has none.
+    #[serde(skip)]
+    pub object: String,
     /// Bytes of the record itself; its share of a file with several names.
     pub bytes: u64,
     /// That file.
@@ -153,6 +156,8 @@ struct Label {
     #[serde(default)]
     bare: Value,
     #[serde(default)]
+    files: Value,
+    #[serde(default)]
     started: Value,
     #[serde(default)]
     seconds: Value,
@@ -163,6 +168,12 @@ struct Label {
 }
 
 impl Label {
+    /// The name of the only file, if that is kept without a folder.
+    fn bare(&self) -> Option<&str> {
+        let name = self.files.as_object()?.keys().next()?;
+        (self.bare == Value::Bool(true)).then_some(name)
+    }
+
     /// When the result was made, in seconds since 1970.
     fn made(&self) -> u64 {
         let seconds = Duration::try_from_secs_f64(self.seconds.as_f64().unwrap_or(0.0)).unwrap_or_default();
@@ -181,12 +192,8 @@ impl Store {
         let mut results: Vec<Kept> = records.par_iter().filter_map(|path| self.kept(path, &uses)).collect();
         results.sort_by_key(|result| result.key);
         let objects = self.fanned_entries("objects")?;
-        let objects: Vec<(Digest, u64)> =
-            objects.par_iter().filter_map(|path| Some((fsck::key_of(path)?, extent(path).bytes))).collect();
-        let mut census = Census { results, objects: BTreeMap::new(), rests: self.unfinished_rests()? };
-        for (output, bytes) in objects {
-            *census.objects.entry(output).or_default() += bytes;
-        }
+        let objects = objects.par_iter().filter_map(|path| Some((object::name(path)?, extent(path).bytes))).collect();
+        let mut census = Census { results, objects, rests: self.unfinished_rests()? };
         for (folder, kind) in [
             ("work", Kind::Work),
             ("locks", Kind::Lock),
@@ -197,7 +204,10 @@ impl Store {
         ] {
             let paths = self.entries(&self.root.join(folder))?;
             let paths = paths.into_iter().filter(|path| !files::is_unfinished(path));
-            census.rests.extend(paths.map(|path| rest(kind, path)));
+            census.rests.extend(paths.map(|path| {
+                let is_spare = path.file_name().is_some_and(|name| name.to_string_lossy().contains(programs::SPARE));
+                rest(if is_spare { Kind::Work } else { kind }, path)
+            }));
         }
         let names = self.fanned_entries("names")?;
         census.rests.extend(names.into_iter().map(|path| {
@@ -211,16 +221,17 @@ impl Store {
         let named = fsck::key_of(path)?;
         let read = fs::read(path).ok()?;
         let label: Label = serde_json::from_slice(bundle::record(&read, &named)).ok()?;
-        let made = label.made();
-        let Label { key, output, bare, pipeline, name, .. } = label;
+        let (place, made) = (self.place(&label.output, label.bare()), label.made());
+        let Label { key, output, pipeline, name, .. } = label;
         let Extent { bytes, used: written, shared } = extent(path);
-        let used = match bare.as_bool() {
-            Some(true) => uses.get(&output).map_or(made, |used| made.max(*used)),
-            _ => usage::of(&self.object_folder(&output)).unwrap_or(0),
+        let used = match place.name() {
+            Some(_) => uses.get(&output).map_or(made, |used| made.max(*used)),
+            None => usage::of_folder(&place),
         };
         // Earlier programs note it at the record, which has a file of its own then.
         let used = if bundle::is_one(&read) { used } else { used.max(written) };
-        (key == named).then_some(Kept { key, pipeline, name, output, bytes, used, shared })
+        let object = object::name(&place.whole())?;
+        (key == named).then_some(Kept { key, pipeline, name, output, object, bytes, used, shared })
     }
 
     fn unfinished_rests(&self) -> Result<Vec<Rest>, StoreError> {

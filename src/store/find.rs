@@ -47,7 +47,7 @@ struct Traits {
     record: Stat,
     /// When its use was last noted, in seconds since 1970.
     used: u64,
-    /// By their path inside its folder.
+    /// By their path inside the result.
     files: BTreeMap<String, StoredFile>,
 }
 

@@ -40,7 +40,7 @@ pub enum Depth {
 pub struct Checkup {
     /// Records looked at.
     pub records: usize,
-    /// Folders of results looked at.
+    /// Results looked at.
     pub objects: usize,
     /// Files in them.
     pub files: usize,

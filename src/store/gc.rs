@@ -29,8 +29,8 @@ pub struct Wish {
 pub struct Choice {
     /// Results whose records go.
     pub results: Vec<usize>,
-    /// Folders that no record names then.
-    pub objects: Vec<Digest>,
+    /// Folders and files of results that no record names then.
+    pub objects: Vec<String>,
     /// Everything else.
     pub rests: Vec<usize>,
     /// Bytes of the cache before.
@@ -91,8 +91,8 @@ struct Kept<'a> {
     census: &'a Census,
     results: Vec<bool>,
     rests: Vec<bool>,
-    /// How many of the kept records name a result.
-    readers: BTreeMap<Digest, usize>,
+    /// How many of the kept records name a folder or a file of a result.
+    readers: BTreeMap<String, usize>,
     /// Of files that have several, those that are kept.
     names: Names,
     /// The keys of the kept records.
@@ -103,11 +103,11 @@ struct Kept<'a> {
 impl<'a> Kept<'a> {
     /// Everything but the results that no record names.
     fn all(census: &'a Census) -> Self {
-        let mut readers: BTreeMap<Digest, usize> = BTreeMap::new();
+        let mut readers: BTreeMap<String, usize> = BTreeMap::new();
         for result in &census.results {
-            *readers.entry(result.output).or_default() += 1;
+            *readers.entry(result.object.clone()).or_default() += 1;
         }
-        let orphans = census.objects.iter().filter(|(output, _)| !readers.contains_key(output));
+        let orphans = census.objects.iter().filter(|(object, _)| !readers.contains_key(*object));
         let bytes = census.bytes() - orphans.map(|(_, bytes)| bytes).sum::<u64>();
         Self {
             census,
@@ -136,10 +136,10 @@ impl<'a> Kept<'a> {
                 self.results[position] = false;
                 self.keys.remove(&result.key);
                 self.bytes -= self.names.free(result.bytes, result.shared);
-                if let Some(readers) = self.readers.get_mut(&result.output) {
+                if let Some(readers) = self.readers.get_mut(&result.object) {
                     *readers -= 1;
                     if *readers == 0 {
-                        self.bytes -= self.census.objects.get(&result.output).unwrap_or(&0);
+                        self.bytes -= self.census.objects.get(&result.object).unwrap_or(&0);
                     }
                 }
             }
@@ -170,10 +170,10 @@ impl<'a> Kept<'a> {
 
     fn choice(self) -> Choice {
         let gone = |kept: &[bool]| (0..kept.len()).filter(|position| !kept[*position]).collect();
-        let unread = |output: &&Digest| self.readers.get(*output).is_none_or(|readers| *readers == 0);
+        let unread = |object: &&String| self.readers.get(*object).is_none_or(|readers| *readers == 0);
         Choice {
             results: gone(&self.results),
-            objects: self.census.objects.keys().filter(unread).copied().collect(),
+            objects: self.census.objects.keys().filter(unread).cloned().collect(),
             rests: gone(&self.rests),
             before: self.census.bytes(),
             after: self.bytes,

@@ -1,4 +1,4 @@
-//! Files to which several processes append one line at a time. They hold only what can be had again, so what can't be
+//! Files to which several processes append one line at a time. They hold only what can be had again or is hardly missed, so what can't be
 //! read in them is passed over.
 
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::files;
 
-/// A journal longer than this is written anew when it is read.
+/// A journal longer than this is written anew when it is read, or in the end.
 const LONG: usize = 1 << 20;
 
 /// So many lines are kept back at most.
@@ -76,7 +76,7 @@ impl Journal {
         self.kept_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the file by these lines. What another process appends meanwhile is lost, and computed again.
+    /// Replaces the file by these lines. What another process appends meanwhile is lost: it is computed again, or hardly missed.
     pub(super) fn rewrite<T: Serialize>(&self, entries: &[T]) -> io::Result<()> {
         let mut text = String::new();
         for entry in entries {
@@ -98,7 +98,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        // What is lost can be had again.
+        // What is lost can be had again, or is hardly missed.
         let _ = self.settle();
     }
 }

@@ -5,14 +5,15 @@
 //!   layout                       number of this layout
 //!   records/a/KEY.json           one record per stage key: what was made, of what, when, by whom; by the first digit of the key.
 //!                                Up to 16 of these are names of one file, with a line for each
-//!   objects/a/OUTPUT/            the files of a result, read-only; equal results share one folder
+//!   objects/a/OUTPUT/            the files of a result, read-only; equal results share it
 //!   objects/a/OUTPUT.NAME        the file NAME that a program wrote, if that is the whole result
 //!   names/PIPELINE/IDENTITY.json the latest key of each instance and its preimage, for `compt why`: mostly one more name of
 //!                                the file with its record, which outlives that
 //!   work/                        results in the making; moved to objects/ when they are whole
 //!   scratch/KEY/                 checkpoints of a stage; removed when it has succeeded
 //!   scratch/KEY.folder/          where a program runs; becomes its result, or the folder of the next one
-//!   scratch/KEY.*.inputs/        folders for the next program, as KEY.spare-*/; in KEY.kept/ outputs are gathered
+//!   scratch/KEY.spare-*/         the empty folder of a program that has ended, for the next one
+//!   scratch/KEY.*.inputs/        what a program has read, for the next one; in KEY.kept/ outputs are gathered
 //!   logs/KEY.log                 the log of the first attempt; logs/KEY/N.log that of the N-th
 //!   runs/RUN.jsonl               what happened in each run, line by line
 //!   locks/KEY.lock               who is building this key: one more name of locks/runner-*; readers never lock
@@ -25,7 +26,7 @@
 //!   in-use                       locked by all who use the cache, so that nothing is removed under their hands
 //! ```
 //!
-//! A result is published by writing it into a private folder and renaming it; its record comes last. So whatever is killed,
+//! A result is published by writing it into a private folder and renaming that, or the only file in it; its record comes last. So whatever is killed,
 //! what a record names is whole, and what is not whole has no record. The disk is flushed once a run, and after a loss of
 //! power the cache is checked before it is used ([`Store::flush`]). [`fsck`] checks the cache as a whole; [`gc`]
 //! removes what is not wanted any more, oldest use first (`usage.rs`).

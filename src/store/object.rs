@@ -5,20 +5,21 @@
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
 use super::record::Record;
-use super::{Store, StoreError};
+use super::{Store, StoreError, fsck};
 use crate::base::Digest;
 use crate::protocol::Files;
 
-/// The longest name of a file without a folder: with the digest before it, most disks take no longer one.
-const LONGEST: usize = 255 - 65;
+/// The longest name of a file without a folder. With the digest before it, and with what sets it apart in `quarantine/`, no file
+/// system has to take more than 143 bytes, which is all that encrypting ones take.
+const LONGEST: usize = 28;
 
 impl Store {
-    /// The folder with the files of a result that no program made.
+    /// The folder with the files of a result, if they are not kept without one.
     pub fn object_folder(&self, output: &Digest) -> PathBuf {
         self.fanned("objects", output)
     }
@@ -43,22 +44,33 @@ impl Store {
         }
     }
 
-    /// The names of all files that are kept without a folder, by the digests of the results.
+    /// The names of all files that are kept without a folder, by the digests of the results. Where somebody has put more files
+    /// beside one, there are several.
     ///
     /// # Errors
     /// When a folder of the cache can't be read.
-    pub fn bare_names(&self) -> Result<HashMap<Digest, String>, StoreError> {
-        let named = |path: PathBuf| {
-            let (digest, name) = path.file_name()?.to_str()?.split_once('.')?;
-            Some((Digest::parse(digest)?, name.to_owned()))
-        };
-        Ok(self.fanned_entries("objects")?.into_iter().filter_map(named).collect())
+    pub fn bare_names(&self) -> Result<HashMap<Digest, Vec<String>>, StoreError> {
+        let mut names: HashMap<Digest, Vec<String>> = HashMap::new();
+        for name in self.fanned_entries("objects")?.iter().filter_map(|path| name(path)) {
+            if let Some((digest, bare)) = name.split_once('.')
+                && let Some(digest) = Digest::parse(digest)
+            {
+                names.entry(digest).or_default().push(bare.to_owned());
+            }
+        }
+        Ok(names)
     }
 
     /// Whether a program's only file can be kept without a folder, if it has this name.
     pub(super) fn can_be_bare(&self, name: &str) -> bool {
         self.layout.has_bare_files && name.len() <= LONGEST
     }
+}
+
+/// The name of a folder or file in a folder of `objects/`; nothing for what compt has not put there.
+pub(super) fn name(path: &Path) -> Option<String> {
+    fsck::key_of(path)?;
+    Some(path.file_name()?.to_str()?.to_owned())
 }
 
 /// What the file system says of a file of a result.

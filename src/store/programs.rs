@@ -1,7 +1,8 @@
 //! The folders in which programs run. One that has nothing in it when its program has ended is handed on to the next program: to
 //! make a folder is more work for a disk than most of those programs are.
 //!
-//! It is handed on only if nobody can tell: nothing that the program has started lives on in it, and it is as new ones are.
+//! It is handed on only if nobody can tell: nothing that any program has started lives on, and it is as new ones are, as far as its
+//! mode, owner, length and attributes go. It is looked into when it gets its new name, in case that somebody else put something there.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -12,6 +13,9 @@ use fs_err as fs;
 
 use super::{Store, Work, tree};
 use crate::base::{Digest, orphans};
+
+/// What stands between the key and the rest in the name of a folder that waits for the next program.
+pub(super) const SPARE: &str = ".spare";
 
 /// Attributes that the system gives to files of its own accord begin so.
 const OF_THE_SYSTEM: &[u8] = b"security.";
@@ -24,8 +28,9 @@ pub(super) struct ProgramFolders {
     usual: OnceLock<Likeness>,
 }
 
-/// What one program could change for the next one in an empty folder: its mode, its owner and group.
-type Likeness = (u32, u32, u32);
+/// What one program could change for the next one in an empty folder: its mode, its owner and group, its length, which on some disks
+/// is that of all names that there ever were.
+type Likeness = (u32, u32, u32, u64);
 
 impl ProgramFolders {
     fn spare(&self) -> MutexGuard<'_, Vec<PathBuf>> {
@@ -36,13 +41,16 @@ impl ProgramFolders {
 impl Store {
     /// An empty folder for the program of this key, called the same each time. What an attempt left there that failed is removed.
     pub(super) fn program_folder(&self, key: &Digest) -> io::Result<PathBuf> {
-        // Before the first one starts.
-        orphans::gather();
+        if self.layout.has_bare_files {
+            // Before the first one starts.
+            orphans::gather();
+        }
         let folder = self.scratch_path(key).with_extension("folder");
         if let Some(spare) = self.programs.spare().pop() {
             // A folder that is there and not empty is not replaced.
             let given = fs::rename(&spare, &folder);
-            if given.is_ok() || tree::remove(&folder).and_then(|()| fs::rename(&spare, &folder)).is_ok() {
+            let given = given.or_else(|_| tree::remove(&folder).and_then(|()| fs::rename(&spare, &folder)));
+            if given.is_ok() && fs::read_dir(&folder)?.next().is_none() {
                 return Ok(folder);
             }
         }
@@ -54,16 +62,16 @@ impl Store {
         Ok(folder)
     }
 
-    /// Keeps the folder of a program that has ended for the next one, if nobody could tell; its files were moved away. Returns
-    /// whether it is kept.
+    /// Keeps the folder of a program that has ended for the next one, if nobody could tell; nothing is left in it, and nothing lives
+    /// on that a program has started. Returns whether it is kept.
     pub(super) fn hand_on(&self, work: &Work) -> bool {
         let folder = work.folder();
-        let is_usual = || likeness(folder).is_ok_and(|found| self.programs.usual.get() == Some(&found));
-        if !(is_usual() && has_no_attributes(folder) && orphans::are_none()) {
+        let is_usual = likeness(folder).is_ok_and(|found| self.programs.usual.get() == Some(&found));
+        if !(is_usual && has_no_attributes(folder)) {
             return false;
         }
         // Under its old name it may be asked for again.
-        let spare = self.root.join("scratch").join(self.unique(&format!("{}.spare", work.key())));
+        let spare = self.root.join("scratch").join(self.unique(&format!("{}{SPARE}", work.key())));
         let is_moved = fs::rename(folder, &spare).is_ok();
         if is_moved {
             self.programs.spare().push(spare);
@@ -88,7 +96,7 @@ impl Drop for Store {
 
 fn likeness(folder: &Path) -> io::Result<Likeness> {
     let metadata = fs::symlink_metadata(folder)?;
-    Ok((metadata.mode(), metadata.uid(), metadata.gid()))
+    Ok((metadata.mode(), metadata.uid(), metadata.gid(), metadata.len()))
 }
 
 /// Whether a folder has no access list, which its files would inherit, nor anything else that somebody has attached to it.

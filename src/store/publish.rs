@@ -14,7 +14,7 @@ use super::record::{self, Brief, Record};
 use super::seen::Look;
 use super::tree::{self, StoredFile};
 use super::{KeyLock, Store, StoreError, object, usage};
-use crate::base::{Digest, files, lock};
+use crate::base::{Digest, files, lock, orphans};
 use crate::plan::Instance;
 use crate::plan::key::Preimage;
 
@@ -62,6 +62,9 @@ impl Drop for Work {
         // What stays behind is removed by the next one who begins this key.
         if !self.is_programs {
             let _ = tree::remove(&self.folder);
+        } else if self.folder.exists() {
+            // Nor does what a failed program has left behind stay in the kernel's tables when it has ended.
+            orphans::are_none();
         }
     }
 }
@@ -183,13 +186,15 @@ impl Store {
 
     /// Moves the files of the work folder to where results are kept.
     fn keep(&self, work: &Work) -> Result<Kept, StoreError> {
+        // Asked for each program, so that what it has left behind does not stay in the kernel's tables when it has ended, too.
+        let is_alone = work.is_programs && orphans::are_none();
         let listing = tree::list(&self.root, &work.folder)?;
         if work.is_programs
             && let Some((name, path)) = listing.only_file()
             && self.can_be_bare(name)
         {
-            let kept = self.keep_bare(name, path)?;
-            if !self.hand_on(work) {
+            let kept = self.keep_bare(name, path, is_alone)?;
+            if !(is_alone && self.hand_on(work)) {
                 tree::remove(&work.folder).map_err(|error| self.fail(error))?;
             }
             return Ok(kept);
@@ -217,27 +222,36 @@ impl Store {
         Ok(Kept { output, files: sealed, bare: false })
     }
 
-    /// Moves a program's only file to where results without a folder are kept.
-    fn keep_bare(&self, inside: &str, path: &Path) -> Result<Kept, StoreError> {
+    /// Moves a program's only file to where results without a folder are kept. `is_alone` says that nobody can write to it meanwhile.
+    fn keep_bare(&self, inside: &str, path: &Path, is_alone: bool) -> Result<Kept, StoreError> {
         let (sealed, file) = tree::seal_file(path).map_err(|error| self.fail(error))?;
         let digest = sealed.digest;
         let output = tree::digest(std::iter::once((inside, digest)));
         let place = self.place(&output, Some(inside));
         let target = place.whole();
         let kept = |file: StoredFile| Kept { output, files: BTreeMap::from([(inside.to_owned(), file)]), bare: true };
-        if let Ok(there) = object::metadata(&place, inside) {
-            if there.is_file() && self.digest_of(&target).is_ok_and(|of_target| of_target == digest) {
+        let mut damaged = 0;
+        // What is there is not replaced: others read it by now.
+        while let Err(error) = files::move_to(path, &target) {
+            if let Ok(there) = object::metadata(&place, inside)
+                && there.is_file()
+                && self.digest_of(&target).is_ok_and(|of_target| of_target == digest)
+            {
                 fs::remove_file(path).map_err(|error| self.fail(error))?;
                 self.uses.note(&output);
                 return Ok(kept(StoredFile { size: there.len(), digest, stat: Stat::of(&there) }));
             }
+            damaged += 1;
+            if !is_taken(&error) || damaged > 3 {
+                return Err(self.fail(error));
+            }
             self.set_aside(&target)?;
         }
-        // Whoever publishes the same content in this moment is replaced by it.
-        name(path, &target).map_err(|error| self.fail(error))?;
-        // Another name has changed what the file system says of it, but not when it was written.
+        // Another name has changed what the file system says of it. What somebody writes to it from now on is seen; what was written
+        // since it was read, would not be seen by its times alone.
         let now = Stat::of(&file.metadata().map_err(|error| self.fail(error))?);
-        let is_same = Stat { changed: sealed.stat.changed, ..now } == sealed.stat;
+        let is_same = Stat { changed: sealed.stat.changed, ..now } == sealed.stat
+            && (is_alone || Digest::of_file(&target).is_ok_and(|again| again == digest));
         Ok(kept(StoredFile { stat: if is_same { now } else { sealed.stat }, ..sealed }))
     }
 
@@ -265,7 +279,7 @@ struct Kept {
     bare: bool,
 }
 
-/// Gives a folder or a file its name; that of its parent may be new.
+/// Gives a folder its name; that of its parent may be new.
 fn name(folder: &Path, name: &Path) -> io::Result<()> {
     match (fs::rename(folder, name), name.parent()) {
         (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {

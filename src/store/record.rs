@@ -25,9 +25,9 @@ pub struct Record {
     pub key: Digest,
     /// What the key is the digest of.
     pub preimage: Preimage,
-    /// The digest of the files: names the folder in `objects/`.
+    /// The digest of the files: what its folder or its file in `objects/` is called by.
     pub output: Digest,
-    /// The files by their path inside the folder.
+    /// The files by their path inside the result.
     pub files: BTreeMap<String, StoredFile>,
     /// Whether its only file is kept without a folder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -1,6 +1,6 @@
 //! Removing what [`super::gc`] chose.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use super::census::Census;
 use super::gc::Choice;
-use super::{Store, StoreError, durations, fsck, memo, tree};
+use super::{Store, StoreError, durations, fsck, memo, object, tree};
 use crate::base::{Digest, files};
 
 impl Store {
@@ -30,13 +30,19 @@ impl Store {
         for folder in folders {
             files::sync_folder(&folder).map_err(fail)?;
         }
-        let goes: BTreeSet<&Digest> = choice.objects.iter().collect();
+        let goes: BTreeSet<&String> = choice.objects.iter().collect();
         for path in self.fanned_entries("objects")? {
-            if fsck::key_of(&path).is_some_and(|output| goes.contains(&output)) {
+            if object::name(&path).is_some_and(|name| goes.contains(&name)) {
                 remove(&path).map_err(fail)?;
             }
         }
-        self.uses.keep(|output| census.objects.contains_key(output) && !goes.contains(output));
+        let kept: HashSet<Digest> = census
+            .objects
+            .keys()
+            .filter(|name| !goes.contains(name))
+            .filter_map(|name| fsck::key_of(name.as_ref()))
+            .collect();
+        self.uses.keep(|output| kept.contains(output));
         for rest in choice.rests.iter().filter_map(|position| census.rests.get(*position)) {
             remove(&rest.path).map_err(fail)?;
         }

@@ -1,7 +1,7 @@
-//! When a result was last used, for [`super::gc`]: the time of its folder, at which nothing else looks. What is kept without a folder
-//! was used when it was made, or later, as a journal says: for files, a time is a sign of their content.
+//! When a result was last used, for [`super::gc`]: the time of its folder, at which nothing else looks. What is kept without a
+//! folder was used when it was made, or later, as a journal says: for files, a time is a sign of their content.
 //!
-//! Results with equal files share a folder, and grow old when none of them is used any more.
+//! Results with equal files share a folder, or a file without one, and grow old when none of them is used any more.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
@@ -124,10 +124,6 @@ pub(super) fn note(folder: &Path) -> u64 {
 
 /// When the use of a result with a folder was last noted, in seconds since 1970; 0 for one without.
 pub(super) fn of_folder(place: &Files) -> u64 {
+    let of = |folder: &Path| u64::try_from(fs::symlink_metadata(folder).ok()?.mtime()).ok();
     if place.name().is_some() { 0 } else { of(place.folder()).unwrap_or(0) }
-}
-
-/// When the use of the result in this folder was last noted, in seconds since 1970.
-pub(super) fn of(folder: &Path) -> Option<u64> {
-    u64::try_from(fs::symlink_metadata(folder).ok()?.mtime()).ok()
 }

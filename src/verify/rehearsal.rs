@@ -186,8 +186,8 @@ impl Rehearsal {
             let output = given.parameters.value()["output"].as_str().and_then(Digest::parse);
             // A given result has neither sources nor a worker, so its preimage is always known.
             let (Some(output), Ok(preimage)) = (output, plan.preimage(*id, &[], pins, numeric)) else { continue };
-            let bare = bare.get(&output).map(String::as_str);
-            if let Err(why) = scratch.adopt(owner, (&output, bare), given, preimage)? {
+            let names = bare.get(&output).map_or(&[][..], Vec::as_slice);
+            if let Err(why) = scratch.adopt(owner, (&output, names), given, preimage)? {
                 missing.insert(*id, format!("it reads a result of `{}` ({}): {why}", given.operation, output.short()));
             }
         }

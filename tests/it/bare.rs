@@ -103,8 +103,17 @@ fn programs_run_in_the_folder_of_the_one_before() {
         "stat -c %i . > {note}; setsid sh -c 'echo $$ > seen; exec sleep 600 > /dev/null 2>&1' & \
          while ! test -s seen; do sleep 0.01; done; cat seen >> {note}"
     );
+    // Writes when the runner has begun to take the result away, and ends.
+    let late = "setsid sh -c 'while test \"$(stat -c %a seen)\" != 444 && test -e seen; do :; done; echo > late' > /dev/null 2>&1 & \
+                head -c 30000000 /dev/zero > seen";
     let stages = [
-        stage("a", "", look, "seen"),
+        stage("late", "", late, "seen"),
+        stage(
+            "a",
+            "from: late, ",
+            "test \"$(ls)\" = \"$(printf 'inputs\ninputs.json')\" || exit 3; stat -c '%i %a' . > seen",
+            "seen",
+        ),
         stage("b", "from: a, ", &format!("rm -r inputs inputs.json; {look}"), "seen"),
         stage("leaves", "from: b, ", &leaves, "seen"),
         stage("c", "from: leaves, ", "stat -c '%i %a' . > seen", "seen"),

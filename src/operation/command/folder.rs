@@ -78,9 +78,8 @@ struct Tree {
 }
 
 impl Folder {
-    /// Fills the folder, which will be the result. The files of results are
-    /// links and copies, which only root could write to, in real folders; files of the project are copies, so that a script finds
-    /// nothing beside itself that its stage does not name.
+    /// Fills the folder, of which the result will be made. The files of results are links and copies, which only root could write to,
+    /// in real folders; files of the project are copies, so that a script finds nothing beside itself that its stage does not name.
     pub(super) fn prepare(job: &Job, parameters: &Parameters) -> Result<Self, StageError> {
         let (root, checkpoints) = (std::path::absolute(&job.output)?, std::path::absolute(&job.scratch)?);
         let mut folder = Self { root, checkpoints, given: BTreeMap::new(), inputs: None };
@@ -141,7 +140,7 @@ impl Folder {
         Ok(found)
     }
 
-    /// Makes it the result, if what the program wrote are plain files: takes out of it what the program was given. That is far
+    /// Leaves nothing in it but the result, if what the program wrote are plain files: takes out of it what the program was given. That is far
     /// less work for a disk than to make, fill and remove another one. Returns whether it has done so; otherwise what was
     /// written is still there.
     pub(super) fn becomes_result(&mut self, found: &Found) -> bool {
@@ -173,7 +172,7 @@ impl Folder {
             && folders.all(|folder| holds_results(folder) || fs::remove_dir(at(folder)).is_ok())
     }
 
-    /// Makes it the result by keeping nothing but these files.
+    /// Leaves nothing in it but these files.
     ///
     /// # Errors
     /// One of them is something that can't be kept.

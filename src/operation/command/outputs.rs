@@ -22,7 +22,7 @@ pub(super) fn undeclared(written: &[String], declared: &[String]) -> Result<Vec<
     Ok(undeclared.cloned().collect())
 }
 
-/// Moves files of the program's folder into a new folder, the result.
+/// Moves files of the program's folder into a new folder, which takes its place.
 ///
 /// # Errors
 /// One of them is something that can't be kept.

@@ -152,7 +152,7 @@ impl<'a> Sight<'a> {
         self.files.is_empty()
     }
 
-    /// The files by their path inside the result's folder, and what the file system said of each.
+    /// The files by their path inside the result, and what the file system said of each.
     pub fn files(&self) -> impl Iterator<Item = (&'a str, Stat)> {
         let mut fields = Fields(self.files);
         std::iter::from_fn(move || Some((fields.text()?, fields.stat()?)))
