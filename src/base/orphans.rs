@@ -30,6 +30,7 @@ mod linux {
     use std::io;
     use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
+    use rustix::io::Errno;
     use rustix::process::{Pid, WaitIdOptions, WaitOptions};
     use rustix::process::{WaitId, getpgid, getpgrp, getpid, set_child_subreaper, waitid, waitpid};
 
@@ -54,6 +55,9 @@ mod linux {
         STARTED.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// So often the children are listed at most; a system that says the same each time is asked no more.
+    const ROUNDS: usize = 100;
+
     /// Makes this process the parent of what its programs leave behind from now on.
     pub fn gather() {
         GATHERS.get_or_init(|| set_child_subreaper(Some(getpid())).is_ok());
@@ -68,7 +72,7 @@ mod linux {
         if GATHERS.get() != Some(&true) {
             return false;
         }
-        loop {
+        for _ in 0..ROUNDS {
             let Ok(children) = adopted() else { return false };
             // Each is looked at, so that each that has ended is waited for.
             let states: Vec<State> = children.into_iter().map(look).collect();
@@ -80,6 +84,7 @@ mod linux {
                 return true;
             }
         }
+        false
     }
 
     /// What a child is.
@@ -117,7 +122,8 @@ mod linux {
                 State::Ended
             }
             // Somebody has waited for it in this moment.
-            Err(_) => State::Ended,
+            Err(Errno::CHILD) => State::Ended,
+            Err(_) => State::Lives,
         }
     }
 

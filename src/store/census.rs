@@ -205,7 +205,7 @@ impl Store {
             let paths = self.entries(&self.root.join(folder))?;
             let paths = paths.into_iter().filter(|path| !files::is_unfinished(path));
             census.rests.extend(paths.map(|path| {
-                let is_spare = path.file_name().is_some_and(|name| name.to_string_lossy().contains(programs::SPARE));
+                let is_spare = kind == Kind::Checkpoint && path.file_name().is_some_and(programs::is_spare);
                 rest(if is_spare { Kind::Work } else { kind }, path)
             }));
         }

@@ -1,21 +1,30 @@
 //! The folders in which programs run. One that has nothing in it when its program has ended is handed on to the next program: to
 //! make a folder is more work for a disk than most of those programs are.
 //!
-//! It is handed on only if nobody can tell: nothing that any program has started lives on, and it is as new ones are, as far as its
-//! mode, owner, length and attributes go. It is looked into when it gets its new name, in case that somebody else put something there.
+//! It is handed on only if nobody can tell: nothing that any program has started lives on, and it is as new ones are. It is looked
+//! into when it gets its new name. What a program asks somebody to do there later who runs without us, nobody knows.
 
+use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fs_err as fs;
+use rustix::fs::{Mode, OFlags, RawMode};
+use rustix::io::Errno;
 
 use super::{Store, Work, tree};
 use crate::base::{Digest, orphans};
 
 /// What stands between the key and the rest in the name of a folder that waits for the next program.
-pub(super) const SPARE: &str = ".spare";
+const SPARE: &str = ".spare";
+
+/// Whether this is the name of a folder that waits for the next program.
+pub(super) fn is_spare(name: &OsStr) -> bool {
+    // Of a key there are 64 digits.
+    name.as_encoded_bytes().get(64..).is_some_and(|rest| rest.starts_with(SPARE.as_bytes()))
+}
 
 /// Attributes that the system gives to files of its own accord begin so.
 const OF_THE_SYSTEM: &[u8] = b"security.";
@@ -25,12 +34,18 @@ const OF_THE_SYSTEM: &[u8] = b"security.";
 pub(super) struct ProgramFolders {
     spare: Mutex<Vec<PathBuf>>,
     /// What a new folder is like.
-    usual: OnceLock<Likeness>,
+    usual: OnceLock<Option<Likeness>>,
 }
 
-/// What one program could change for the next one in an empty folder: its mode, its owner and group, its length, which on some disks
-/// is that of all names that there ever were.
-type Likeness = (u32, u32, u32, u64);
+/// What one program could change for the next one in an empty folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Likeness {
+    mode: RawMode,
+    owner: (u32, u32),
+    /// On some disks that of all names that there ever were.
+    length: i64,
+    flags: u32,
+}
 
 impl ProgramFolders {
     fn spare(&self) -> MutexGuard<'_, Vec<PathBuf>> {
@@ -50,14 +65,14 @@ impl Store {
             // A folder that is there and not empty is not replaced.
             let given = fs::rename(&spare, &folder);
             let given = given.or_else(|_| tree::remove(&folder).and_then(|()| fs::rename(&spare, &folder)));
-            if given.is_ok() && fs::read_dir(&folder)?.next().is_none() {
+            if given.is_ok() && fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) {
                 return Ok(folder);
             }
         }
         tree::remove(&folder)?;
         fs::create_dir(&folder)?;
         if self.programs.usual.get().is_none() {
-            self.programs.usual.get_or_init(|| likeness(&folder).unwrap_or_default());
+            self.programs.usual.get_or_init(|| likeness(&folder));
         }
         Ok(folder)
     }
@@ -66,8 +81,8 @@ impl Store {
     /// on that a program has started. Returns whether it is kept.
     pub(super) fn hand_on(&self, work: &Work) -> bool {
         let folder = work.folder();
-        let is_usual = likeness(folder).is_ok_and(|found| self.programs.usual.get() == Some(&found));
-        if !(is_usual && has_no_attributes(folder)) {
+        let usual = self.programs.usual.get().and_then(Option::as_ref);
+        if usual.is_none() || likeness(folder).as_ref() != usual {
             return false;
         }
         // Under its old name it may be asked for again.
@@ -94,19 +109,38 @@ impl Drop for Store {
     }
 }
 
-fn likeness(folder: &Path) -> io::Result<Likeness> {
-    let metadata = fs::symlink_metadata(folder)?;
-    Ok((metadata.mode(), metadata.uid(), metadata.gid(), metadata.len()))
+/// What a folder is like; nothing if it has an access list, which its files would inherit, or something else that somebody has
+/// attached to it.
+pub(super) fn likeness(folder: &Path) -> Option<Likeness> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(folder, flags, Mode::empty()).ok()?;
+    let mut names = [0; 1024];
+    let length = match rustix::fs::flistxattr(&opened, &mut names) {
+        Ok(length) => length,
+        Err(Errno::NOTSUP) => 0,
+        Err(_) => return None,
+    };
+    let mut names = names[..length].split(|byte| *byte == 0);
+    if names.any(|name| !(name.is_empty() || name.starts_with(OF_THE_SYSTEM))) {
+        return None;
+    }
+    let stat = rustix::fs::fstat(&opened).ok()?;
+    Some(Likeness {
+        mode: stat.st_mode,
+        owner: (stat.st_uid, stat.st_gid),
+        length: stat.st_size,
+        flags: file_flags(&opened),
+    })
 }
 
-/// Whether a folder has no access list, which its files would inherit, nor anything else that somebody has attached to it.
-fn has_no_attributes(folder: &Path) -> bool {
-    let mut names = [0; 1024];
-    match rustix::fs::llistxattr(folder, &mut names) {
-        Ok(length) => {
-            names[..length].split(|byte| *byte == 0).all(|name| name.is_empty() || name.starts_with(OF_THE_SYSTEM))
-        }
-        // There are none on this file system, or too many.
-        Err(error) => error == rustix::io::Errno::NOTSUP,
-    }
+/// What `chattr` gives to a file, and a file to those in it; 0 where there is no such thing.
+#[cfg(target_os = "linux")]
+fn file_flags(opened: &OwnedFd) -> u32 {
+    rustix::fs::ioctl_getflags(opened).map_or(0, |flags| flags.bits())
+}
+
+/// Elsewhere no folder is handed on.
+#[cfg(not(target_os = "linux"))]
+fn file_flags(_: &OwnedFd) -> u32 {
+    0
 }

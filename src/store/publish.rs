@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -195,7 +196,8 @@ impl Store {
         {
             let kept = self.keep_bare(name, path, is_alone)?;
             if !(is_alone && self.hand_on(work)) {
-                tree::remove(&work.folder).map_err(|error| self.fail(error))?;
+                // Where somebody still writes there, the next program of this key, or `gc`, removes it.
+                let _ = tree::remove(&work.folder);
             }
             return Ok(kept);
         }
@@ -233,19 +235,24 @@ impl Store {
         let mut damaged = 0;
         // What is there is not replaced: others read it by now.
         while let Err(error) = files::move_to(path, &target) {
-            if let Ok(there) = object::metadata(&place, inside)
+            let look = || object::metadata(&place, inside).ok();
+            let there = look();
+            if let Some(there) = &there
                 && there.is_file()
                 && self.digest_of(&target).is_ok_and(|of_target| of_target == digest)
             {
                 fs::remove_file(path).map_err(|error| self.fail(error))?;
                 self.uses.note(&output);
-                return Ok(kept(StoredFile { size: there.len(), digest, stat: Stat::of(&there) }));
+                return Ok(kept(StoredFile { size: there.len(), digest, stat: Stat::of(there) }));
             }
             damaged += 1;
             if !is_taken(&error) || damaged > 3 {
                 return Err(self.fail(error));
             }
-            self.set_aside(&target)?;
+            // Somebody else may have put a whole one there by now.
+            if there.map(|there| there.ino()) == look().map(|now| now.ino()) {
+                self.set_aside(&target)?;
+            }
         }
         // Another name has changed what the file system says of it. What somebody writes to it from now on is seen; what was written
         // since it was read, would not be seen by its times alone.
