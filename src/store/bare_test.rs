@@ -212,6 +212,8 @@ fn what_was_set_aside_is_no_folder_for_a_program() {
     let record = program(&store, 1, &[("r.spare-1", "1")]);
     overwrite(&place(&store, &record), "2");
     assert_eq!(store.check(Depth::Deep).unwrap().damaged(), 1);
+    // The one that waits for the next program here.
+    store.flush().unwrap();
     let rests = |store: &Store| -> Vec<super::census::Kind> {
         let all = store.census().unwrap().rests;
         all.iter().map(|rest| rest.kind).filter(|kind| *kind != super::census::Kind::Lock).collect()
