@@ -2,8 +2,8 @@
 //!
 //! When the runner is killed, nobody else knows what its programs have started. So there is one guard (`guard.rs`), which then
 //! kills the groups that were noted for it. A group notes its number itself, before its program runs. A process that leaves
-//! its group on purpose (`setsid`) is out of reach; whether there is one, [`super::orphans`] tells. The program itself is killed by the kernel ([`super::leader`]), with a
-//! guard or without.
+//! its group on purpose (`setsid`) is out of reach; whether there is one, [`super::orphans`] tells. The program itself is
+//! killed by the kernel ([`super::leader`]), with a guard or without.
 
 use std::io;
 use std::os::fd::BorrowedFd;

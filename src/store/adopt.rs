@@ -16,7 +16,8 @@ use crate::protocol::Files;
 
 impl Store {
     /// Makes a result of another cache a result of this one too, under the key of `preimage`. Its folder here, or its file without
-    /// one, is a link to the one there, of which nothing is changed; `names` are those of files that may be it. Says why it can't be used, if it isn't as it was published.
+    /// one, is a link to the one there, of which nothing is changed; `names` are those of files that may be it. Says why it can't
+    /// be used, if it isn't as it was published.
     ///
     /// # Errors
     /// When something can't be written here.

@@ -1,5 +1,5 @@
-//! Files to which several processes append one line at a time. They hold only what can be had again or is hardly missed, so what can't be
-//! read in them is passed over.
+//! Files to which several processes append one line at a time. They hold only what can be had again or is hardly missed, so
+//! what can't be read in them is passed over.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -26,10 +26,10 @@
 //!   in-use                       locked by all who use the cache, so that nothing is removed under their hands
 //! ```
 //!
-//! A result is published by writing it into a private folder and renaming that, or the only file in it; its record comes last. So whatever is killed,
-//! what a record names is whole, and what is not whole has no record. The disk is flushed once a run, and after a loss of
-//! power the cache is checked before it is used ([`Store::flush`]). [`fsck`] checks the cache as a whole; [`gc`]
-//! removes what is not wanted any more, oldest use first (`usage.rs`).
+//! A result is published by writing it into a private folder and renaming that, or the only file in it; its record comes
+//! last. So whatever is killed, what a record names is whole, and what is not whole has no record. The disk is flushed once a run,
+//! and after a loss of power the cache is checked before it is used ([`Store::flush`]). [`fsck`] checks the cache as a whole;
+//! [`gc`] removes what is not wanted any more, oldest use first (`usage.rs`).
 
 mod adopt;
 mod briefs;
