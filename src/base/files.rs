@@ -304,4 +304,33 @@ mod tests {
         // A folder is a name, too.
         assert!(move_to(&from, to.parent().unwrap()).is_err() && from.exists());
     }
+
+    /// Whoever looks first and then replaces would sometimes let two have it.
+    #[test]
+    fn of_many_that_move_a_file_to_one_name_one_does() {
+        const MANY: usize = 4;
+        let folder = tempfile::tempdir().unwrap();
+        let start = std::sync::Barrier::new(MANY);
+        let moved: Vec<Vec<bool>> = std::thread::scope(|scope| {
+            let move_all = |thread: usize| {
+                let (folder, start) = (folder.path(), &start);
+                scope.spawn(move || {
+                    let own = folder.join(format!("own-{thread}"));
+                    let once = |round: usize| {
+                        fs_err::write(&own, thread.to_string()).unwrap();
+                        start.wait();
+                        move_to(&own, &folder.join(round.to_string())).is_ok()
+                    };
+                    (0..2000).map(once).collect()
+                })
+            };
+            let threads: Vec<_> = (0..MANY).map(move_all).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        (0..2000).for_each(|round| {
+            let by: Vec<usize> = (0..MANY).filter(|thread| moved[*thread][round]).collect();
+            let there = fs_err::read_to_string(folder.path().join(round.to_string())).unwrap();
+            assert_eq!(by, [there.parse::<usize>().unwrap()], "round {round}");
+        });
+    }
 }
