@@ -9,12 +9,16 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Note};
 use super::leader::{Leader, Unstarted};
 use super::orphans;
 use super::program::Program;
+
+/// How long a file that somebody has open for writing is waited for, and how often it is tried meanwhile.
+const BUSY: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A running program and whatever it has started. Dropping it kills them all.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ impl Group {
         // As a shell goes through the `PATH`: the first file that can be run.
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
         for file in program.files() {
-            match Self::start(program, &file, false) {
+            match Self::start_when_written(program, &file) {
                 Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {
                     return Self::start(program, &file, true);
                 }
@@ -58,6 +62,20 @@ impl Group {
             }
         }
         Err(failed)
+    }
+
+    /// Starts a file that nobody writes. When this process has just written it, another thread may be starting a program,
+    /// which has the file open until it begins: then this waits for a moment.
+    fn start_when_written(program: &Program<'_>, file: &Path) -> io::Result<Self> {
+        let start = Instant::now();
+        loop {
+            match Self::start(program, file, false) {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && start.elapsed() < BUSY => {
+                    std::thread::sleep(PAUSE);
+                }
+                started => return started,
+            }
+        }
     }
 
     fn start(program: &Program<'_>, file: &Path, script: bool) -> io::Result<Self> {
@@ -123,13 +141,16 @@ pub(crate) mod testing {
     /// Waits until a process is gone or only waits to be waited for.
     pub fn dies(pid: u32) -> bool {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(10) {
+        loop {
+            // Before the look: this thread may sleep for long between the two.
+            let is_late = start.elapsed() > Duration::from_secs(120);
             match fs_err::read_to_string(format!("/proc/{pid}/stat")) {
-                Ok(stat) if !stat.contains(") Z") => std::thread::sleep(Duration::from_millis(2)),
-                _ => return true,
+                Ok(stat) if stat.contains(") Z") => return true,
+                Ok(_) if is_late => return false,
+                Ok(_) => std::thread::sleep(Duration::from_millis(2)),
+                Err(_) => return true,
             }
         }
-        false
     }
 }
 
@@ -265,6 +286,23 @@ mod tests {
         assert_eq!(said().unwrap(), "a\n");
         fs_err::remove_file(tool("a")).unwrap();
         assert_eq!(said().unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_file_that_is_still_written_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tool");
+        let mut file = fs_err::File::create(&path).unwrap();
+        file.write_all(b"#!/bin/sh\necho whole\n").unwrap();
+        fs_err::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        let started = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(50));
+                drop(file);
+            });
+            run(&["./tool"], Some(folder.path()), &[])
+        });
+        assert_eq!(started.unwrap(), (Some(0), "whole\n".to_owned()));
     }
 
     #[test]

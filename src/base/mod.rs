@@ -11,6 +11,7 @@ pub mod group;
 mod guard;
 pub mod leader;
 pub mod lock;
+pub mod locked;
 pub mod many;
 pub mod moment;
 pub mod orphans;

@@ -1,9 +1,12 @@
 //! Moments in UTC, as names of files and people have them.
 
-/// `20261123T125500Z`: sorts as the moments do, and is a plain file name.
-pub fn compact(seconds: u64) -> String {
-    let [year, month, day, hour, minute, second] = parts(seconds);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+use std::time::Duration;
+
+/// `20261123T125500.042Z`, of the time since 1970: sorts as the moments do, and is a plain file name.
+pub fn compact(since: Duration) -> String {
+    let [year, month, day, hour, minute, second] = parts(since.as_secs());
+    let millisecond = since.subsec_millis();
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{millisecond:03}Z")
 }
 
 /// `2026-11-23 12:55:00`.
@@ -28,6 +31,7 @@ fn parts(seconds: u64) -> [u64; 6] {
 #[cfg(test)]
 mod tests {
     use super::{compact, words};
+    use std::time::Duration;
 
     /// The expected values are those of `date -u -d @SECONDS`.
     #[test]
@@ -44,6 +48,6 @@ mod tests {
         ] {
             assert_eq!(words(seconds), expected);
         }
-        assert_eq!(compact(1_767_225_599), "20251231T235959Z");
+        assert_eq!(compact(Duration::from_micros(1_767_225_599_042_999)), "20251231T235959.042Z");
     }
 }

@@ -8,12 +8,13 @@ use fs_err::File;
 
 use super::files;
 use super::lock::open;
+use super::locked::LockedFile;
 
 /// A sign that a folder is used, on a file in it: any number of processes show it at once, or one has the folder for
 /// itself. It goes with the process, however that ends.
 #[derive(Debug)]
 pub struct Presence {
-    _file: File,
+    _file: LockedFile,
 }
 
 impl Presence {
@@ -24,14 +25,14 @@ impl Presence {
     pub fn among_others(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
         file.lock_shared()?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: LockedFile::new(file) })
     }
 
     /// The same where nothing may be written; `None` when there is no such file, or it can't be locked.
     pub fn to_read(path: &Path) -> Option<Self> {
         let file = File::open(path).ok()?;
         file.lock_shared().ok()?;
-        Some(Self { _file: file })
+        Some(Self { _file: LockedFile::new(file) })
     }
 
     /// Takes the folder for this process alone; `None` when another one uses it.
@@ -41,7 +42,7 @@ impl Presence {
     pub fn alone(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { _file: LockedFile::new(file) })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(files::with_path(error, "lock", path)),
         }

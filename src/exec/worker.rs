@@ -15,7 +15,7 @@ use crate::protocol::{FromWorker, Hello, Job, PROTOCOL, Reporter, StageError, To
 /// How long a worker may take to introduce itself: libtorch from a cold network disk is slow.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a dying process may take to be gone.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What can't change while a worker process lives.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -141,6 +141,9 @@ mod tests {
         let (memo_path, path) = (folder.path().join("memo"), folder.path().join("x"));
         let memo = || Memo::new(memo_path.clone(), true);
         fs_err::write(&path, "one").unwrap();
+        // In an hour, so that it is new however long this takes.
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
         assert_eq!(memo().digest_of(&path).unwrap(), Digest::of(b"one"));
         assert!(!memo_path.exists(), "a file that was just written is not remembered");
         age(&path, 100);

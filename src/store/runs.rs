@@ -4,16 +4,18 @@
 //! missing but, at worst, the end of the last line. Only lines that can wait go with the next one that can't: of thousands
 //! of results that are all there, a write each would be most of the run. What a line says is not known here.
 
+use std::fs::TryLockError;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fs_err as fs;
-use fs_err::File;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Store, StoreError};
-use crate::base::{lock, moment};
+use crate::base::locked::LockedFile;
+use crate::base::moment;
 
 /// The folder in the cache.
 pub(super) const FOLDER: &str = "runs";
@@ -23,12 +25,15 @@ const MOST: u64 = 64 << 20;
 const WAITING: usize = 64 << 10;
 /// What the names of journals end with.
 const ENDING: &str = "jsonl";
+/// How often, and after which pauses, a journal that somebody looks at is locked.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The journal of a run that goes on; its lock ends with it, however that comes about.
 #[derive(Debug)]
 pub struct RunJournal {
     id: String,
-    file: File,
+    file: LockedFile,
     /// Lines that are not written yet.
     waiting: Vec<u8>,
 }
@@ -108,7 +113,9 @@ fn prune(runs: &[PastRun], most: u64) {
 }
 
 fn is_locked(path: &Path) -> bool {
-    std::fs::File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
+    let Ok(file) = fs::File::open(path) else { return false };
+    let file = LockedFile::new(file);
+    file.file().try_lock_shared().is_err()
 }
 
 impl Store {
@@ -120,14 +127,15 @@ impl Store {
         let folder = self.root.join(FOLDER);
         fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
         prune(&self.runs()?, MOST);
-        let name = format!("{}-{}", moment::compact(lock::now()), std::process::id());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("{}-{}", moment::compact(now), std::process::id());
         let mut id = name.clone();
         let mut count = 1;
         let file = loop {
             let path = folder.join(format!("{id}.{ENDING}"));
             match fs::OpenOptions::new().append(true).create_new(true).open(path) {
                 Ok(file) => break file,
-                // A second run of this process in this second, or a process of another machine with our number.
+                // A second run of this process in this moment, or a process of another machine with our number.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     count += 1;
                     id = format!("{name}-{count}");
@@ -135,9 +143,15 @@ impl Store {
                 Err(error) => return Err(self.fail(error)),
             }
         };
-        // Where there are no locks, a run that goes on looks like one that died.
-        let _ = file.file().try_lock();
-        Ok(RunJournal { id, file, waiting: Vec::new() })
+        // Who looks at it holds a lock of its own for a moment. Where there are no locks, a run that goes on looks like one
+        // that died.
+        for _ in 0..ATTEMPTS {
+            match file.file().try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+                _ => break,
+            }
+        }
+        Ok(RunJournal { id, file: LockedFile::new(file), waiting: Vec::new() })
     }
 
     /// The journals that are there, oldest first.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fsck::{Checkup, Depth};
 use super::{Store, StoreError};
+use crate::base::locked::LockedFile;
 use crate::base::{disk, files, lock};
 
 /// The folder of the notes.
@@ -39,7 +40,7 @@ pub(super) struct Unflushed {
 #[derive(Debug)]
 struct Held {
     path: PathBuf,
-    _lock: std::fs::File,
+    _lock: LockedFile,
 }
 
 /// What became of the writer of a note.
@@ -129,7 +130,7 @@ impl Store {
         // Where there are no locks, every writer seems dead; flushing for one that lives only takes time.
         let file = files::write_locked(&path, &text)?;
         files::sync_folder(&self.root)?;
-        Ok(Held { path, _lock: file })
+        Ok(Held { _lock: LockedFile::new(fs::File::from_parts(file, &path)), path })
     }
 }
 
@@ -153,7 +154,7 @@ fn writer(path: &Path) -> io::Result<Writer> {
     let note = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
     let lost = note.as_ref().is_none_or(|note| note.boot.is_none() || note.boot != boot);
     if file.try_lock().is_ok() {
-        let held = Held { path: path.to_owned(), _lock: file.into_file() };
+        let held = Held { path: path.to_owned(), _lock: LockedFile::new(file) };
         return Ok(match (held.path.exists(), lost) {
             (false, _) => Writer::Lives,
             (true, false) => Writer::Died(held),

@@ -104,14 +104,21 @@ fn programs_run_in_the_folder_of_the_one_before() {
          while ! test -s seen; do sleep 0.01; done; cat seen >> {note}"
     );
     // Writes when the runner has begun to take the result away, and ends.
-    let late = "setsid sh -c 'while test \"$(stat -c %a seen)\" != 444 && test -e seen; do :; done; echo > late' > /dev/null 2>&1 & \
-                head -c 30000000 /dev/zero > seen";
+    let writer = project.path("writer").display().to_string();
+    let late = format!(
+        "setsid sh -c 'echo $$ > {writer}.new; mv {writer}.new {writer}; \
+         while test \"$(stat -c %a seen)\" != 444 && test -e seen; do :; done; echo > late' > /dev/null 2>&1 & \
+         head -c 30000000 /dev/zero > seen; until test -e {writer}; do sleep 0.01; done"
+    );
+    let is_alone = format!("while grep -qv ') Z' /proc/$(cat {writer})/stat 2> /dev/null; do sleep 0.01; done");
     let stages = [
-        stage("late", "", late, "seen"),
+        stage("late", "", &late, "seen"),
         stage(
             "a",
             "from: late, ",
-            "test \"$(ls)\" = \"$(printf 'inputs\ninputs.json')\" || exit 3; stat -c '%i %a' . > seen",
+            &format!(
+                "test \"$(ls)\" = \"$(printf 'inputs\ninputs.json')\" || exit 3; {is_alone}; stat -c '%i %a' . > seen"
+            ),
             "seen",
         ),
         stage("b", "from: a, ", &format!("rm -r inputs inputs.json; {look}"), "seen"),

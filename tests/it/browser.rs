@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::project::Project;
-
-/// Longer than any start of a browser.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::project::{PATIENCE, Project};
 
 /// The browser: `COMPT_CHROMIUM`, or one of the usual names on the path.
 fn chromium() -> Option<PathBuf> {

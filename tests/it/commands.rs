@@ -332,7 +332,7 @@ fn gpus_are_handed_out_by_id_and_only_to_programs_that_ask() {
     // `one` and `two` each wait for the other, so that both have their GPU at once.
     let both_there = format!(
         "touch \"{meeting}/$COMPT_PARAM_ME\"; n=0; until [ -e \"{meeting}/$COMPT_PARAM_OTHER\" ]; do n=$((n + 1)); \
-         [ $n -lt 3000 ] || exit 9; sleep 0.01; done; echo \"$CUDA_VISIBLE_DEVICES\" > gpus"
+         [ $n -lt 30000 ] || exit 9; sleep 0.01; done; echo \"$CUDA_VISIBLE_DEVICES\" > gpus"
     );
     let stage = |me: &str, other: &str, line: &str, resources: &str| {
         format!(

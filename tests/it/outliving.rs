@@ -2,21 +2,8 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use crate::project::{Project, both, quote};
-
-/// Waits until a process is gone or only waits to be waited for.
-fn dies(pid: &str) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(20) {
-        match fs_err::read_to_string(format!("/proc/{}/stat", pid.trim())) {
-            Ok(stat) if !stat.contains(") Z") => std::thread::sleep(Duration::from_millis(5)),
-            _ => return true,
-        }
-    }
-    false
-}
+use crate::project::{Project, both, quote, until, until_gone};
 
 /// Makes a line of shell the only stage of a pipeline, with this output.
 fn runs(project: &Project, line: &str, output: &str) {
@@ -24,36 +11,39 @@ fn runs(project: &Project, line: &str, output: &str) {
     project.write("pipelines/c.yaml", &format!("name: c\nstages:\n  go:\n    run: {{ {command} }}\n"));
 }
 
-/// Starts a program that has started another one; ends the runner by `signals`; both must be gone.
-fn killed(signals: &[&str]) {
+/// Starts a program that has started another one; ends the runner by signals, each with what the runner takes it for; both
+/// must be gone.
+fn killed(signals: &[(&str, &str)]) {
     let project = Project::new();
     let note = project.path("numbers").display().to_string();
     runs(&project, &format!("sleep 600 & echo \"$$ $!\" > {note}.new; mv {note}.new {note}; wait"), "");
     let mut runner =
         project.command(&["run", "pipelines/c.yaml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let start = Instant::now();
-    while !project.path("numbers").exists() {
-        assert!(start.elapsed() < Duration::from_secs(60) && runner.try_wait().unwrap().is_none(), "it never started");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    for signal in signals {
+    until("the program has started another one", || {
+        assert_eq!(runner.try_wait().unwrap(), None, "the runner goes on");
+        project.path("numbers").exists()
+    });
+    for (signal, heard) in signals {
         Command::new("kill").args(["-s", signal, &runner.id().to_string()]).status().unwrap();
-        std::thread::sleep(Duration::from_millis(20));
+        // The kernel makes one of two that come before the first is heard.
+        let heard = format!("\"meaning\":\"{heard}\"");
+        let said = || both(&project.compt(&["runs", "last", "--json"])).replace(": ", ":");
+        until("the signal is heard", || *signal == "KILL" || said().contains(&heard));
     }
     runner.wait().unwrap();
     for pid in project.read("numbers").split_whitespace() {
-        assert!(dies(pid), "process {pid} outlives a runner that got {signals:?}");
+        until_gone(pid);
     }
 }
 
 #[test]
 fn a_killed_runner_leaves_nothing_running() {
-    killed(&["KILL"]);
+    killed(&[("KILL", "")]);
 }
 
 #[test]
 fn a_second_interrupt_kills_what_a_program_has_started() {
-    killed(&["INT", "INT"]);
+    killed(&[("INT", "drain"), ("INT", "kill")]);
 }
 
 /// The processes that are at work somewhere below a folder.
@@ -82,18 +72,13 @@ fn nothing_outlives_a_runner_that_is_killed_while_programs_start() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let start = Instant::now();
-        while below(&project.path(".")).len() < running {
-            assert!(start.elapsed() < Duration::from_secs(60) && runner.try_wait().unwrap().is_none(), "none starts");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        until("programs start", || {
+            assert_eq!(runner.try_wait().unwrap(), None, "the runner goes on");
+            below(&project.path(".")).len() >= running
+        });
         runner.kill().unwrap();
         runner.wait().unwrap();
-        let start = Instant::now();
-        while !below(&project.path(".")).is_empty() {
-            assert!(start.elapsed() < Duration::from_secs(20), "{:?} outlive the runner", below(&project.path(".")));
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until("nothing is left", || below(&project.path(".")).is_empty());
     }
 }
 
@@ -104,5 +89,5 @@ fn a_program_that_leaves_others_behind_is_not_waited_for() {
     runs(&project, &format!("sleep 600 & echo $! > {note}; echo 1 > a"), "a");
     let output = project.compt(&["run", "pipelines/c.yaml"]);
     assert!(output.status.success(), "{}", both(&output));
-    assert!(dies(&project.read("number")));
+    until_gone(&project.read("number"));
 }

@@ -2,6 +2,32 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must come: longer than any machine needs, however busy it is.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Waits until something is so.
+pub fn until(what: &str, mut such: impl FnMut() -> bool) {
+    let start = Instant::now();
+    loop {
+        // Before the look: this thread may sleep for long between the two.
+        let is_late = start.elapsed() > PATIENCE;
+        if such() {
+            return;
+        }
+        assert!(!is_late, "waited five minutes until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until a process is gone or only waits to be waited for.
+pub fn until_gone(pid: &str) {
+    let stat = format!("/proc/{}/stat", pid.trim());
+    until(&format!("process {pid} is gone"), || {
+        fs_err::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z"))
+    });
+}
 
 /// The pipeline of the tests: two tasks, two methods, everything from data to tables.
 pub const PIPELINE: &str = r#"
@@ -116,7 +142,11 @@ impl Project {
 
     /// `compt` in this folder, with an environment that says nothing of caches, hubs or colours.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_compt"));
+        let compt = env!("CARGO_BIN_EXE_compt");
+        let mut command = Command::new(if interrupts_are_ignored() { "env" } else { compt });
+        if interrupts_are_ignored() {
+            command.args(["--default-signal=INT,HUP", compt]);
+        }
         command.args(arguments).current_dir(self.folder.path());
         for (name, _) in std::env::vars() {
             if name.starts_with("COMPT_") || name.starts_with("HF_") || name.starts_with("HUGGING") {
@@ -170,6 +200,15 @@ impl Project {
         }
         files
     }
+}
+
+/// Whether this process was started with Ctrl-C or the end of its terminal ignored, as in the background of a script; so would
+/// every program be that it starts, and `compt` heeds that.
+fn interrupts_are_ignored() -> bool {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:\t")?, 16).ok());
+    // SIGHUP is signal 1, SIGINT is signal 2.
+    ignored.unwrap_or(0) & 0b11 != 0
 }
 
 fn data_set(name: &str, columns: &str, template: &str, words: [&str; 2]) -> String {

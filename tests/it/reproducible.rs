@@ -1,9 +1,9 @@
 //! The same pipeline gives the same bytes, whatever happens on the way.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::project::Project;
+use crate::project::{Project, until};
 
 /// Tables, and the files of every training, under names that do not depend on the folder.
 fn results(project: &Project) -> BTreeMap<String, Vec<u8>> {
@@ -44,15 +44,6 @@ fn kill(process: u32) {
     let _ = std::process::Command::new("kill").args(["-9", &process.to_string()]).status();
 }
 
-/// Waits until `done` or a minute has passed.
-fn wait(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// Long enough to be killed in the middle.
 const LONG: [&str; 4] = ["--set", "epochs=40", "--jobs", "1"];
 
@@ -76,19 +67,19 @@ fn killed_at_several_moments_ends_in_the_same_bytes() {
     // The runner dies: once a checkpoint is there, and some moments later each time.
     for delay in [0, 40, 90, 160] {
         let mut runner = project.start(&arguments);
-        wait("a checkpoint", || checkpoints(&project) > 0 || runner.try_wait().unwrap().is_some());
+        until("there is a checkpoint", || checkpoints(&project) > 0 || runner.try_wait().unwrap().is_some());
         std::thread::sleep(Duration::from_millis(delay));
         let workers = children(runner.id());
         kill(runner.id());
         runner.wait().unwrap();
         // Nobody may go on writing behind the next runner's back.
-        wait("the workers to die with their runner", || {
+        until("the workers have died with their runner", || {
             workers.iter().all(|id| !std::path::Path::new(&format!("/proc/{id}/exe")).exists())
         });
     }
     // A worker dies: its stage fails, the rest goes on, and the next run continues.
     let mut runner = project.start(&arguments);
-    wait("a worker", || !children(runner.id()).is_empty() || runner.try_wait().unwrap().is_some());
+    until("there is a worker", || !children(runner.id()).is_empty() || runner.try_wait().unwrap().is_some());
     std::thread::sleep(Duration::from_millis(600));
     for worker in children(runner.id()) {
         kill(worker);

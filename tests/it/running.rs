@@ -1,11 +1,10 @@
 //! How a run goes, through the command line: what is written down of it, and what else happens beside it.
 
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::project::{Project, both};
+use crate::project::{Project, both, until, until_gone};
 
 /// A project with one pipeline of commands, `pipelines/c.yaml`.
 pub fn commands(stages: &str) -> Project {
@@ -35,15 +34,6 @@ fn course(project: &Project, stage: &str) -> Vec<String> {
     let lines = journal(project);
     let of_stage = lines.iter().filter(|line| line["stage"] == stage);
     of_stage.map(|line| line["event"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Waits until something is so.
-fn until(what: &str, mut such: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !such() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited a minute until {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]
@@ -179,7 +169,7 @@ fn a_command_hears_how_the_run_ended() {
 fn a_command_hears_of_an_interrupt() {
     let project = commands(&stage("a", "sleep 600", ""));
     let mut runner = project.start(&["run", "pipelines/c.yaml", "--notify", "cat > heard.json"]);
-    until("`a` has begun", || both(&project.compt(&["runs", "last"])).contains("started"));
+    until("`a` has begun", || both(&project.compt(&["runs", "last", "--json"])).contains("\"started\""));
     let interrupt = |meaning: &str| {
         Command::new("kill").args(["-INT", &runner.id().to_string()]).status().unwrap();
         let meaning = Value::from(meaning);
@@ -253,8 +243,7 @@ fn a_second_runner_takes_over_from_one_that_was_killed() {
     // Nothing is left that another run would stumble over, and what the first one had started is gone.
     assert_eq!(fs_err::read_dir(project.path(".compt/locks")).unwrap().count(), 0);
     let pid = project.read("begun").lines().next().unwrap().to_owned();
-    let state = fs_err::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z"), "{state}");
+    until_gone(&pid);
     let checked = project.compt(&["fsck"]);
     assert!(checked.status.success(), "{}", both(&checked));
 }
@@ -297,9 +286,10 @@ fn what_may_pass_is_tried_again_as_often_as_is_said() {
             let said = both(&project.compt(&["runs", "last", "--json"]));
             said.contains("\"retry\"") || said.contains("\"failed\"")
         });
-        assert_eq!(course(&project, "a"), expected, "{line}");
+        // The next attempt may have begun meanwhile.
+        let course = course(&project, "a");
+        assert_eq!(course[..expected.len()], *expected, "{line}: {course:?}");
         if expected.ends_with(&["retry"]) {
-            // The pause is long enough that nobody here waits for its end.
             let lines = journal(&project);
             let retry = lines.iter().find(|line| line["event"] == "retry").unwrap();
             assert_eq!((&retry["attempt"], &retry["wait_seconds"]), (&1.into(), &10.0.into()));
@@ -421,8 +411,9 @@ fn what_is_expected_of_a_stage_is_learnt_from_its_other_cells() {
     assert!(new.iter().all(|(.., by)| by == "stage"), "{new:?}");
     // Longest first: `slow` is known to be slow, also with a seed that is new.
     assert_eq!((new[0].0.as_str(), new[1].0.as_str()), ("a[wait=slow,seed=3]", "a[wait=fast,seed=3]"));
-    // Each is nearer to what its value took than to the other's; 2 lies between 0.5 and 8 by the same factor.
-    assert!(new[0].1 > 2.0 && new[1].1 < 2.0, "{new:?}");
+    // Each is nearer to what its value took than to the other's; 2 lies between 0.5 and 8 by the same factor. When `slow` has
+    // taken long just now, `fast` may, too.
+    assert!(new[0].1 > 2.0 && new[1].1 < new[0].1, "{new:?}");
     // The same work again, and the same cells with something else.
     assert!(run(&project, &["--jobs", "1", "--force"]).status.success());
     assert!(expected(&project).iter().all(|(.., by)| by == "key"), "{:?}", expected(&project));

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
 
-use crate::project::{LIGHT as FILE, Project, both, executed, json, light};
+use crate::project::{LIGHT as FILE, Project, both, executed, json, light, until};
 
 /// What a run executes.
 fn run(project: &Project, more: &[&str]) -> Vec<String> {
@@ -238,18 +237,14 @@ fn the_status_tells_of_a_run_in_another_process() {
     slow(&project);
     let status = || json(&project.compt(&["status", "pipelines/slow.yaml", "--json"]));
     assert_eq!(status()["tally"]["to_do"], 3);
-    let mut child = project.start(&["run", "pipelines/slow.yaml", "--jobs", "2"]);
-    let patience = Instant::now();
-    let found = loop {
+    let mut child = project.start(&["run", "pipelines/slow.yaml", "--jobs", "2", "--resource", "cpu=2"]);
+    let mut found = status();
+    until("one stage runs and one has failed", || {
         // Without its log, a stage has begun in this moment, whenever that is.
         let logs = fs_err::read_dir(project.path(".compt/logs")).map_or(0, Iterator::count);
-        let found = status();
-        if found["tally"]["running"] == 1 && found["tally"]["failed"] == 1 && logs == 2 {
-            break found;
-        }
-        assert!(patience.elapsed() < Duration::from_secs(60), "{found:#}");
-        std::thread::sleep(Duration::from_millis(50));
-    };
+        found = status();
+        found["tally"]["running"] == 1 && found["tally"]["failed"] == 1 && logs == 2
+    });
     assert_eq!(found["instances"][0]["is"], "running");
     assert_eq!(found["instances"][0]["by"]["pid"], child.id());
     assert_eq!(found["axes"][0]["values"][1]["tally"]["failed"], 1);

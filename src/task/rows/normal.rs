@@ -1,6 +1,5 @@
 //! The parquet files that `fetch` writes: the data set's text columns and `label`, nothing else.
 
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter, PolarsError, SerReader};
@@ -14,7 +13,7 @@ use crate::task::dataset::{Dataset, Kind};
 /// # Errors
 /// What writing returns.
 pub fn write_normal(path: &Path, rows: &Rows) -> Result<(), StageError> {
-    let failed = |error: PolarsError| StageError::environment(format!("failed to write `{}`: {error}", path.display()));
+    let failed = |error: PolarsError| StageError::bug(format!("failed to encode `{}`: {error}", path.display()));
     let mut columns: Vec<Column> = rows
         .columns
         .iter()
@@ -41,16 +40,15 @@ pub fn write_normal(path: &Path, rows: &Rows) -> Result<(), StageError> {
         ),
     });
     let mut frame = DataFrame::new(rows.len(), columns).map_err(failed)?;
-    let mut file = BufWriter::new(fs_err::File::create(path)?);
+    // Into memory: what is wrong with a disk would come back as a text, which does not say whether there is no room.
+    let mut bytes = Vec::new();
     // One thread, fixed row groups: the bytes must not depend on the machine.
-    ParquetWriter::new(&mut file)
+    ParquetWriter::new(&mut bytes)
         .set_parallel(false)
         .with_row_group_size(Some(65_536))
         .finish(&mut frame)
         .map_err(failed)?;
-    // The writer makes hundreds of small writes; dropping the buffer would hide what the last one returns.
-    file.flush()?;
-    Ok(())
+    Ok(fs_err::write(path, bytes)?)
 }
 
 fn numbers<T>(rows: &Rows, number: impl Fn(Label) -> T) -> Vec<T> {
@@ -110,5 +108,18 @@ mod tests {
             assert_eq!(fs_err::read(&one).unwrap(), fs_err::read(&two).unwrap());
             assert_eq!(read_normal(&one, &fixtures::dataset(task)).unwrap(), rows);
         }
+    }
+
+    #[test]
+    fn of_a_full_disk_is_said_what_to_do() {
+        let full = std::path::Path::new("/dev/full");
+        if !full.exists() {
+            println!("skipped: this system has no /dev/full");
+            return;
+        }
+        let rows = Rows { columns: vec!["text".into()], cells: vec![vec!["a".into()]], labels: vec![Label::Class(0)] };
+        let error = write_normal(full, &rows).unwrap_err();
+        assert!(error.message.contains("No space left on device"), "{error}");
+        assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("free some space")), "{error:?}");
     }
 }

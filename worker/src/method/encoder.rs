@@ -149,6 +149,7 @@ mod tests {
     use super::{Bank, activate};
     use crate::fixture::{difference, extras};
     use crate::method::parameter::{Group, Parameters};
+    use crate::model::runtime::generator_alone;
 
     fn bank(kind: EncoderKind, hidden: usize, tables: &Tensor, parameters: &mut Parameters) -> Bank {
         let names: Vec<String> = (0..tables.size()[0]).map(|prompt| format!("source/{prompt}")).collect();
@@ -194,6 +195,7 @@ mod tests {
 
     #[test]
     fn every_kind_keeps_the_shape_and_starts_like_pytorch() {
+        let _alone = generator_alone();
         let tables = Tensor::randn([3, 4, 8], (Kind::Float, Device::Cpu));
         let sizes = [
             // d = 8, h = 6; METHODS 2.1: two maps 2dh + h + d; one more adds hh + h; LSTM 2 layers, 2 directions of d/2.
