@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::NamedTempFile;
 
+use super::locked::{LockedFile, lock_own};
+
 /// What the private names of files begin with that are being written.
 const UNFINISHED: &str = ".writing-";
 /// How often a file is written anew that was cleared away.
@@ -178,7 +180,7 @@ pub fn private(folder: &Path) -> io::Result<NamedTempFile> {
         // Without this a temporary file is private to its owner, and stays so under its final name.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)?;
-    let _ = file.as_file().try_lock();
+    lock_own(file.as_file());
     Ok(file)
 }
 
@@ -208,7 +210,8 @@ pub fn is_hidden(path: &Path) -> bool {
 
 /// Whether the writer of a private file lives, as far as can be told.
 pub fn is_being_written(path: &Path) -> bool {
-    !open_to_lock(path).is_ok_and(|file| file.try_lock().is_ok())
+    let Ok(file) = open_to_lock(path) else { return true };
+    LockedFile::new(file).try_lock().is_err()
 }
 
 /// Opens a file to lock it: NFS locks only what may be written.

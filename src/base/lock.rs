@@ -337,6 +337,7 @@ impl Drop for FileLock {
             By::File(file) => {
                 if fs_err::remove_file(&self.path).is_err() {
                     let _ = file.set_len(0);
+                    unlock(file);
                 }
             }
         }

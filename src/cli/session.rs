@@ -351,7 +351,10 @@ impl From<SelectionError> for Failure {
 
 impl From<PinsError> for Failure {
     fn from(error: PinsError) -> Self {
-        Self::Cache { message: error.to_string(), hint: None }
+        match error {
+            PinsError::Io(error) => error.into(),
+            PinsError::Unreadable { .. } => Self::Cache { message: error.to_string(), hint: None },
+        }
     }
 }
 

@@ -101,6 +101,7 @@ fn a_worker_that_takes_too_long_is_killed_and_the_next_attempt_goes_on() {
         if kept.map(|folder| folder.unwrap().path().join("checkpoint")).any(|checkpoint| checkpoint.exists()) {
             break failed;
         }
+        assert!(seconds < 100, "no checkpoint was kept");
         seconds *= 4;
     };
     let error = &failed.failures[0].error;

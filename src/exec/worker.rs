@@ -14,8 +14,10 @@ use crate::protocol::{FromWorker, Hello, Job, PROTOCOL, Reporter, StageError, To
 
 /// How long a worker may take to introduce itself: libtorch from a cold network disk is slow.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// How long a dying process may take to be gone.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a worker that was told to leave may take.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long the end of a dying worker, and its last words, are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What can't change while a worker process lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -275,10 +277,10 @@ impl Worker {
 
     /// Why a worker that closed its output is gone.
     fn obituary(&self) -> StageError {
-        let status = self.wait(GRACE);
+        let status = self.wait(LAST_WORDS);
         self.killer().kill();
         // The last words may still be on their way from the pipe to the log.
-        let _ = self.errors_read.recv_timeout(GRACE);
+        let _ = self.errors_read.recv_timeout(LAST_WORDS);
         let name = format!("`{}`", self.program.display());
         let (mut message, hint) = match status {
             None => (format!("{name} closed its output without ending"), None),

@@ -131,7 +131,9 @@ fn a_crash_repeats_the_last_words() {
 fn standard_error_and_stray_prints_go_to_the_log() {
     let (result, _, log) = run("print('a remark'); sys.stdout.flush()\n\
          sys.stderr.write('a warning\\n'); sys.stderr.flush()\n\
-         while 'a warning' not in open(os.path.dirname(job['output']) + '/log').read(): time.sleep(0.01)\n\
+         for _ in range(6000):\n\
+         \x20   if 'a warning' in open(os.path.dirname(job['output']) + '/log').read(): break\n\
+         \x20   time.sleep(0.01)\n\
          say({'done': dict(id=id, facts={})})");
     assert!(result.is_ok());
     assert!(log.contains("] stdout: a remark\n"), "{log}");

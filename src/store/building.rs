@@ -10,8 +10,8 @@ use crate::base::Digest;
 use crate::base::lock::{self, Holder};
 
 impl Store {
-    /// The keys that are being made, by whom, and since when, as far as locks and logs tell. Disturbs nobody, and writes
-    /// nothing.
+    /// The keys that are being made, by whom, and since when (`started` is the attempt's here, not the process's), as far as locks
+    /// and logs tell. Disturbs nobody, and writes nothing.
     pub fn building(&self) -> HashMap<Digest, Holder> {
         let locks = fs::read_dir(self.root.join("locks")).into_iter().flatten().flatten();
         let holder = |entry: fs::DirEntry| {

@@ -61,6 +61,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err as fs;
 
@@ -361,7 +362,9 @@ impl Store {
     /// `name` with an ending that nobody else uses.
     fn unique(&self, name: &str) -> String {
         let count = self.counter.fetch_add(1, Ordering::Relaxed);
-        format!("{name}-{}-{}-{count}", std::process::id(), lock::now())
+        // The process is another one's, too, where each container has numbers of its own.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{name}-{}-{}-{count}", std::process::id(), now.as_nanos())
     }
 
     fn fail(&self, error: io::Error) -> StoreError {

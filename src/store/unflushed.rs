@@ -164,7 +164,7 @@ fn writer(path: &Path) -> io::Result<Writer> {
     // Nobody lives here since before this boot: who holds such a note checks the cache just now.
     if lost && boot.is_some() && note.is_some_and(|note| note.host == lock::host()) {
         file.lock()?;
-        drop(file);
+        drop(LockedFile::new(file));
         return writer(path);
     }
     Ok(Writer::Lives)

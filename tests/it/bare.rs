@@ -106,7 +106,7 @@ fn programs_run_in_the_folder_of_the_one_before() {
     // Writes when the runner has begun to take the result away, and ends.
     let writer = project.path("writer").display().to_string();
     let late = format!(
-        "setsid sh -c 'echo $$ > {writer}.new; mv {writer}.new {writer}; \
+        ": > seen; setsid sh -c 'echo $$ > {writer}.new; mv {writer}.new {writer}; \
          while test \"$(stat -c %a seen)\" != 444 && test -e seen; do :; done; echo > late' > /dev/null 2>&1 & \
          head -c 30000000 /dev/zero > seen; until test -e {writer}; do sleep 0.01; done"
     );

@@ -1,10 +1,10 @@
 //! Programs as stages: what they get, what is kept of what they write, and how they end.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Output;
 
-use crate::project::{Project, both, executed, quote};
+use crate::project::{Project, both, executed, quote, until};
 
 /// A project with one pipeline of commands, `pipelines/c.yaml`.
 fn project(stages: &str) -> Project {
@@ -322,6 +322,27 @@ fn wrong_parameters_are_refused_at_their_place() {
     ] {
         assert!(said.contains(part), "{part} is missing in:\n{said}");
     }
+}
+
+/// As a compiler that is not done, or another thread that is starting a program, which has open what is open here.
+#[test]
+fn a_program_that_is_being_written_is_waited_for_but_not_longer_than_wanted() {
+    let project = Project::new();
+    project.write("tool", "#!/bin/sh\necho whole > out\n");
+    let tool = project.path("tool");
+    fs_err::set_permissions(&tool, PermissionsExt::from_mode(0o755)).unwrap();
+    let command = format!("{{ program: [{}], outputs: [out] }}", quote(&tool.display().to_string()));
+    project.write("pipelines/c.yaml", &format!("name: c\nstages:\n  a: {{ run: {{ command: {command} }} }}\n"));
+    let writes = fs_err::OpenOptions::new().append(true).open(&tool).unwrap();
+    let late = project.compt(&["run", "pipelines/c.yaml", "--timeout", "1s"]);
+    assert!(!late.status.success() && both(&late).contains("it took longer than 1s"), "{}", both(&late));
+    let logs = || project.files(".compt/logs").len();
+    let before = logs();
+    let mut runner = project.start(&["run", "pipelines/c.yaml"]);
+    until("it waits", || logs() > before);
+    assert_eq!(runner.try_wait().unwrap(), None);
+    drop(writes);
+    assert!(runner.wait().unwrap().success());
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn killed_at_random_moments_ends_in_the_same_bytes() {
     let project = Project::new();
     // Programs among what is killed: each starts another one.
     let program = "  count:\n    matrix: { n: [1, 2, 3, 4] }\n    run: { command: { program: [sh, -e, -c, \
-                   \"sleep 0.2 & seq $COMPT_PARAM_N 999 > rows; wait; cksum rows > out\"], parameters: { n: \"${n}\" }, \
+                   \"sleep 600 & sleep 0.2; seq $COMPT_PARAM_N 999 > rows; kill $!; cksum rows > out\"], parameters: { n: \"${n}\" }, \
                    outputs: [out], publish: true } }\n";
     project.edit("pipelines/toy.yaml", "stages:\n", &format!("stages:\n{program}"));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/chaos.py");

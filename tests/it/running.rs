@@ -411,8 +411,8 @@ fn what_is_expected_of_a_stage_is_learnt_from_its_other_cells() {
     assert!(new.iter().all(|(.., by)| by == "stage"), "{new:?}");
     // Longest first: `slow` is known to be slow, also with a seed that is new.
     assert_eq!((new[0].0.as_str(), new[1].0.as_str()), ("a[wait=slow,seed=3]", "a[wait=fast,seed=3]"));
-    // Each is nearer to what its value took than to the other's; 2 lies between 0.5 and 8 by the same factor. When `slow` has
-    // taken long just now, `fast` may, too.
+    // `slow` is nearer to what its value took than to the other's: 2 lies between 0.5 and 8 by the same factor. What is expected
+    // of `fast` grows when `slow` has taken long just now.
     assert!(new[0].1 > 2.0 && new[1].1 < new[0].1, "{new:?}");
     // The same work again, and the same cells with something else.
     assert!(run(&project, &["--jobs", "1", "--force"]).status.success());

@@ -17,6 +17,9 @@ use crate::protocol::{Reporter, StageError};
 
 /// How often it is looked whether the stage is still wanted.
 const POLL: Duration = Duration::from_millis(50);
+/// How long a program is waited for that somebody has open for writing, and how often it is tried meanwhile.
+const BUSY: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(10);
 /// What has left the group of a program that has ended may hold its output open; it is not listened to for longer.
 const GRACE: Duration = Duration::from_secs(1);
 /// Lines that an error message repeats.
@@ -45,15 +48,15 @@ pub(super) fn run(
 ) -> Result<Ended, StageError> {
     let (reader, writer) = io::pipe()?;
     let nothing = fs_err::File::open("/dev/null")?;
-    let started = Group::spawn(&Program {
+    let name = program.first().map(String::as_str).unwrap_or_default();
+    let program = Program {
         words: program.iter().map(OsString::from).collect(),
         environment: environment.variables.clone(),
         folder: Some(folder),
         input: nothing.as_fd(),
         output: writer.as_fd(),
-    });
-    let name = program.first().map(String::as_str).unwrap_or_default();
-    let mut group = started.map_err(|error| unstartable(name, &error))?;
+    };
+    let mut group = start(&program, reporter).map_err(|error| unstartable(name, &error))?;
     let mut lines = Lines::of(reader);
     let mut tail = VecDeque::new();
     let mut hear = |line: String, reporter: &mut dyn Reporter| {
@@ -137,6 +140,21 @@ impl Lines {
     }
 }
 
+/// Starts a program when nobody has its file open for writing. When this process has just written that, another thread may be
+/// starting a program, which has open what is open here until it begins.
+fn start(program: &Program<'_>, reporter: &mut dyn Reporter) -> io::Result<Group> {
+    let start = Instant::now();
+    loop {
+        match Group::spawn(program) {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && start.elapsed() < BUSY => {
+                std::thread::sleep(PAUSE);
+                reporter.still_wanted();
+            }
+            started => return started,
+        }
+    }
+}
+
 fn unstartable(name: &str, error: &io::Error) -> StageError {
     let failed = StageError::environment(format!("`{name}` can't be started: {error}"));
     match error.kind() {
@@ -144,6 +162,9 @@ fn unstartable(name: &str, error: &io::Error) -> StageError {
             failed.with_hint(format!("add `{name}` to the stage's `files`; if it is a script, see that its first line names a program that is there"))
         }
         io::ErrorKind::NotFound => failed.with_hint("install it, or add its folder to `PATH`"),
+        io::ErrorKind::ExecutableFileBusy => {
+            failed.with_hint("something has it open for writing: run the same command again when that has ended")
+        }
         io::ErrorKind::PermissionDenied => failed.with_hint(format!("make it executable: `chmod +x {name}`")),
         _ => failed,
     }

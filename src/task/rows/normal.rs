@@ -11,7 +11,7 @@ use crate::task::dataset::{Dataset, Kind};
 /// Writes rows; equal rows make equal bytes.
 ///
 /// # Errors
-/// What writing returns.
+/// What writing returns; rows that don't make a table are a fault of ours.
 pub fn write_normal(path: &Path, rows: &Rows) -> Result<(), StageError> {
     let failed = |error: PolarsError| StageError::bug(format!("failed to encode `{}`: {error}", path.display()));
     let mut columns: Vec<Column> = rows
