@@ -237,6 +237,7 @@ impl From<StageError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::{Failure, StageError, StageErrorKind, fault};
+    use crate::plan::pins::PinsError;
 
     #[test]
     fn a_fault_of_ours_is_never_blamed_on_the_machine() {
@@ -253,5 +254,16 @@ mod tests {
         let failure = Failure::from(StageError::bug("lost the thread"));
         assert_eq!(failure.exit_code(), 1);
         assert!(failure.hint().unwrap().contains("please report it"));
+    }
+
+    #[test]
+    fn a_disk_without_room_is_no_fault_of_a_lock_file() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        for failure in [Failure::from(PinsError::Io(full())), Failure::from(full())] {
+            assert_eq!(failure.exit_code(), 5);
+            assert!(failure.hint().unwrap().contains("free some space"));
+        }
+        let damaged = PinsError::Unreadable { path: "c.lock".into(), message: "expected a value".into() };
+        assert_eq!(Failure::from(damaged).exit_code(), 6);
     }
 }
