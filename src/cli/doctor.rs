@@ -72,7 +72,7 @@ fn cache_finding(folder: &Path, cache: &Result<(), Failure>) -> Finding {
 fn hub_findings() -> Vec<Finding> {
     let settings = SourceSettings::from_environment();
     let token = if settings.token.is_some() { "set" } else { "none (needed for gated models only)" };
-    let mode = if settings.offline { "offline: only what is in its cache" } else { "online" };
+    let mode = if settings.offline { "offline: only what is in its cache" } else { "online; it was not asked" };
     vec![
         Finding { name: "hub", found: format!("{} ({mode})", settings.endpoint), mend: None },
         Finding { name: "hub token", found: token.to_owned(), mend: None },

@@ -275,7 +275,8 @@ pub fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
 /// A device of another kind.
 pub fn device_kind(device: &str) -> Result<&str, Failure> {
     match device.split(':').next().unwrap_or_default() {
-        kind @ ("cpu" | "cuda") => Ok(kind),
+        "cpu" if device == "cpu" => Ok("cpu"),
+        "cuda" if device.strip_prefix("cuda:").is_none_or(|number| number.parse::<u8>().is_ok()) => Ok("cuda"),
         _ => Err(Failure::usage(
             format!("there is no device `{device}`"),
             "the devices are `cpu`, `cuda` and `cuda:N`; `compt doctor` lists what this machine has",
@@ -337,6 +338,7 @@ impl From<StoreError> for Failure {
         let hint = error.help();
         match error {
             StoreError::Full { .. } => Self::Environment { message: error.to_string(), hint },
+            StoreError::Foreign { .. } => Self::Usage { message: error.to_string(), hint },
             StoreError::WrongKey { .. } | StoreError::Strange { .. } => Self::bug(error.to_string()),
             _ => Self::Cache { message: error.to_string(), hint },
         }

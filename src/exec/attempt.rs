@@ -18,7 +18,7 @@ use crate::plan::catalog::Place;
 use crate::plan::key::Preimage;
 use crate::plan::{Cause, Instance};
 use crate::protocol::{Compute, Input, Job, Reporter, StageError, StageErrorKind};
-use crate::store::{Finished, KeyLock, Record, Store, StoreError, Work};
+use crate::store::{Finished, Found, KeyLock, Record, Store, StoreError, Work};
 
 /// Progress more often than this is not passed on.
 const PACE: Duration = Duration::from_millis(100);
@@ -65,6 +65,8 @@ pub(super) struct Attempt<'a> {
     pub lock: KeyLock,
     pub preimage: Preimage,
     pub inputs: Vec<Input>,
+    /// The keys of what it reads, if that may have been damaged since it was found: by a program of this run.
+    pub at_risk: Vec<Digest>,
     pub compute: Compute,
     /// For operations that run in a worker.
     pub worker: Option<Worker>,
@@ -101,7 +103,11 @@ impl Attempt<'_> {
             error.hint.iter_mut().for_each(|hint| secrets.mask(hint));
         }
         if let Some(log) = &after.log {
-            log.end(result.as_ref().map(|_| ()));
+            match &result {
+                // Its end stays open: it has not failed, and the next run goes on with it.
+                Err(_) if cancellation.is_wanted() && !cancellation.timed_out() => log.say("stopped by the user"),
+                result => log.end(result.as_ref().map(|_| ())),
+            }
         }
         let ended = Ended {
             id,
@@ -127,6 +133,17 @@ impl Attempt<'_> {
             log.settle();
         }
         after.log = Some(log.clone());
+        for key in &self.at_risk {
+            let damage = match self.store.find(key).map_err(failed)? {
+                Found::Whole(_) => continue,
+                Found::Missing => "it is gone".to_owned(),
+                Found::Damaged(damage) => damage.to_string(),
+            };
+            return Err(StageError::environment(format!(
+                "a result that it reads was damaged during this run: {damage}"
+            ))
+            .with_hint("run the same command again: the result is made again"));
+        }
         let started = lock::now();
         let work = match self.instance.place {
             Place::Program => self.store.begin_program(&self.lock),

@@ -104,6 +104,8 @@ struct Dispatcher<'a, 'l> {
     polled: Instant,
     totals: Totals,
     failures: Vec<Failure>,
+    /// Whether programs run, which may damage what they read.
+    has_programs: bool,
     /// Whether it was said that the store can't take notes.
     warned: bool,
     /// Whether most results are on their way to the disk.
@@ -138,6 +140,7 @@ impl<'a, 'l> Dispatcher<'a, 'l> {
             polled: Instant::now(),
             totals: Totals::default(),
             failures: Vec::new(),
+            has_programs: run.plan.instances.iter().any(|instance| matches!(instance.place, Place::Program)),
             warned: false,
             flushes: false,
         }

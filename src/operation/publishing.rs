@@ -1,5 +1,6 @@
 //! Copies what publishing stages made out of the cache into the pipeline's output folder, with a note of what ran.
 
+use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -48,10 +49,19 @@ pub fn publish(
     let note = folder.join(NOTE);
     let last = LastRun::new(store, &note);
     clear_unfinished(folder);
+    let mut named: HashMap<String, usize> = HashMap::new();
+    for instance in plan.instances.iter().filter(|instance| instance.publishes) {
+        *named.entry(folder_name(instance)).or_default() += 1;
+    }
     for instance in plan.instances.iter().filter(|instance| instance.publishes) {
         let Some((key, _)) = results.get(instance.id).copied().flatten() else { continue };
         let Some(record) = store.record(&key)? else { continue };
-        let target = folder.join(folder_name(instance));
+        let mut name = folder_name(instance);
+        if named.get(&name).is_some_and(|instances| *instances > 1) {
+            // Values that differ in what no folder's name may have: `a/b` and `a b`.
+            name = format!("{name},{}", Digest::of(instance.name().as_bytes()).short());
+        }
+        let target = folder.join(name);
         clear_unfinished(&target);
         let (made, mut replaced) = (store.files(&record), Vec::new());
         for name in record.files.keys() {

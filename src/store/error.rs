@@ -51,6 +51,14 @@ pub enum StoreError {
         /// What this program writes.
         known: &'static str,
     },
+    /// The folder is somebody's, and no cache.
+    #[error("the folder `{}` is no cache: `{found}` is in it", root.display())]
+    Foreign {
+        /// The folder.
+        root: PathBuf,
+        /// Something there that no cache has.
+        found: String,
+    },
     /// A result holds something that can't be kept.
     #[error("the result `{}` {what}; a result is made of plain files with UTF-8 names", path.display())]
     Strange {
@@ -131,6 +139,9 @@ impl StoreError {
                     Ok(_) => help,
                     Err(_) => help + "; if only its file `layout` is spoilt, delete that",
                 }
+            }
+            Self::Foreign { .. } => {
+                "name a folder with `--cache DIR` (or `COMPT_CACHE`) that is empty, or that is not there yet".to_owned()
             }
             Self::Strange { .. } | Self::WrongKey { .. } => return None,
             Self::Io { root, .. } => format!("check that `{}` is a folder on a working disk", root.display()),

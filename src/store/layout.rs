@@ -36,6 +36,9 @@ const LATEST: Layout = Layout { number: "4", digits: 1, has_bundles: true, has_b
 /// The file that names the layout.
 const FILE: &str = "layout";
 
+/// What the cache's own `.gitignore` says.
+const IGNORE: &str = "*\n";
+
 /// What backup programs look for to leave a folder out (bford.info/cachedir).
 const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# Results of compt that can be computed again.\n";
 
@@ -66,12 +69,28 @@ impl Layout {
         found.unwrap_or(LATEST)
     }
 
+    /// Something in `root` that says that it is somebody's folder and no cache, not even one that has lost its layout.
+    pub fn foreign(root: &Path) -> Option<String> {
+        let is_ours = |name: &str, text: &str| fs::read(root.join(name)).is_ok_and(|bytes| bytes == text.as_bytes());
+        let has = |name: &str| root.join(name).is_dir();
+        if is_ours("CACHEDIR.TAG", CACHE_TAG) || has("records") && has("objects") {
+            return None;
+        }
+        let names = fs::read_dir(root).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.file_name()));
+        names.map(|name| name.to_string_lossy().into_owned()).find(|name| match name.as_str() {
+            // What another process may be writing that begins this cache, and what a new file system has.
+            FILE | "lost+found" => false,
+            ".gitignore" => !is_ours(name, IGNORE),
+            _ => !files::is_unfinished(Path::new(name)),
+        })
+    }
+
     /// Makes `root` a cache of this layout.
     ///
     /// # Errors
     /// When nothing can be written there.
     pub fn write(self, root: &Path) -> io::Result<()> {
-        for (name, text) in [(".gitignore", "*\n"), ("CACHEDIR.TAG", CACHE_TAG)] {
+        for (name, text) in [(".gitignore", IGNORE), ("CACHEDIR.TAG", CACHE_TAG)] {
             files::write_atomically(&root.join(name), text.as_bytes())?;
         }
         files::write_atomically(&root.join(FILE), format!("{}\n", self.number).as_bytes())

@@ -194,6 +194,9 @@ impl Store {
         let layout = match Layout::read(root)? {
             Some(layout) => layout,
             None => {
+                if let Some(found) = Layout::foreign(root) {
+                    return Err(StoreError::Foreign { root: root.to_owned(), found });
+                }
                 let layout = Layout::guessed(root);
                 if access == Access::Write {
                     layout.write(root).map_err(fail)?;

@@ -324,6 +324,65 @@ fn wrong_parameters_are_refused_at_their_place() {
     }
 }
 
+#[test]
+fn what_a_program_has_damaged_reaches_no_stage_after_it() {
+    let project = Project::new();
+    // Whatever their order, only `reads` or nothing of it comes to its end; it never reads what `harms` has written.
+    let stage = |name: &str, more: &str, line: &str, output: &str| {
+        let command = format!("{{ {more}program: [sh, -c, {}], outputs: [{output}], publish: true }}", quote(line));
+        format!("  {name}:\n    run: {{ command: {command} }}\n")
+    };
+    let stages = [
+        stage("makes", "", "head -c 9000 /dev/zero > large", "large"),
+        stage(
+            "harms",
+            "from: makes, ",
+            "chmod u+w inputs/makes/large; echo more >> inputs/makes/large; echo 1 > out",
+            "out",
+        ),
+        stage("reads", "from: makes, ", "wc -c < inputs/makes/large > out", "out"),
+    ];
+    let text = format!("name: c\nstages:\n{}", stages.concat())
+        .replace("  harms:\n", "  harms:\n    policy: { priority: 1 }\n");
+    project.write("pipelines/c.yaml", &text);
+    let run = |more: &[&str]| {
+        project.compt(&[&["run", "pipelines/c.yaml", "--jobs", "1", "--resource", "cpu=1"], more].concat())
+    };
+    let said = both(&run(&[]));
+    assert!(
+        said.contains("failed harms: the program changed what it was given to read: `inputs/makes/large`"),
+        "{said}"
+    );
+    assert!(
+        said.contains("failed reads: a result that it reads was damaged during this run: `large` has 9005 bytes"),
+        "{said}"
+    );
+    assert!(said.contains("run the same command again"), "{said}");
+    let again = run(&["--until", "reads"]);
+    assert!(again.status.success(), "{}", both(&again));
+    assert_eq!(project.read("outputs/c/reads/out").trim(), "9000");
+}
+
+#[test]
+fn values_that_no_folder_can_be_called_by_are_published_apart() {
+    let project = Project::new();
+    let run = "{ command: { program: [sh, -c, 'printf %s \"$0\" > out', \"${x}\"], outputs: [out], publish: true } }";
+    let text = format!(
+        "name: c\naxes: {{ x: [\"a/b\", \"a b\", c] }}\nstages:\n  a: {{ matrix: {{ x: axes.x }}, run: {run} }}\n"
+    );
+    project.write("pipelines/c.yaml", &text);
+    for _ in 0..2 {
+        let output = project.compt(&["run", "pipelines/c.yaml"]);
+        assert!(output.status.success() && !both(&output).contains("warning"), "{}", both(&output));
+    }
+    let files = project.files("outputs/c");
+    let mut values: Vec<_> =
+        files.iter().filter(|(name, _)| name.ends_with("/out")).map(|(_, text)| text.as_slice()).collect();
+    values.sort();
+    assert_eq!(values, [&b"a b"[..], b"a/b", b"c"]);
+    assert!(files.contains_key("a,x=c/out"), "{:?}", files.keys());
+}
+
 /// As a compiler that is not done, or another thread that is starting a program, which has open what is open here.
 #[test]
 fn a_program_that_is_being_written_is_waited_for_but_not_longer_than_wanted() {

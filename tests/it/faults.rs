@@ -110,6 +110,43 @@ fn gc_with_wrong_words_removes_nothing() {
 }
 
 #[test]
+fn a_folder_of_somebody_is_no_cache() {
+    let project = Project::new();
+    project.write("work/draft/thesis.txt", "years");
+    project.write(".gitignore", "*.tmp");
+    let before = project.files(".");
+    for arguments in [
+        &["gc", "--delete"][..],
+        &["gc", "--keep-size", "0"],
+        &["fsck"],
+        &["run", "pipelines/toy.yaml"],
+        &["run", "pipelines/toy.yaml", "--dry-run"],
+        &["status", "pipelines/toy.yaml"],
+    ] {
+        let refused = project.compt(&[arguments, &["--cache", "."]].concat());
+        let text = both(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains("the folder `.` is no cache: `") && text.contains("--cache DIR"), "{text}");
+    }
+    assert_eq!(project.files("."), before);
+    // What a new disk has is in nobody's way, nor what another process begins just now.
+    project.write("new/lost+found/x", "");
+    project.write("new/.gitignore", "*\n");
+    run_in(&project, "new");
+    // A cache goes on when it has lost its layout, with or without its tag.
+    for lost in ["layout", "CACHEDIR.TAG"] {
+        fs_err::remove_file(project.path("new").join(lost)).unwrap();
+        let again = project.compt(&[&["run", "pipelines/toy.yaml", "--cache", "new"], &SMALL[..]].concat());
+        assert!(again.status.success() && both(&again).contains("0 run, "), "{}", both(&again));
+    }
+}
+
+fn run_in(project: &Project, cache: &str) {
+    let output = project.compt(&[&["run", "pipelines/toy.yaml", "--cache", cache], &SMALL[..]].concat());
+    assert!(output.status.success(), "{}", both(&output));
+}
+
+#[test]
 fn gc_waits_for_nobody_and_takes_nothing_from_who_runs() {
     let project = Project::new();
     let mut runner = project.start(&["run", "pipelines/toy.yaml", "--set", "epochs=2000", "--jobs", "1"]);

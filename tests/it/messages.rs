@@ -190,6 +190,16 @@ fn a_device_that_is_not_there() {
 }
 
 #[test]
+fn names_of_devices_are_whole() {
+    let project = Project::new();
+    for device in ["cuda:", "cuda:-1", "cuda:x", "cuda:0:1", "cpu:0", "cud"] {
+        let refused = project.compt(&["run", "pipelines/toy.yaml", "--dry-run", "--device", device]);
+        assert_eq!(refused.status.code(), Some(2), "{device}");
+    }
+    assert!(project.compt(&["run", "pipelines/toy.yaml", "--dry-run", "--device", "cpu"]).status.success());
+}
+
+#[test]
 fn a_lock_file_that_may_not_change() {
     let project = Project::new();
     project.run(&["--locked"]); // Local files have no revisions: there is nothing to lock.

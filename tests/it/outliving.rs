@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::project::{Project, both, quote, until, until_gone};
+use crate::project::{Project, both, json, quote, until, until_gone};
 
 /// Makes a line of shell the only stage of a pipeline, with this output.
 fn runs(project: &Project, line: &str, output: &str) {
@@ -12,8 +12,8 @@ fn runs(project: &Project, line: &str, output: &str) {
 }
 
 /// Starts a program that has started another one; ends the runner by signals, each with what the runner takes it for; both
-/// must be gone.
-fn killed(signals: &[(&str, &str)]) {
+/// must be gone. Returns where it was.
+fn killed(signals: &[(&str, &str)]) -> Project {
     let project = Project::new();
     let note = project.path("numbers").display().to_string();
     runs(&project, &format!("sleep 600 & echo \"$$ $!\" > {note}.new; mv {note}.new {note}; wait"), "");
@@ -34,6 +34,7 @@ fn killed(signals: &[(&str, &str)]) {
     for pid in project.read("numbers").split_whitespace() {
         until_gone(pid);
     }
+    project
 }
 
 #[test]
@@ -43,7 +44,9 @@ fn a_killed_runner_leaves_nothing_running() {
 
 #[test]
 fn a_second_interrupt_kills_what_a_program_has_started() {
-    killed(&[("INT", "drain"), ("INT", "kill")]);
+    let project = killed(&[("INT", "drain"), ("INT", "kill")]);
+    let status = json(&project.compt(&["status", "pipelines/c.yaml", "--json"]));
+    assert_eq!(status["instances"][0]["is"], "stopped", "it has not failed: {status}");
 }
 
 /// The processes that are at work somewhere below a folder.

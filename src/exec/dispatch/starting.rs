@@ -5,6 +5,7 @@ use std::thread::Scope;
 use std::time::Instant;
 
 use super::{Dispatcher, Last, Running, affinity, unknown};
+use crate::base::Digest;
 use crate::exec::attempt::{Attempt, failed};
 use crate::exec::board::{State, Todo};
 use crate::exec::event::Event;
@@ -140,6 +141,7 @@ impl<'a> Dispatcher<'a, '_> {
             lock,
             preimage,
             inputs,
+            at_risk: if self.has_programs { self.read_keys(id) } else { Vec::new() },
             compute: Compute { device, threads },
             worker,
             patience: PATIENCE,
@@ -157,6 +159,12 @@ impl<'a> Dispatcher<'a, '_> {
         self.running
             .insert(id, Running { grant: Some(grant), pace: Pace::new(), killer, deadline, cancellation, thread });
         Ok(())
+    }
+
+    /// The keys of what a job reads.
+    fn read_keys(&self, id: usize) -> Vec<Digest> {
+        let read = self.instance(id).inputs.iter();
+        read.filter_map(|input| self.board.result(*input)).map(|(key, _)| key).collect()
     }
 
     /// What a job reads, in the order of its key.
