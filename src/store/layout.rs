@@ -73,16 +73,19 @@ impl Layout {
     pub fn foreign(root: &Path) -> Option<String> {
         let is_ours = |name: &str, text: &str| fs::read(root.join(name)).is_ok_and(|bytes| bytes == text.as_bytes());
         let has = |name: &str| root.join(name).is_dir();
-        if is_ours("CACHEDIR.TAG", CACHE_TAG) || has("records") && has("objects") {
+        let is_cache = || is_ours("CACHEDIR.TAG", CACHE_TAG) || has("records") && has("objects");
+        if is_cache() {
             return None;
         }
         let names = fs::read_dir(root).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.file_name()));
-        names.map(|name| name.to_string_lossy().into_owned()).find(|name| match name.as_str() {
+        let found = names.map(|name| name.to_string_lossy().into_owned()).find(|name| match name.as_str() {
             // What another process may be writing that begins this cache, and what a new file system has.
             FILE | "lost+found" => false,
             ".gitignore" => !is_ours(name, IGNORE),
             _ => !files::is_unfinished(Path::new(name)),
-        })
+        });
+        // That process may have gone on meanwhile; of a cache the tag is there before any folder.
+        found.filter(|_| !is_cache())
     }
 
     /// Makes `root` a cache of this layout.

@@ -375,3 +375,16 @@ fn a_full_disk_publishes_nothing() {
     assert!(unmounted.is_ok_and(|status| status.success()));
     outcome.unwrap();
 }
+
+#[test]
+fn many_begin_a_cache_at_once() {
+    for _ in 0..50 {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("cache");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| Store::open(&root).unwrap());
+            }
+        });
+    }
+}
