@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::NamedTempFile;
 
 use super::locked::{LockedFile, lock_own};
+use super::moment;
 
 /// What the private names of files begin with that are being written.
 const UNFINISHED: &str = ".writing-";
@@ -128,7 +128,7 @@ pub fn name_again(path: &Path, name: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let last = name.file_name().unwrap_or_default().to_string_lossy();
             // What another process has left, perhaps with our number, is in nobody's way.
-            let (process, now) = (std::process::id(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+            let (process, now) = (std::process::id(), moment::since_1970());
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let private = folder.join(unfinished_name(&format!("{process}-{}-{number}-{last}", now.as_nanos())));
             fs_err::hard_link(path, &private)?;

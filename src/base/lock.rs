@@ -11,13 +11,12 @@ use std::fs::{Metadata, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fs_err::{DirEntry, File, OpenOptions};
-use serde::{Deserialize, Serialize};
 
-use super::files;
+use super::holder::Holder;
+use super::{files, moment};
 
 /// What the names of signs begin with.
 const SIGN: &str = "runner-";
@@ -25,35 +24,6 @@ const SIGN: &str = "runner-";
 const PROBE: &str = "probe";
 /// How often it is tried again when another process has come between.
 const ATTEMPTS: u32 = 20;
-
-/// A process that holds a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// The machine.
-    pub host: String,
-    /// The process there.
-    pub pid: u32,
-    /// Since when it has been locking in this folder, in seconds since 1970.
-    pub started: u64,
-}
-
-impl Holder {
-    /// This process, now.
-    fn here() -> Self {
-        Self { host: host(), pid: std::process::id(), started: now() }
-    }
-
-    /// What stands in a file of this process.
-    fn written() -> io::Result<Vec<u8>> {
-        Ok(serde_json::to_vec(&Self::here())?)
-    }
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "process {} on `{}`", self.pid, self.host)
-    }
-}
 
 /// The locks of a folder, as one process takes them.
 #[derive(Debug)]
@@ -220,7 +190,7 @@ impl Locks {
 impl Sign {
     fn make(folder: &Path) -> io::Result<Self> {
         for number in 0..ATTEMPTS {
-            let path = folder.join(format!("{SIGN}{}-{}-{number}", std::process::id(), now()));
+            let path = folder.join(format!("{SIGN}{}-{}-{number}", std::process::id(), moment::now()));
             let mut file = match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -389,25 +359,6 @@ fn read_holder(file: &mut File) -> Option<Holder> {
     file.rewind().ok()?;
     file.read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
-}
-
-/// This machine's name, as far as it can be told.
-pub fn host() -> String {
-    static HOST: OnceLock<String> = OnceLock::new();
-    let ask = || {
-        fs_err::read_to_string("/proc/sys/kernel/hostname")
-            .ok()
-            .or_else(|| std::env::var("HOSTNAME").ok())
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| "unknown".to_owned())
-    };
-    HOST.get_or_init(ask).clone()
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod duration;
 pub mod files;
 pub mod group;
 mod guard;
+pub mod holder;
 pub mod leader;
 pub mod lock;
 pub mod locked;

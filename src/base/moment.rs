@@ -1,6 +1,16 @@
 //! Moments in UTC, as names of files and people have them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The time since 1970; none before.
+pub fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    since_1970().as_secs()
+}
 
 /// `20261123T125500.042Z`, of the time since 1970: sorts as the moments do, and is a plain file name.
 pub fn compact(since: Duration) -> String {

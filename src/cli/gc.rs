@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::fsck::there_is;
 use super::session::{Missing, Session};
 use crate::base::Digest;
-use crate::base::lock::now;
+use crate::base::moment::now;
 use crate::operation::lineage::Lineage;
 use crate::operation::publishing::NOTE;
 use crate::plan::State;

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
 use super::shell_word;
 use crate::base::files::replace;
-use crate::base::{Digest, lock};
+use crate::base::{Digest, moment};
 use crate::exec::energy::Meter;
 use crate::exec::event::{Event, Listener};
 use crate::exec::{Summary, resources};
@@ -172,7 +172,7 @@ fn facts(
     Ok(Facts {
         pipeline: session.plan.pipeline.clone(),
         title: session.pipeline.title.clone(),
-        made: lock::now(),
+        made: moment::now(),
         stages: session.plan.stages.iter().map(|stage| stage_facts(session, stage, results, &records, ended)).collect(),
         seconds: run.map(|(summary, _)| summary.totals.seconds),
         interrupted: run.is_some_and(|(summary, _)| summary.totals.interrupted),

@@ -7,7 +7,7 @@ use super::arguments::PipelineArguments;
 use super::failure::Failure;
 use super::session::{Cache, Missing, Session};
 use super::shell_word;
-use crate::base::lock;
+use crate::base::moment;
 use crate::exec::standing::{Standing, Tally, standings};
 use crate::page::words;
 use crate::plan::summary::describe;
@@ -140,7 +140,7 @@ impl Status<'_> {
         let mut text = String::new();
         for (instance, standing) in self.which(|standing| matches!(standing, Standing::Running { .. })) {
             let Standing::Running { by } = standing else { continue };
-            let since = words::duration(lock::now().saturating_sub(by.started) as f64);
+            let since = words::duration(moment::now().saturating_sub(by.started) as f64);
             text += &format!("\n{} runs: {by}, for {since}", instance.name());
         }
         if text.is_empty() { text } else { text + "\n" }

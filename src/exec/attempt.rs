@@ -13,7 +13,7 @@ use super::log::Log;
 use super::thread::{Bodies, cancel, catching};
 use super::worker::{Fault, Worker};
 use crate::base::secrets::Secrets;
-use crate::base::{Digest, duration, lock};
+use crate::base::{Digest, duration, moment};
 use crate::plan::catalog::Place;
 use crate::plan::key::Preimage;
 use crate::plan::{Cause, Instance};
@@ -144,7 +144,7 @@ impl Attempt<'_> {
             ))
             .with_hint("run the same command again: the result is made again"));
         }
-        let started = lock::now();
+        let started = moment::now();
         let work = match self.instance.place {
             Place::Program => self.store.begin_program(&self.lock),
             Place::Thread | Place::Worker { .. } => self.store.begin(&self.lock),

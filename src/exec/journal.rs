@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::event::{Event, Listener, Totals};
-use crate::base::lock;
+use crate::base::holder;
 use crate::store::{RunJournal, StoreError};
 
 /// The number of the lines' format.
@@ -106,7 +106,7 @@ impl<'a> Recorder<'a> {
             format: FORMAT,
             run,
             compt: env!("CARGO_PKG_VERSION"),
-            host: lock::host(),
+            host: holder::host(),
             pid: std::process::id(),
             heading: &self.heading,
         });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::log::Ending;
-use crate::base::lock::Holder;
+use crate::base::holder::Holder;
 use crate::plan::State;
 use crate::store::{Store, StoreError};
 

@@ -9,7 +9,7 @@ use super::memo::Stat;
 use super::record::{self, Record};
 use super::tree::{self, StoredFile};
 use super::{Store, StoreError};
-use crate::base::{Digest, files, lock};
+use crate::base::{Digest, files, holder};
 use crate::plan::Instance;
 use crate::plan::key::Preimage;
 use crate::protocol::Files;
@@ -59,7 +59,7 @@ impl Store {
             name: instance.label.clone(),
             started: 0,
             seconds: 0.0,
-            host: lock::host(),
+            host: holder::host(),
             versions: BTreeMap::new(),
         };
         let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;

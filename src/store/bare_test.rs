@@ -12,7 +12,7 @@ use super::programs::likeness;
 use super::store_test::{count, finish, locked, open, preimage, publish, whole, write_all};
 use super::usage::{self, Uses};
 use super::{Found, Record, Store};
-use crate::base::{Digest, lock};
+use crate::base::{Digest, moment};
 use crate::plan::instance::tests::small;
 
 const NAME: &str = "scores.tar.gz";
@@ -195,14 +195,14 @@ fn the_last_use_is_when_it_was_made_or_what_the_journal_says() {
     assert_eq!(used(&store), made, "who only looks leaves no trace");
     (0..3).for_each(|_| assert_eq!(whole(&store, 1).as_deref(), Some(&record)));
     store.uses.settle();
-    assert!(lock::now() - used(&store) < 60);
+    assert!(moment::now() - used(&store) < 60);
     let text = fs_err::read_to_string(root.join(usage::FILE)).unwrap();
     assert_eq!(text.split_whitespace().count(), 1, "noted once: {text}");
     // Equal files grow old together.
     program(&store, 2, &[(NAME, "2")]);
     program(&store, 3, &[(NAME, "2")]);
     store.uses.settle();
-    assert!(store.census().unwrap().results.iter().all(|result| lock::now() - result.used < 60));
+    assert!(store.census().unwrap().results.iter().all(|result| moment::now() - result.used < 60));
 }
 
 /// Whatever a file is called.
@@ -249,7 +249,7 @@ fn what_nobody_wants_goes_with_its_uses() {
     let census = alone.census().unwrap();
     assert_eq!((census.objects.len(), objects(&alone).len()), (5, 5), "one in two forms, an orphan, an index");
     let wish = Wish { reachable: Some([records[1].key].into()), ..Wish::default() };
-    let choice = choose(&census, &wish, lock::now());
+    let choice = choose(&census, &wish, moment::now());
     alone.remove(&census, &choice).unwrap();
     assert_eq!(alone.census().unwrap().bytes(), choice.after);
     assert_eq!(objects(&alone), [format!("{}.{NAME}", records[1].output)]);

@@ -7,7 +7,8 @@ use fs_err as fs;
 
 use super::Store;
 use crate::base::Digest;
-use crate::base::lock::{self, Holder};
+use crate::base::holder::Holder;
+use crate::base::{lock, moment};
 
 impl Store {
     /// The keys that are being made, by whom, and since when (`started` is the attempt's here, not the process's), as far as locks
@@ -28,7 +29,7 @@ impl Store {
     fn begun(&self, key: &Digest, holder: &Holder) -> u64 {
         let Ok(mut logs) = self.logs(key) else { return holder.started };
         // A program has none in its first moment, and its runner may be hours old.
-        let Some((_, log)) = logs.pop() else { return lock::now() };
+        let Some((_, log)) = logs.pop() else { return moment::now() };
         let made = fs::metadata(log).and_then(|log| log.created());
         let made = made.ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
         // An earlier attempt was that of somebody else.
@@ -39,7 +40,8 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use crate::base::Digest;
-    use crate::base::lock::{Holder, now};
+    use crate::base::holder::Holder;
+    use crate::base::moment::now;
     use crate::store::{KeyAttempt, Store};
 
     /// The one key that is being made in there, and since when.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::Digest;
-use crate::base::lock::Holder;
+use crate::base::holder::Holder;
 
 /// A fault of the cache folder. A damaged result is none: that is a miss with a warning ([`super::Found::Damaged`]).
 #[derive(Debug, thiserror::Error)]

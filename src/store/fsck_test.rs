@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::fsck::{Checkup, Depth, Kind, Outcome};
 use super::store_test::{FILES, count, locked, open, preimage, publish, whole};
 use super::{Record, Store};
-use crate::base::lock::Holder;
+use crate::base::holder::Holder;
 
 /// Every file of the cache with its content and its time.
 fn contents(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {

@@ -61,13 +61,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err as fs;
 
-use crate::base::lock::{self, FileLock, Holder, Locks};
+use crate::base::holder::Holder;
+use crate::base::lock::{self, FileLock, Locks};
 use crate::base::presence::Presence;
-use crate::base::{Digest, files};
+use crate::base::{Digest, files, moment};
 use briefs::Briefs;
 use bundle::Bundles;
 use fsck::Checkup;
@@ -366,7 +366,7 @@ impl Store {
     fn unique(&self, name: &str) -> String {
         let count = self.counter.fetch_add(1, Ordering::Relaxed);
         // The process is another one's, too, where each container has numbers of its own.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = moment::since_1970();
         format!("{name}-{}-{}-{count}", std::process::id(), now.as_nanos())
     }
 

@@ -15,7 +15,7 @@ use super::record::{self, Brief, Record};
 use super::seen::Look;
 use super::tree::{self, StoredFile};
 use super::{KeyLock, Store, StoreError, object, usage};
-use crate::base::{Digest, files, lock, orphans};
+use crate::base::{Digest, files, holder, moment, orphans};
 use crate::plan::Instance;
 use crate::plan::key::Preimage;
 
@@ -121,7 +121,7 @@ impl Store {
         self.note_unflushed().map_err(|error| self.fail(error))?;
         let Kept { output, files, bare } = self.keep(&work)?;
         // What has no folder was used when its record says that it was made.
-        let used = if bare { lock::now() } else { usage::note(&self.object_folder(&output)) };
+        let used = if bare { moment::now() } else { usage::note(&self.object_folder(&output)) };
         let record = Record {
             schema: record::SCHEMA,
             key,
@@ -135,7 +135,7 @@ impl Store {
             name: finished.instance.label.clone(),
             started: finished.started,
             seconds: finished.seconds,
-            host: lock::host(),
+            host: holder::host(),
             versions: finished.versions,
         };
         let text = serde_json::to_vec(&record).map_err(|error| self.fail(error.into()))?;

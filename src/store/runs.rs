@@ -7,7 +7,6 @@
 use std::fs::TryLockError;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err as fs;
 use serde::Serialize;
@@ -124,8 +123,7 @@ impl Store {
         let folder = self.root.join(FOLDER);
         fs::create_dir_all(&folder).map_err(|error| self.fail(error))?;
         prune(&self.runs()?, MOST);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let name = format!("{}-{}", moment::compact(now), std::process::id());
+        let name = format!("{}-{}", moment::compact(moment::since_1970()), std::process::id());
         let mut id = name.clone();
         let mut count = 1;
         let file = loop {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::fsck::Depth;
 use super::{Brief, Finished, Found, KeyAttempt, KeyLock, Record, Store, StoreError, Work};
 use crate::base::Digest;
-use crate::base::lock::Holder;
+use crate::base::holder::Holder;
 use crate::plan::Instance;
 use crate::plan::instance::tests::small;
 use crate::plan::key::Preimage;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::fsck::{Checkup, Depth};
 use super::{Store, StoreError};
 use crate::base::locked::LockedFile;
-use crate::base::{disk, files, lock};
+use crate::base::{disk, files, holder};
 
 /// The folder of the notes.
 pub(super) const FOLDER: &str = "unflushed";
@@ -126,7 +126,7 @@ impl Store {
     /// dead.
     fn write_note(&self, name: &str, boot: Option<String>) -> io::Result<Held> {
         let path = self.root.join(FOLDER).join(name);
-        let text = serde_json::to_vec(&Note { host: lock::host(), boot })?;
+        let text = serde_json::to_vec(&Note { host: holder::host(), boot })?;
         // Where there are no locks, every writer seems dead; flushing for one that lives only takes time.
         let file = files::write_locked(&path, &text)?;
         files::sync_folder(&self.root)?;
@@ -162,7 +162,7 @@ fn writer(path: &Path) -> io::Result<Writer> {
         });
     }
     // Nobody lives here since before this boot: who holds such a note checks the cache just now.
-    if lost && boot.is_some() && note.is_some_and(|note| note.host == lock::host()) {
+    if lost && boot.is_some() && note.is_some_and(|note| note.host == holder::host()) {
         file.lock()?;
         drop(LockedFile::new(file));
         return writer(path);
@@ -180,7 +180,7 @@ mod tests {
 
     /// Leaves a note as somebody would who died, in this boot of the machine or in another one.
     fn leave(root: &Path, boot: Option<String>) {
-        let note = Note { host: crate::base::lock::host(), boot };
+        let note = Note { host: crate::base::holder::host(), boot };
         fs_err::write(root.join(FOLDER).join("run-1"), serde_json::to_vec(&note).unwrap()).unwrap();
     }
 

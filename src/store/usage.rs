@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
 use super::Store;
 use super::journal::Journal;
-use crate::base::{Digest, lock};
+use crate::base::{Digest, moment};
 use crate::protocol::Files;
 
 /// The name of the journal.
@@ -79,7 +79,7 @@ impl Uses {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let last = noted.entry(*output).or_insert(0);
         if is_old(*last) {
-            *last = lock::now();
+            *last = moment::now();
             let _ = self.journal.append_later(&(output, *last));
         }
     }
@@ -102,14 +102,14 @@ impl Store {
             None => note(place.folder()),
             Some(_) => {
                 self.uses.note(output);
-                lock::now()
+                moment::now()
             }
         }
     }
 }
 
 fn is_old(last: u64) -> bool {
-    lock::now().abs_diff(last) >= NOTED
+    moment::now().abs_diff(last) >= NOTED
 }
 
 /// Notes that the result in this folder was made or used now. Returns that time, in seconds since 1970, also where it could not be
@@ -119,7 +119,7 @@ pub(super) fn note(folder: &Path) -> u64 {
     // A link leads to the cache of somebody who is only read.
     let times = Timestamps { last_access, last_modification };
     let _ = rustix::fs::utimensat(CWD, folder, &times, AtFlags::SYMLINK_NOFOLLOW);
-    lock::now()
+    moment::now()
 }
 
 /// When the use of a result with a folder was last noted, in seconds since 1970; 0 for one without.

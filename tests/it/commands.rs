@@ -327,7 +327,7 @@ fn wrong_parameters_are_refused_at_their_place() {
 #[test]
 fn what_a_program_has_damaged_reaches_no_stage_after_it() {
     let project = Project::new();
-    // Whatever their order, only `reads` or nothing of it comes to its end; it never reads what `harms` has written.
+    // `harms` goes first. It may write what it can make writable, as the superuser may anyway.
     let stage = |name: &str, more: &str, line: &str, output: &str| {
         let command = format!("{{ {more}program: [sh, -c, {}], outputs: [{output}], publish: true }}", quote(line));
         format!("  {name}:\n    run: {{ command: {command} }}\n")
